@@ -1,0 +1,83 @@
+"""Fixtures: a throw-away home for every test, and real wheels, interpreters, environments and tools, made once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from support import environments, interpreters, machine, providers
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The folder that all pytest-xdist workers of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A throw-away home folder: ``os.environ`` points to it and to nothing of the real user's, in every test."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    clean = machine.running(folder, shared_folder / "path")
+    for name in list(os.environ):
+        # pytest's own variables and those that measure coverage are about this process.
+        if name not in clean and not name.startswith(("PYTEST_", "COV_", "COVERAGE_")):
+            monkeypatch.delenv(name)
+    for name, value in clean.items():
+        monkeypatch.setenv(name, value)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_environments(shared_folder: Path) -> environments.Environments:
+    """Environments and tools that are built once per session, for reading only."""
+    return environments.Environments(shared_folder / "environments")
+
+
+@pytest.fixture(scope="session")
+def wheel(shared_environments: environments.Environments) -> Path:
+    """The project's wheel: KEYRING_FALLBACK_WHEEL, or the one that tox installed, or one built now."""
+    given = machine.ENVIRON.get("KEYRING_FALLBACK_WHEEL") or machine.ENVIRON.get("TOX_PACKAGE")
+    if given:
+        return Path(given)
+    folder = shared_environments.once("wheel", lambda path: environments.build_wheel(REPOSITORY, path))
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Callable[[str], Path]:
+    """Find an interpreter by its name; the test is skipped where this machine has none."""
+
+    def find(name: str) -> Path:
+        if (found := interpreters.find(name)) is None:
+            pytest.skip(f"this machine has no Python {name}")
+        return found
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def python() -> Path:
+    """The interpreter that the tests themselves run on, without their environment."""
+    return interpreters.current()
+
+
+@pytest.fixture(scope="session")
+def demo_store(shared_environments: environments.Environments) -> Path:
+    """The wheel of a small writable provider, see ``support/provider_sources/demo_store.py``."""
+    return next(shared_environments.once("demo-store", providers.demo_store).glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def stub_tokens(shared_environments: environments.Environments) -> Path:
+    """The wheel of a provider that mints tokens, see ``support/provider_sources/stub_tokens.py``."""
+    return next(shared_environments.once("stub-tokens", providers.stub_tokens).glob("*.whl"))

@@ -1,0 +1,1 @@
+"""Real interpreters, environments, providers and feeds for the tests and the demonstration; nothing here is a mock."""

@@ -1,0 +1,269 @@
+"""Builds real Python environments and real globally installed keyring tools with the real uv and pipx."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, NamedTuple, Union
+
+from filelock import FileLock
+
+from . import interpreters, machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Text = Union[str, "os.PathLike[str]"]
+
+TIMEOUT = 180.0
+"""Seconds after which a program that a test started counts as hanging."""
+
+
+class FailedError(AssertionError):
+    """A program that had to succeed did not; the message holds what it printed."""
+
+
+class NoInterpreterError(LookupError):
+    """This machine has no interpreter of that name."""
+
+
+def run(
+    argv: Sequence[Text],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Text | None = None,
+    stdin: str | None = None,
+    check: bool = False,
+    timeout: float = TIMEOUT,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end with no terminal; its stdin is empty unless *stdin* is given, *env* is the whole one."""
+    result = subprocess.run(
+        [os.fspath(word) for word in argv],
+        env=dict(os.environ if env is None else env),
+        cwd=cwd,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        timeout=timeout,
+        check=False,
+    )
+    if check and result.returncode:
+        words = " ".join(os.fspath(word) for word in argv)
+        message = f"{words}\nended with status {result.returncode}\n{result.stdout}\n{result.stderr}"
+        raise FailedError(message)
+    return result
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python environment on disk."""
+
+    root: Path
+
+    @property
+    def scripts(self) -> Path:
+        """The folder of its executables."""
+        return self.root / ("Scripts" if machine.WINDOWS else "bin")
+
+    def script(self, name: str) -> Path:
+        """The executable called *name* in it."""
+        return self.scripts / (f"{name}.exe" if machine.WINDOWS else name)
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.script("python")
+
+    @property
+    def site_packages(self) -> Path:
+        """The folder of its packages."""
+        if machine.WINDOWS:
+            return self.root / "Lib" / "site-packages"
+        return next(iter((self.root / "lib").glob("*/site-packages")))
+
+    def activated(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """*env* as its ``activate`` script would change it."""
+        changed = dict(os.environ if env is None else env)
+        changed["VIRTUAL_ENV"] = os.fspath(self.root)
+        changed["PATH"] = os.pathsep.join([os.fspath(self.scripts), changed.get("PATH", "")])
+        return changed
+
+    def run(
+        self,
+        argv: Sequence[Text],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Text | None = None,
+        stdin: str | None = None,
+        check: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run its interpreter with the arguments *argv*; the parameters are those of :func:`run`."""
+        return run([self.python, *argv], env=env, cwd=cwd, stdin=stdin, check=check, timeout=timeout)
+
+    def keyring(
+        self,
+        *args: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Text | None = None,
+        stdin: str | None = None,
+        check: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run its ``keyring`` executable."""
+        return run([self.script("keyring"), *args], env=env, cwd=cwd, stdin=stdin, check=check, timeout=timeout)
+
+    def install(self, *requirements: Text, compile_bytecode: bool = False, share_files: bool = False) -> None:
+        """Install names, version ranges or wheels into it; *share_files* only where nobody ever edits a file."""
+        argv: list[Text] = [machine.uv(), "pip", "install", "--quiet", "--no-build", "--python", self.python]
+        argv += ["--compile-bytecode"] if compile_bytecode else []
+        # A hard link leads into uv's cache: a test that edited such a file would break every later environment.
+        argv += [] if share_files else ["--link-mode", "copy"]
+        run([*argv, *requirements], env=machine.building(), check=True)
+
+    def uninstall(self, *names: str) -> None:
+        """Remove distributions from it."""
+        run([machine.uv(), "pip", "uninstall", "--quiet", "--python", self.python, *names], env=machine.building())
+
+
+class Tool(NamedTuple):
+    """A globally installed keyring tool, and the home folder of the person who installed it."""
+
+    home: Path
+    environment: Environment
+
+    @property
+    def executables(self) -> Path:
+        """The folder where uv and pipx put the ``keyring`` that a person has on PATH."""
+        return self.home / ".local" / "bin"
+
+
+def create(
+    root: Path,
+    python: Text,
+    *requirements: Text,
+    compile_bytecode: bool = False,
+    share_files: bool = False,
+    system_site_packages: bool = False,
+) -> Environment:
+    """Make an environment at *root* for the interpreter *python* (a name or a path) with the packages in it."""
+    argv: list[Text] = [machine.uv(), "venv", "--quiet", "--no-project", "--python", interpreter(python)]
+    argv += ["--system-site-packages"] if system_site_packages else []
+    run([*argv, root], env=machine.building(), check=True)
+    environment = Environment(root)
+    if requirements:
+        environment.install(*requirements, compile_bytecode=compile_bytecode, share_files=share_files)
+    return environment
+
+
+def interpreter(python: Text) -> Path:
+    """The interpreter that *python*, a name or a path, means."""
+    if Path(python).is_absolute():
+        return Path(python)
+    if (found := interpreters.find(os.fspath(python))) is None:
+        message = f"this machine has no Python {python}"
+        raise NoInterpreterError(message)
+    return found
+
+
+def uv_tool(home: Path, python: Text, *with_packages: Text, keyring: str = "keyring") -> Tool:
+    """``uv tool install keyring --with ...`` by a person whose home folder is *home*."""
+    env = machine.building(**machine.home_variables(home))
+    argv: list[Text] = [machine.uv(), "tool", "install", "--quiet", "--force", "--no-build", "--link-mode", "copy"]
+    argv += ["--python", interpreter(python), keyring]
+    for package in with_packages:
+        argv += ["--with", package]
+    run(argv, env=env, check=True)
+    tools = run([machine.uv(), "tool", "dir"], env=env, check=True).stdout.strip()
+    return Tool(home, Environment(Path(tools) / "keyring"))
+
+
+def pipx_tool(pipx: Environment, home: Path, python: Text, *injected: Text, keyring: str = "keyring") -> Tool:
+    """``pipx install keyring``, then ``pipx inject keyring ...`` by a person whose home folder is *home*."""
+    env = machine.building(**machine.home_variables(home))
+    argv: list[Text] = [pipx.script("pipx"), "install", "--quiet", "--python", interpreter(python), keyring]
+    run(argv, env=env, check=True)
+    if injected:
+        run([pipx.script("pipx"), "inject", "keyring", *injected], env=env, check=True)
+    argv = [pipx.script("pipx"), "environment", "--value", "PIPX_LOCAL_VENVS"]
+    venvs = run(argv, env=env, check=True).stdout.strip()
+    return Tool(home, Environment(Path(venvs) / "keyring"))
+
+
+class Environments:
+    """Builds each kind of environment once for all processes that share *folder*. What it hands out is for reading.
+
+    A test that changes an environment (installs, edits, removes) makes its own with :func:`create` or :func:`uv_tool`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the environments below *folder*."""
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, python: Text, *requirements: Text) -> Environment:
+        """An environment for *python* with the packages in it, compiled, so that time measured in it means something."""
+
+        def build(root: Path) -> None:
+            create(root, python, *requirements, compile_bytecode=True, share_files=True)
+
+        return Environment(self.once("environment", build, interpreter(python), *requirements))
+
+    def uv_tool(self, python: Text, *with_packages: Text, keyring: str = "keyring") -> Tool:
+        """The tool that ``uv tool install`` makes, in a home folder where nothing else is."""
+
+        def build(home: Path) -> None:
+            _compile(uv_tool(home, python, *with_packages, keyring=keyring).environment)
+
+        home = self.once("uv-tool", build, interpreter(python), keyring, *with_packages)
+        env = machine.building(**machine.home_variables(home))
+        tools = run([machine.uv(), "tool", "dir"], env=env, check=True).stdout.strip()
+        return Tool(home, Environment(Path(tools) / "keyring"))
+
+    def pipx(self) -> Environment:
+        """An environment with pipx, to be given to :func:`pipx_tool`."""
+        return self.get(interpreters.current(), "pipx")
+
+    def once(self, kind: str, build: Callable[[Path], object], *key: Text) -> Path:
+        """The folder that *build* filled, in this process or in another one; *key* tells one such folder from another."""
+        name = f"{kind}-{_digest(key)}"
+        path = self._folder / name
+        done = self._folder / f"{name}.done"
+        with FileLock(self._folder / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(path, ignore_errors=True)
+                build(path)
+                done.touch()
+        return path
+
+
+def _compile(environment: Environment) -> None:
+    """Compile the packages of the environment."""
+    environment.run(["-m", "compileall", "-q", "-j", "2", environment.site_packages], env=machine.building())
+
+
+def _digest(key: Sequence[Text]) -> str:
+    """A short name for what *key* says; a file counts with its date, so that a rebuilt wheel is another one."""
+    text = ""
+    for word in map(os.fspath, key):
+        path = Path(word)
+        stamp = path.stat().st_mtime_ns if path.is_file() else ""
+        text += f"{word}\0{stamp}\0"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def build_wheel(repository: Path, folder: Path) -> Path:
+    """Build the project's wheel from *repository* into *folder* with ``uv build``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as fresh:
+        argv: list[Text] = [machine.uv(), "build", "--quiet", "--wheel", "--out-dir", fresh, repository]
+        run(argv, env=machine.building(), check=True)
+        (wheel,) = Path(fresh).glob("*.whl")
+        return wheel.replace(folder / wheel.name)

@@ -1,0 +1,170 @@
+"""What this machine was like before a test replaced its home: read once, when the process starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+ENVIRON = dict(os.environ)
+"""The environment this process was started with; tests change ``os.environ``, never this."""
+
+WINDOWS = sys.platform == "win32"
+
+# What points a program at this user's own tools, settings, secrets and sessions. A test starts without any of it.
+_PERSONAL_PREFIXES = (
+    "ARTIFACTS_",
+    "CONDA_",
+    "HATCH_",
+    "HOMEBREW_",
+    "KEYRING_",
+    "MISE_",
+    "PDM_",
+    "PIPX_",
+    "PIP_",
+    "PIXI_",
+    "POETRY_",
+    "PYENV_",
+    "PYTHON",
+    "RYE_",
+    "TOX_",
+    "TWINE_",
+    "UV_",
+    "VIRTUAL_ENV",
+    "VSS_",
+    "XDG_",
+)
+_PERSONAL_NAMES = frozenset(
+    {"ALL_PROXY", "DBUS_SESSION_BUS_ADDRESS", "HTTPS_PROXY", "HTTP_PROXY", "NETRC", "NO_PROXY", "__PYVENV_LAUNCHER__"}
+)
+
+# The only settings of uv that may shape an environment that we build: how to reach the package index, and the cache.
+_INDEX_SETTINGS = (
+    "UV_CACHE_DIR",
+    "UV_CONFIG_FILE",
+    "UV_DEFAULT_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_FIND_LINKS",
+    "UV_HTTP_TIMEOUT",
+    "UV_INDEX",
+    "UV_INSECURE_HOST",
+    "UV_NATIVE_TLS",
+    "UV_SYSTEM_CERTS",
+)
+
+
+def uv() -> str:
+    """The uv executable that came with the PyPI package ``uv`` of this environment."""
+    from uv import find_uv_bin  # noqa: PLC0415 - interpreters and clean environments can be had without uv
+
+    return os.fspath(find_uv_bin())
+
+
+def homes() -> list[Path]:
+    """The user's real home folders: what the environment says, then what the system's user database says."""
+    found = [Path(value) for name in ("HOME", "USERPROFILE") if (value := ENVIRON.get(name))]
+    if not WINDOWS:
+        import pwd  # noqa: PLC0415 - POSIX only
+
+        found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
+    return list(dict.fromkeys(found))
+
+
+@cache
+def _index_of_pip() -> str | None:
+    """The index that pip is configured to use, in case nobody told uv about it."""
+    argv = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    result = subprocess.run(argv, env=ENVIRON, capture_output=True, text=True, check=False)
+    return ENVIRON.get("PIP_INDEX_URL") or result.stdout.strip() or None
+
+
+@cache
+def _uv_cache() -> str:
+    """The cache that the user's own uv uses: what was fetched once is not fetched for every throw-away home."""
+    return subprocess.run(
+        [uv(), "cache", "dir"], env=ENVIRON, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def building(**extra: str) -> dict[str, str]:
+    """The environment for programs that build environments: reaches the package index, ignores all other settings."""
+    env = {key: value for key, value in ENVIRON.items() if not _is_personal(key)}
+    env.update({key: value for key, value in ENVIRON.items() if key in _INDEX_SETTINGS or key.startswith("UV_INDEX_")})
+    env.update({key: value for key, value in ENVIRON.items() if key.startswith("PIP_")})
+    env.update({key: value for key, value in ENVIRON.items() if key.upper().endswith("_PROXY")})
+    if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE"} & env.keys() and (index := _index_of_pip()):
+        env["UV_DEFAULT_INDEX"] = index
+    if "PIP_CERT" in env:
+        env.setdefault("SSL_CERT_FILE", env["PIP_CERT"])
+    # A user's own uv.toml and pip.conf may hold the index, also where HOME is a throw-away one.
+    if not WINDOWS:
+        env["XDG_CONFIG_HOME"] = ENVIRON.get("XDG_CONFIG_HOME") or os.fspath(homes()[0] / ".config")
+    env["UV_CACHE_DIR"] = _uv_cache()
+    env["UV_PYTHON_DOWNLOADS"] = "never"
+    env.update(extra)
+    return env
+
+
+def running(home: Path, farm: Path) -> dict[str, str]:
+    """The environment for what is tested: *home* is the home folder, and nothing leads to the real user's things.
+
+    PATH is kept, but holds no ``keyring`` and not the scripts of the environment that the tests run in; *farm* is a
+    folder to put what replaces a system folder that has a ``keyring``.
+    """
+    env = {key: value for key, value in ENVIRON.items() if not _is_personal(key)}
+    env.update(home_variables(home))
+    env["PATH"] = os.pathsep.join(_path_without_keyring(farm))
+    return env
+
+
+def home_variables(home: Path) -> dict[str, str]:
+    """What makes programs take *home* for the user's home folder, on every platform."""
+    env = {"HOME": os.fspath(home)}
+    if WINDOWS:
+        env["USERPROFILE"] = os.fspath(home)
+        env["APPDATA"] = os.fspath(home / "AppData" / "Roaming")
+        env["LOCALAPPDATA"] = os.fspath(home / "AppData" / "Local")
+    return env
+
+
+def _is_personal(name: str) -> bool:
+    """Whether the variable points programs at things of this machine's user."""
+    upper = name.upper()
+    return upper.startswith(_PERSONAL_PREFIXES) or upper in _PERSONAL_NAMES
+
+
+def _path_without_keyring(farm: Path) -> list[str]:
+    """PATH's absolute folders without any ``keyring``, and without the user's and the test environment's own folders."""
+    ours = [Path(sys.prefix).resolve(), *(home.resolve() for home in homes())]
+    folders: list[str] = []
+    for entry in ENVIRON.get("PATH", "").split(os.pathsep):
+        folder = Path(entry)
+        if not entry or not folder.is_absolute() or not folder.is_dir():
+            continue
+        if any(root in (folder.resolve(), *folder.resolve().parents) for root in ours):
+            continue
+        if any(folder.glob("keyring*")):
+            if WINDOWS:
+                continue
+            folder = _links(folder, farm)
+        folders.append(os.fspath(folder))
+    return list(dict.fromkeys(folders))
+
+
+def _links(folder: Path, farm: Path) -> Path:
+    """A folder with links to all that is in *folder* but ``keyring``: a system's bin folder cannot be left out."""
+    copy = farm / "-".join(folder.resolve().parts[1:])
+    if not copy.is_dir():
+        building_site = farm / f"{copy.name}.{os.getpid()}"
+        building_site.mkdir(parents=True)
+        for program in folder.iterdir():
+            if not program.name.startswith("keyring"):
+                (building_site / program.name).symlink_to(program)
+        try:
+            building_site.rename(copy)
+        except OSError:  # another worker was faster
+            shutil.rmtree(building_site)
+    return copy

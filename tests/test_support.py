@@ -1,0 +1,137 @@
+"""The tools of the tests themselves: what they promise is what the other tests build on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from support import environments, interpreters, machine, providers
+from support.feed import Feed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NASTY = ["", " ", "a\nb", "\x00", "ü\u2028", "\udc80", '"\\', "x" * 5000]
+
+
+def test_nothing_leads_to_the_real_home(home: Path) -> None:
+    """A test's environment names the throw-away home, has no keyring on PATH and no personal settings."""
+    assert os.environ["HOME"] == str(home)
+    assert shutil.which("keyring") is None
+    assert not [name for name in os.environ if name.startswith(("UV_", "PIP", "XDG_", "KEYRING_", "VIRTUAL_ENV"))]
+    real = [str(folder) for folder in machine.homes()]
+    assert not [entry for entry in os.environ["PATH"].split(os.pathsep) if entry.startswith(tuple(real))]
+
+
+def test_interpreters_really_run() -> None:
+    """What is found by name is that Python, and starts."""
+    for name in interpreters.available():
+        found = interpreters.find(name)
+        result = environments.run([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True)
+        assert result.stdout.strip() == name
+    assert interpreters.find("3.1") is None
+
+
+@pytest.mark.parametrize("name", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy3"])
+def test_environment_of_every_interpreter(
+    name: str,
+    interpreter: Callable[[str], Path],
+    shared_environments: environments.Environments,
+    demo_store: Path,
+    home: Path,
+) -> None:
+    """The demo store keeps any string, in an environment of each interpreter that this machine has."""
+    environment = shared_environments.get(interpreter(name), demo_store)
+    program = (
+        "import sys, json, keyring; [n] = [b for b in keyring.backend.get_all_keyring() if 'demo' in str(b)]\n"
+        "for s in json.load(sys.stdin):\n"
+        " n.set_password(s, s, s); assert n.get_password(s, s) == s; assert n.get_credential(s, None).password == s\n"
+        " n.delete_password(s, s); assert n.get_password(s, s) is None\n"
+    )
+    env = {**os.environ, "DEMO_STORE_FILE": str(home / "store.json")}
+    environment.run(["-c", program], env=env, stdin=json.dumps(NASTY), check=True)
+
+
+def test_shared_environment_is_built_once(tmp_path: Path) -> None:
+    """Asking again for the same thing gives the same folder and does not build again."""
+    built: list[Path] = []
+
+    def build(folder: Path) -> None:
+        folder.mkdir()
+        built.append(folder)
+
+    shared = environments.Environments(tmp_path / "shared")
+    assert shared.once("kind", build, "key") == shared.once("kind", build, "key")
+    assert shared.once("kind", build, "other") in built
+    assert len(built) == 2
+
+
+def test_uv_tool(python: Path, shared_environments: environments.Environments, stub_tokens: Path) -> None:
+    """``uv tool install`` puts keyring and the provider into a throw-away home."""
+    tool = shared_environments.uv_tool(python, stub_tokens)
+    assert (tool.home / ".local" / "bin" / "keyring").exists() or machine.WINDOWS
+    assert "stub_tokens.StubTokens" in tool.environment.keyring("--list-backends", check=True).stdout
+
+
+def test_pipx_tool(home: Path, python: Path, shared_environments: environments.Environments, stub_tokens: Path) -> None:
+    """``pipx install`` and ``pipx inject`` do too."""
+    tool = environments.pipx_tool(shared_environments.pipx(), home, python, str(stub_tokens))
+    assert (tool.executables / "keyring").exists() or machine.WINDOWS
+    assert "stub_tokens.StubTokens" in tool.environment.keyring("--list-backends", check=True).stdout
+
+
+def test_provider_from_source(tmp_path: Path, python: Path) -> None:
+    """A provider written by a test is found by keyring, installed as a wheel or written straight into place."""
+    source = "from keyring.backends.null import Keyring as Null\nclass {}(Null):\n    priority = 7\n"
+    wheel = providers.make_provider(tmp_path, "from-wheel", source.format("One"))
+    environment = environments.create(tmp_path / "env", python, wheel)
+    providers.put_provider(environment, "from-text", source.format("Two"))
+    providers.put_provider(environment, "hidden", source.format("Three"), entry_point="")
+    listed = environment.keyring("--list-backends", check=True).stdout
+    assert "from_wheel.One (priority: 7)" in listed
+    assert "from_text.Two (priority: 7)" in listed
+    assert "Three" not in listed
+
+
+def _ask(url: str, feed: Feed, user: str | None = None, data: bytes | None = None) -> int:
+    """The status code of a request through the feed's proxy."""
+    proxy = urllib.request.ProxyHandler({"http": feed.proxy})
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    if user is not None:
+        passwords.add_password(None, feed.proxy, user, "the-token")
+        passwords.add_password(None, url, user, "the-token")
+    opener = urllib.request.build_opener(proxy, urllib.request.HTTPBasicAuthHandler(passwords))
+    try:
+        with opener.open(urllib.request.Request(url, data=data)) as answer:  # noqa: S310 - http only
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_feed(tmp_path: Path) -> None:
+    """The feed answers to who knows the password only, takes uploads, and leads to no other host."""
+    providers.make_provider(tmp_path, "some-package", "")
+    with Feed(tmp_path, password="the-token") as feed:  # noqa: S106
+        assert _ask(feed.url, feed) == 401
+        assert _ask(feed.url, feed, "anybody") == 200
+        assert _ask(feed.url + "some-package/", feed, "anybody") == 200
+        assert _ask(feed.url + "-/some_package-1.0-py3-none-any.whl", feed, "anybody") == 200
+        assert _ask(feed.url + "-/../" + __file__, feed, "anybody") == 404
+        assert _ask(feed.url + "absent/", feed, "anybody") == 404
+        assert _ask("http://example.invalid/", feed, "anybody") == 403
+        body = b'--x\r\nContent-Disposition: form-data; name="content"; filename="a_b-1-py3-none-any.whl"\r\n\r\n'
+        assert _ask(feed.upload_url, feed, data=body + b"zip\r\n--x--") == 401
+        assert _ask(feed.upload_url, feed, "anybody", data=body + b"zip\r\n--x--") == 200
+        assert (tmp_path / "a_b-1-py3-none-any.whl").read_bytes() == b"zip"
+        assert feed.statuses("/simple/") == [401, 401, 200, 401, 200, 401, 200, 401, 404, 401, 404]
+        assert {request.username for request in feed.requests} == {None, "anybody"}
+    with Feed(tmp_path, password="the-token", username="ann") as feed:  # noqa: S106
+        assert [_ask(feed.url, feed, "bob"), _ask(feed.url, feed, "ann")] == [401, 200]
