@@ -32,8 +32,9 @@ def test_nothing_leads_to_the_real_home(home: Path) -> None:
 def test_interpreters_really_run() -> None:
     """What is found by name is that Python, and starts."""
     for name in interpreters.available():
-        found = interpreters.find(name)
-        result = environments.run([found, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True)
+        result = environments.run(
+            [environments.interpreter(name), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True
+        )
         assert result.stdout.strip() == name
     assert interpreters.find("3.1") is None
 

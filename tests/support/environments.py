@@ -252,7 +252,7 @@ def _compile(environment: Environment) -> None:
 def _digest(key: Sequence[Text]) -> str:
     """A short name for what *key* says; a file counts with its date, so that a rebuilt wheel is another one."""
     text = ""
-    for word in map(os.fspath, key):
+    for word in key:
         path = Path(word)
         stamp = path.stat().st_mtime_ns if path.is_file() else ""
         text += f"{word}\0{stamp}\0"

@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -47,7 +47,7 @@ class Feed:
     """
 
     wheels: Path
-    password: str
+    password: str = field(repr=False)
     username: str | None = None
     url: str = AZURE
     realm: str = "the feed"

@@ -49,8 +49,8 @@ def _candidates(name: str) -> Iterator[Path]:
     yield current()
     program = name if name.startswith("pypy") else f"python{name}"
     suffix = ".exe" if machine.WINDOWS else ""
-    for folder in machine.ENVIRON.get("PATH", "").split(os.pathsep):
-        if folder and (path := Path(folder, program + suffix)).is_file():
+    for entry in machine.ENVIRON.get("PATH", "").split(os.pathsep):
+        if entry and (path := Path(entry, program + suffix)).is_file():
             yield path
     number = name.removeprefix("pypy")
     for versions in _version_folders():

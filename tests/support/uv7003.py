@@ -1,0 +1,119 @@
+"""The stage of astral-sh/uv#7003: a person with Azure's keyring provider in the global tool, and a project of theirs.
+
+Everything is real (uv, keyring, artifacts-keyring with Microsoft's credential provider) but the feed, which is the
+loopback one; the provider takes its token from an environment variable, so that no account is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import environments, interpreters, machine
+from .feed import Feed, download
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+USERNAME = "VssSessionToken"
+
+# uv resolves for every platform: what keyring needs elsewhere must be on the feed too.
+_ON_THE_FEED = (
+    "six",
+    "keyring",
+    "jaraco.classes",
+    "importlib-metadata",
+    "backports.tarfile",
+    "SecretStorage",
+    "jeepney",
+    "pywin32-ctypes",
+)
+
+
+# Its wheels are for one Python each; the first release that has them for 3.14 is still a candidate.
+_PROVIDER_FOR = {
+    **dict.fromkeys(("3.13", "3.12", "3.11", "3.10", "3.9"), "artifacts-keyring>=1"),
+    "3.14": "artifacts-keyring>=2.0.0rc5",
+}
+
+
+def provider() -> tuple[Path, str] | None:
+    """An interpreter for the global tool, and the requirement for Azure's provider there; None if there is no such."""
+    names = [name for name in _PROVIDER_FOR if interpreters.find(name)]
+    # The Python that we run on is certain to be whole.
+    names.sort(key=lambda name: interpreters.find(name) != interpreters.current())
+    return (environments.interpreter(names[0]), _PROVIDER_FOR[names[0]]) if names else None
+
+
+def wheels(folder: Path, wheel: Path) -> None:
+    """Fill *folder* with all that the feed is to serve: *wheel* (ours), keyring and six, with what they need."""
+    folder.mkdir(parents=True)
+    download(folder, *_ON_THE_FEED)
+    shutil.copy(wheel, folder)
+
+
+def feed(folder: Path) -> Feed:
+    """The private feed, with a new token, for the wheels in *folder*; to be used in a ``with``."""
+    return Feed(folder, password=secrets.token_hex(16))
+
+
+@dataclass
+class Story:
+    """One project with a venv, seen from the terminal of the person who works on it."""
+
+    folder: Path
+    tool: environments.Tool
+    feed: Feed
+    python: Path
+    authenticate_always: bool = False
+    """Use an index without a username in its URL, with uv's setting ``authenticate = "always"``."""
+
+    def __post_init__(self) -> None:
+        """Write the project and make its venv."""
+        self.folder.mkdir(parents=True)
+        version = environments.run([self.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True)
+        lines = ["[project]", 'name = "app"', 'version = "1"', f'requires-python = ">={version.stdout.strip()}"']
+        if self.authenticate_always:
+            url = self.feed.url
+            lines += [
+                "[[tool.uv.index]]",
+                'name = "feed"',
+                f'url = "{url}"',
+                "default = true",
+                'authenticate = "always"',
+            ]
+        (self.folder / "pyproject.toml").write_text("\n".join([*lines, ""]), encoding="utf-8")
+        self.venv = environments.create(self.folder / ".venv", self.python)
+
+    def environment(self, *, active: bool) -> dict[str, str]:
+        """The variables in the person's terminal, with the project's venv activated or not."""
+        env = {**os.environ, **machine.home_variables(self.tool.home), **self.feed.proxy_environment()}
+        env["PATH"] = os.pathsep.join([os.fspath(self.tool.executables), env["PATH"]])
+        env["UV_PYTHON_DOWNLOADS"] = "never"
+        env["UV_KEYRING_PROVIDER"] = "subprocess"
+        if not self.authenticate_always:
+            env["UV_DEFAULT_INDEX"] = self.feed.with_username(USERNAME)
+        # What the real provider hands out for exactly this URL; for another one of its host it fails.
+        endpoint = {"endpoint": self.feed.url, "username": USERNAME, "password": self.feed.password}
+        env["VSS_NUGET_EXTERNAL_FEED_ENDPOINTS"] = json.dumps({"endpointCredentials": [endpoint]})
+        env["ARTIFACTS_KEYRING_NONINTERACTIVE_MODE"] = "true"
+        return self.venv.activated(env) if active else env
+
+    def uv_add(self, *packages: str, active: bool, index: str | None = None) -> subprocess.CompletedProcess[str]:
+        """``uv add PACKAGES``, with nothing in uv's cache; from the feed, or from the index at another URL."""
+        env = self.environment(active=active)
+        if index is not None:
+            env["UV_DEFAULT_INDEX"] = self.feed.with_username(USERNAME, index)
+        return environments.run([machine.uv(), "add", "--no-cache", *packages], env=env, cwd=self.folder)
+
+    def keyring(self, *args: str, active: bool = True) -> subprocess.CompletedProcess[str]:
+        """``keyring ARGS``: the venv's where it is active and has one, else the global tool's."""
+        env = self.environment(active=active)
+        return environments.run(
+            [shutil.which("keyring", path=env["PATH"]) or "keyring", *args], env=env, cwd=self.folder
+        )
