@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import html
 import re
-import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from . import machine
+from . import environments, machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,8 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def download(folder: Path, *requirements: str) -> None:
     """Fetch wheels, with all that they need, from the package index of this machine into *folder*."""
-    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", str(folder)]
-    subprocess.run([*argv, *requirements], env=machine.building(), stdin=subprocess.DEVNULL, check=True)
+    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", folder]
+    environments.run([*argv, *requirements], env=machine.building(), check=True)
 
 
 def _page(links: list[tuple[str, str]]) -> bytes:
