@@ -26,14 +26,14 @@ def main(argv: list[str]) -> int:
         return _complain("dev.py needs Python 3.9 or newer, this is " + sys.version.split()[0])
     word, rest = (argv[0], argv[1:]) if argv else ("", [])
     if word == "demo" and not rest:
-        command = [HERE / "tests" / "demo.py"]
+        command = [str(HERE / "tests" / "demo.py")]
     elif word == "test":
         command = ["-m", "tox", "run", "-e", "lint,py", "--", *rest]
     else:
         return _complain(f"dev.py does not know {' '.join(argv)!r}; it is one of:\n{__doc__.split(chr(10), 1)[1]}")
     if not _prepare():
         return _complain(f"dev.py could not set up {HOME}: it needs Python's venv and pip, and the package index")
-    return subprocess.call([str(PYTHON), *map(str, command)], cwd=HERE)  # noqa: S603
+    return subprocess.call([str(PYTHON), *command], cwd=HERE)  # noqa: S603
 
 
 def _prepare() -> bool:

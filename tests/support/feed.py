@@ -208,10 +208,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def download(folder: Path, *requirements: str) -> None:
+def download(folder: Path, *requirements: environments.Text) -> None:
     """Fetch wheels, with all that they need, from the package index of this machine into *folder*."""
-    argv = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", folder]
-    environments.run([*argv, *requirements], env=machine.building(), check=True)
+    argv: list[environments.Text] = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    environments.run([*argv, "--dest", folder, *requirements], env=machine.building(), check=True)
 
 
 def _page(links: list[tuple[str, str]]) -> bytes:

@@ -16,18 +16,21 @@ from . import machine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Prints who the interpreter is, and the one that it was made from if it stands in a virtual environment.
+# Prints who the interpreter is.
 _WHO = (
-    "import sys, platform, json;"
-    "print(json.dumps([platform.python_implementation(), '%d.%d' % sys.version_info[:2],"
-    " getattr(sys, '_base_executable', None) or sys.executable]))"
+    "import json, os, platform, sys\n"
+    "base = getattr(sys, '_base_executable', None) or sys.executable\n"
+    # PyPy in a virtual environment names itself here.
+    "if sys.prefix != sys.base_prefix and base.startswith(sys.prefix): base = os.path.realpath(base)\n"
+    "print(json.dumps([platform.python_implementation(), '%d.%d' % sys.version_info[:2], base]))"
 )
 
 
 @cache
 def current() -> Path:
     """The interpreter that the running one's environment was made from."""
-    return Path(getattr(sys, "_base_executable", None) or sys.executable)
+    identity = _identity(Path(sys.executable))
+    return Path(identity[2] if identity else sys.executable)
 
 
 @cache

@@ -104,6 +104,7 @@ def building(**extra: str) -> dict[str, str]:
         env["XDG_CONFIG_HOME"] = ENVIRON.get("XDG_CONFIG_HOME") or os.fspath(homes()[0] / ".config")
     env["UV_CACHE_DIR"] = _uv_cache()
     env["UV_PYTHON_DOWNLOADS"] = "never"
+    env.setdefault("PIP_PREFER_BINARY", "1")  # an older wheel is better than hours with a compiler
     env.update(extra)
     return env
 

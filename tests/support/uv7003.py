@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 
 USERNAME = "VssSessionToken"
 
-# uv resolves for every platform: what keyring needs elsewhere must be on the feed too.
-_ON_THE_FEED = (
-    "six",
-    "keyring",
-    "jaraco.classes",
-    "importlib-metadata",
-    "backports.tarfile",
-    "SecretStorage",
-    "jeepney",
-    "pywin32-ctypes",
-)
-
-
 # Its wheels are for one Python each; the first release that has them for 3.14 is still a candidate.
 _PROVIDER_FOR = {
     **dict.fromkeys(("3.13", "3.12", "3.11", "3.10", "3.9"), "artifacts-keyring>=1"),
@@ -53,8 +40,8 @@ def provider() -> tuple[Path, str] | None:
 def wheels(folder: Path, wheel: Path) -> None:
     """Fill *folder* with all that the feed is to serve: *wheel* (ours), keyring and six, with what they need."""
     folder.mkdir(parents=True)
-    download(folder, *_ON_THE_FEED)
     shutil.copy(wheel, folder)
+    download(folder, "six", folder / wheel.name)
 
 
 def feed(folder: Path) -> Feed:
@@ -76,8 +63,14 @@ class Story:
     def __post_init__(self) -> None:
         """Write the project and make its venv."""
         self.folder.mkdir(parents=True)
-        version = environments.run([self.python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True)
-        lines = ["[project]", 'name = "app"', 'version = "1"', f'requires-python = ">={version.stdout.strip()}"']
+        program = (
+            "import platform, sys; print(platform.python_version(), platform.python_implementation(), sys.platform)"
+        )
+        version, implementation, system = environments.run([self.python, "-c", program], check=True).stdout.split()
+        here = f"platform_python_implementation == '{implementation}' and sys_platform == '{system}'"
+        lines = ["[project]", 'name = "app"', 'version = "1"', f'requires-python = ">={version}"']
+        # uv resolves for every platform that there is, and the feed has what this one needs.
+        lines += ["[tool.uv]", f'environments = ["{here}"]']
         if self.authenticate_always:
             url = self.feed.url
             lines += [
