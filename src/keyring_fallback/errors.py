@@ -1,0 +1,27 @@
+"""The errors that a delegated call can end in, by whose fault it is."""
+
+from __future__ import annotations
+
+from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
+
+__all__ = ["NotDeletedError", "NotStoredError", "ProviderError", "ToolError"]
+
+
+class ToolError(KeyringError):
+    """The tool could not be asked: it does not start, gives no reply or takes too long."""
+
+
+class ProviderError(KeyringError):
+    """A provider in the tool raised something that is not one of keyring's own errors."""
+
+
+class NotStoredError(PasswordSetError, NotImplementedError):
+    """No backend of the tools stores passwords.
+
+    It is a ``NotImplementedError`` too, since that is what makes keyring's ChainerBackend ask the next backend
+    (keyring 25.7.0, backends/chainer.py).
+    """
+
+
+class NotDeletedError(PasswordDeleteError, NotImplementedError):
+    """No backend of the tools deletes passwords; see `NotStoredError`."""
