@@ -1,0 +1,173 @@
+"""Where globally installed keyrings live: one row for each place, in the order in which they are looked at."""
+
+from __future__ import annotations
+
+import os
+from typing import Iterator, Mapping, NamedTuple
+
+#: What a row's path names.
+ENVIRONMENT, FOLDER = "environment", "folder"
+
+
+class Place(NamedTuple):
+    """Where to look.
+
+    Attributes:
+        source: Whose place it is, as users call it.
+        kind: `ENVIRONMENT`: the path is an environment's root. `FOLDER`: an executable keyring may be in it.
+        path: The absolute path.
+        variable: The environment variable that the path comes from, or "".
+        home: Whether a tool that is found there is surely meant to be the global one.
+    """
+
+    source: str
+    kind: str
+    path: str
+    variable: str = ""
+    home: bool = True
+
+
+_ALL, _POSIX, _LINUX, _MAC, _WINDOWS = "linux darwin win32", "linux darwin", "linux", "darwin", "win32"
+
+#: (source, kind, platforms, path); a path begins with a variable, the home folder or a root, "*" is any one name.
+_ROWS = (
+    # uv: uv-tool/src/lib.rs and uv-state/src/lib.rs of uv 0.12.5; XDG on macOS too since 0.3.0, the others are older
+    ("uv tool", ENVIRONMENT, _ALL, "$UV_TOOL_DIR/keyring"),
+    ("uv tool", ENVIRONMENT, _POSIX, "$XDG_DATA_HOME/uv/tools/keyring"),
+    ("uv tool", ENVIRONMENT, _POSIX, "~/.local/share/uv/tools/keyring"),
+    ("uv tool", ENVIRONMENT, _MAC, "~/Library/Application Support/uv/tools/keyring"),
+    ("uv tool", ENVIRONMENT, _WINDOWS, "$APPDATA/uv/tools/keyring"),
+    ("uv tool", ENVIRONMENT, _WINDOWS, "$APPDATA/uv/data/tools/keyring"),
+    # Scoop sets UV_TOOL_DIR for the user, which services and editors may not have: ScoopInstaller/Main, bucket/uv.json
+    ("uv tool", ENVIRONMENT, _WINDOWS, "$SCOOP/persist/uv/tools/versions/keyring"),
+    ("uv tool", ENVIRONMENT, _WINDOWS, "~/scoop/persist/uv/tools/versions/keyring"),
+    # pipx: paths.py of 1.1.0 to 1.18.4, and platformdirs' user_data_dir of the same times
+    ("pipx", ENVIRONMENT, _ALL, "$PIPX_HOME/venvs/keyring"),
+    ("pipx", ENVIRONMENT, _ALL, "~/.local/pipx/venvs/keyring"),
+    ("pipx", ENVIRONMENT, _POSIX, "$XDG_DATA_HOME/pipx/venvs/keyring"),
+    ("pipx", ENVIRONMENT, _LINUX, "~/.local/share/pipx/venvs/keyring"),
+    ("pipx", ENVIRONMENT, _MAC, "~/Library/Application Support/pipx/venvs/keyring"),
+    ("pipx", ENVIRONMENT, _WINDOWS, "~/pipx/venvs/keyring"),
+    ("pipx", ENVIRONMENT, _WINDOWS, "$LOCALAPPDATA/pipx/pipx/venvs/keyring"),
+    # a pipx run by the Microsoft Store's Python: its writes are redirected (python/cpython#95029)
+    (
+        "pipx",
+        ENVIRONMENT,
+        _WINDOWS,
+        "$LOCALAPPDATA/Packages/PythonSoftwareFoundation.Python.*/LocalCache/Local/pipx/pipx/venvs/keyring",
+    ),
+    ("pipx --global", ENVIRONMENT, _POSIX, "$PIPX_GLOBAL_HOME/venvs/keyring"),
+    ("pipx --global", ENVIRONMENT, _POSIX, "/opt/pipx/venvs/keyring"),
+    # where uv and pipx expose executables: uv-dirs/src/lib.rs of uv 0.12.5, paths.py of pipx 1.18.4
+    ("uv tool", FOLDER, _ALL, "$UV_TOOL_BIN_DIR"),
+    ("uv tool", FOLDER, _ALL, "$XDG_BIN_HOME"),
+    ("uv tool", FOLDER, _ALL, "$XDG_DATA_HOME/../bin"),
+    ("pipx", FOLDER, _ALL, "$PIPX_BIN_DIR"),
+    ("user's programs", FOLDER, _ALL, "~/.local/bin"),
+    ("pipx --global", FOLDER, _POSIX, "$PIPX_GLOBAL_BIN_DIR"),
+    ("pipx --global", FOLDER, _POSIX, "/usr/local/bin"),
+    # pip install --user: CPython, Lib/site.py, _getuserbase and _get_path (~/.local/bin stands above)
+    ("pip install --user", FOLDER, _POSIX, "$PYTHONUSERBASE/bin"),
+    ("pip install --user", FOLDER, _MAC, "~/Library/Python/*/bin"),
+    ("pip install --user", FOLDER, _WINDOWS, "$PYTHONUSERBASE/*/Scripts"),
+    ("pip install --user", FOLDER, _WINDOWS, "$APPDATA/Python/*/Scripts"),
+    # pixi global: pixi_config/src/lib.rs at 2b25fc7; other environments' executables are in bin
+    ("pixi global", ENVIRONMENT, _ALL, "$PIXI_HOME/envs/keyring"),
+    ("pixi global", ENVIRONMENT, _ALL, "~/.pixi/envs/keyring"),
+    ("pixi global", FOLDER, _ALL, "$PIXI_HOME/bin"),
+    ("pixi global", FOLDER, _ALL, "~/.pixi/bin"),
+    # rye: platform.rs and installer.rs at e213938
+    ("rye", ENVIRONMENT, _ALL, "$RYE_HOME/tools/keyring"),
+    ("rye", ENVIRONMENT, _ALL, "~/.rye/tools/keyring"),
+    ("rye", FOLDER, _ALL, "$RYE_HOME/shims"),
+    ("rye", FOLDER, _ALL, "~/.rye/shims"),
+    # Homebrew: Library/Homebrew/utils/os.sh; opt/NAME is its stable link to the version in Cellar
+    ("Homebrew", ENVIRONMENT, _POSIX, "$HOMEBREW_PREFIX/opt/keyring/libexec"),
+    ("Homebrew", ENVIRONMENT, _MAC, "/opt/homebrew/opt/keyring/libexec"),
+    ("Homebrew", ENVIRONMENT, _MAC, "/usr/local/opt/keyring/libexec"),
+    ("Homebrew", ENVIRONMENT, _LINUX, "/home/linuxbrew/.linuxbrew/opt/keyring/libexec"),
+    # mise's pipx backend, run by uv or by pipx: src/backend/pipx.rs at 70e94a1
+    ("mise", ENVIRONMENT, _ALL, "$MISE_DATA_DIR/installs/pipx-keyring/*/keyring"),
+    ("mise", ENVIRONMENT, _ALL, "$MISE_DATA_DIR/installs/pipx-keyring/*/venvs/keyring"),
+    ("mise", ENVIRONMENT, _POSIX, "$XDG_DATA_HOME/mise/installs/pipx-keyring/*/keyring"),
+    ("mise", ENVIRONMENT, _POSIX, "$XDG_DATA_HOME/mise/installs/pipx-keyring/*/venvs/keyring"),
+    ("mise", ENVIRONMENT, _POSIX, "~/.local/share/mise/installs/pipx-keyring/*/keyring"),
+    ("mise", ENVIRONMENT, _POSIX, "~/.local/share/mise/installs/pipx-keyring/*/venvs/keyring"),
+    ("mise", ENVIRONMENT, _WINDOWS, "$LOCALAPPDATA/mise/installs/pipx-keyring/*/keyring"),
+    ("mise", ENVIRONMENT, _WINDOWS, "$LOCALAPPDATA/mise/installs/pipx-keyring/*/venvs/keyring"),
+    # conda's base environment: conda, base/context.py; an activated other environment is no global tool
+    ("conda base", ENVIRONMENT, _ALL, "$CONDA_EXE/../.."),
+    # python.org's install manager: pymanager.json
+    ("Python install manager", FOLDER, _WINDOWS, "$LOCALAPPDATA/Python/bin"),
+)
+
+#: Where a variable of Windows points when it is not set (known folders).
+_WINDOWS_DEFAULTS = {"APPDATA": "AppData/Roaming", "LOCALAPPDATA": "AppData/Local"}
+#: Variables in which the program that they belong to expands "~" (pipx 1.18.4, paths.py).
+_EXPANDED = ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_GLOBAL_HOME", "PIPX_GLOBAL_BIN_DIR")
+
+
+def known(environ: Mapping[str, str], home: str, platform: str) -> Iterator[Place]:
+    """Yield the known places, whether there is something or not.
+
+    Args:
+        environ: The environment; values that are not absolute paths are passed over.
+        home: The user's home folder, or "" if there is none.
+        platform: As `sys.platform` names it.
+    """
+    system = platform if platform in (_MAC, _WINDOWS) else _LINUX
+    for source, kind, platforms, template in _ROWS:
+        if system not in platforms.split():
+            continue
+        base, _, rest = template.partition("/")
+        variable = ""
+        if base == "~":
+            base = home
+        elif base:
+            variable = base[1:]
+            base = _value(environ, variable, home, system)
+        else:
+            base = "/"
+        if is_absolute(base):
+            for path in _matches(base, [part for part in rest.split("/") if part]):
+                yield Place(source, kind, os.path.normpath(path), variable)
+
+
+def on_path(environ: Mapping[str, str]) -> Iterator[Place]:
+    """Yield the entries of PATH as they stand, those that are no absolute paths included.
+
+    `shutil.which` is of no use here: it also finds what is in the working directory.
+    """
+    for entry in environ.get("PATH", "").split(os.pathsep):
+        yield Place("PATH", FOLDER, entry, "PATH", home=False)
+
+
+def is_absolute(path: str) -> bool:
+    """Tell whether a path says where it is without the working directory, and is no share of another machine."""
+    if "\0" in path or not os.path.isabs(path):
+        return False
+    return os.name != "nt" or (bool(os.path.splitdrive(path)[0]) and not path.startswith(("\\\\", "//")))
+
+
+def _value(environ: Mapping[str, str], variable: str, home: str, system: str) -> str:
+    value = environ.get(variable, "")
+    if not value and system == _WINDOWS and variable in _WINDOWS_DEFAULTS:
+        return os.path.join(home, *_WINDOWS_DEFAULTS[variable].split("/"))
+    if home and variable in _EXPANDED and (value == "~" or value.startswith("~" + os.sep)):
+        return home + value[1:]
+    return value
+
+
+def _matches(base: str, parts: list[str]) -> Iterator[str]:
+    for index, part in enumerate(parts):
+        if part.endswith("*"):
+            folder = os.path.join(base, *parts[:index])
+            try:
+                names = sorted(os.listdir(folder), reverse=True)  # the newest version first, roughly
+            except OSError:
+                return
+            for name in names:
+                if name.startswith(part[:-1]):
+                    yield from _matches(os.path.join(folder, name), parts[index + 1 :])
+            return
+    yield os.path.join(base, *parts)
