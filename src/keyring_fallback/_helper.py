@@ -1,0 +1,391 @@
+"""The helper: runs under the tool's interpreter and asks the tool's own backends.
+
+It is started as ``python -I _helper.py`` (without ``-I`` where the user's site-packages must stay visible), imports
+nothing but the standard library and the tool's keyring, and runs on Python 3.8 and newer.
+
+In, on descriptor 0: one JSON document a line. The first is the set-up::
+
+    {"nonce": str, "everything": bool, "entry_points": [str] or null, "own": [str], "skip": [str]}
+
+``everything``      ask all that the tool's keyring would ask.
+``entry_points``    otherwise the values of the entry points to load; null: all that the tool has.
+``own``             the modules of keyring's own backends to load as well.
+``skip``            modules and "module.Class" names whose backends are not asked.
+
+Each further line is a request::
+
+    {"id": int, "method": str, "service": any, "username": any, "password": any, "directory": str or null}
+
+Out, on a private copy of descriptor 1: for each request the nonce, one JSON document and a line feed::
+
+    {"id": int, "answer": any, "backend": str, "failures": [...], "unloaded": [...]}
+
+``answer`` is null, a password, ``{"username", "password"}``, or true where a password was stored or deleted.
+A failure is ``{"backend", "type", "error", "message"}``; ``unloaded`` are those of backends that could not be loaded.
+Failures are data: the exit status only says that the helper has come to its end. At the end of its input, or when its
+parent is gone, it ends.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from types import ModuleType
+
+if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
+    del sys.path[0]  # our own package's folder: its modules must not shadow anything over there
+
+#: Seconds without a request after which the helper ends; the parent stops using it before (bridge.IDLE_SECONDS).
+IDLE_SECONDS = 300.0
+#: Seconds that a running lookup and the providers' exit handlers get when the parent is gone.
+GRACE_SECONDS = 0.5
+#: Seconds between two looks at whether the parent still lives (a forked sibling may hold our input open).
+PARENT_SECONDS = 1.0
+#: Characters of a provider's message that are passed on.
+MESSAGE_LENGTH = 500
+
+#: Modules that ``import keyring.backend`` loads and a lookup seldom uses: together half of a start.
+DEFERRED = (
+    "urllib.request",
+    "tarfile",
+    "backports.tarfile",
+    "more_itertools",
+    "inspect",
+    "importlib.metadata",
+    "importlib_metadata",
+)
+
+
+class Deferred(ModuleType):
+    """A module that is imported when one of its attributes is first used.
+
+    ``importlib.util.LazyLoader`` does not help here: ``import a.b`` reads ``__spec__`` of what it finds, which loads it.
+    """
+
+    _lock = threading.RLock()
+
+    def _real(self):
+        name = self.__name__
+        with Deferred._lock:
+            real = self.__dict__.get("_module")
+            if real is None:
+                if sys.modules.get(name) is self:
+                    del sys.modules[name]
+                try:
+                    __import__(name)
+                except ImportError:
+                    sys.modules.setdefault(name, self)
+                    raise
+                real = self.__dict__["_module"] = sys.modules[name]
+            return real
+
+    def __getattr__(self, name):
+        if name in ("__path__", "__file__") and "_module" not in self.__dict__:
+            raise AttributeError(name)  # asked by the import system while it looks for submodules
+        return getattr(self._real(), name)
+
+    def __setattr__(self, name, value):
+        setattr(self._real(), name, value)
+
+    def __dir__(self):
+        return dir(self._real())
+
+
+def defer(names):
+    """Put a `Deferred` in the place of each module that is not loaded yet."""
+    from importlib.util import find_spec
+
+    for name in names:
+        parent, _, child = name.rpartition(".")
+        try:
+            if name in sys.modules or find_spec(name) is None:
+                continue
+        except ImportError:  # its parent is missing
+            continue
+        module = sys.modules[name] = Deferred(name)
+        if parent:
+            setattr(sys.modules[parent], child, module)
+
+
+def take_descriptors():
+    """Return private copies of descriptors 0 and 1, then put the null device on 0 and stderr on 1.
+
+    A provider's ``print``, its child processes and its ``input`` can then neither corrupt nor block the exchange.
+    """
+    requests, replies = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        os.fstat(2)
+    except OSError:
+        os.dup2(null, 2)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    if null > 2:
+        os.close(null)
+    return requests, replies
+
+
+class Requests(threading.Thread):
+    """Reads requests, so that the parent's end is noticed while a lookup runs."""
+
+    def __init__(self, descriptor):
+        super().__init__(daemon=True)
+        import queue
+
+        self.descriptor = descriptor
+        self.lines = queue.SimpleQueue()
+        self.parent = os.getppid()
+
+    def run(self):
+        try:
+            self._read()
+        except OSError:
+            pass
+        self.lines.put(None)
+        time.sleep(GRACE_SECONDS)
+        os._exit(0)
+
+    def _read(self):
+        pending = b""
+        while True:
+            if os.name == "posix" and not self._readable():
+                return
+            data = os.read(self.descriptor, 65536)
+            if not data:
+                return
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                self.lines.put(line)
+
+    def _readable(self):
+        from select import select
+
+        while not select([self.descriptor], [], [], PARENT_SECONDS)[0]:
+            if os.getppid() != self.parent:
+                return False
+        return True
+
+    def next(self):
+        """Return the next request, or None at the end."""
+        import queue
+
+        try:
+            line = self.lines.get(timeout=IDLE_SECONDS)
+        except queue.Empty:
+            return None
+        return None if line is None else json.loads(line)
+
+
+def name_of(backend):
+    cls = backend if isinstance(backend, type) else type(backend)
+    return "{}.{}".format(cls.__module__, cls.__qualname__)
+
+
+def failure(backend, error, password=None):
+    """Return an exception as data: its type, which of keyring's errors it is, and its message in one line."""
+    errors = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "keyring.errors"]
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(its message cannot be shown)"
+    if isinstance(password, str) and password:
+        for form in (password, repr(password)[1:-1], json.dumps(password)[1:-1]):
+            message = message.replace(form, "***")
+    message = "".join(c if c.isprintable() else " " for c in message)
+    message = " ".join(message.split())
+    if len(message) > MESSAGE_LENGTH:
+        message = message[: MESSAGE_LENGTH - 3] + "..."
+    return {
+        "backend": backend if isinstance(backend, str) else name_of(backend),
+        "type": type(error).__name__,
+        "error": errors[0] if errors else "",
+        "message": message,
+    }
+
+
+def entry_point_values():
+    """Return the values of all entry points of the tool that name backends."""
+    try:
+        from importlib import metadata
+    except ImportError:
+        import importlib_metadata as metadata
+    found = []
+    for distribution in metadata.distributions():
+        for entry_point in distribution.entry_points:
+            if entry_point.group == "keyring.backends" and entry_point.value not in found:
+                found.append(entry_point.value)
+    return found
+
+
+def below(name, modules):
+    """Tell whether a dotted name is one of the modules or lies in one."""
+    return any(name == module or name.startswith(module + ".") for module in modules)
+
+
+def load(value):
+    """Load an entry point as keyring does: import its module, and call what it names (keyring/backend.py)."""
+    module, _, attributes = value.partition("[")[0].strip().partition(":")
+    loaded = __import__(module.strip(), fromlist=["_"])
+    for attribute in filter(None, attributes.strip().split(".")):
+        loaded = getattr(loaded, attribute)
+    # A backend class is registered by its import; keyring's call would only make an object to throw away.
+    if callable(loaded) and not isinstance(loaded, type):
+        loaded()
+
+
+class Backends:
+    """The tool's backends that are asked, in the order of their priorities."""
+
+    def __init__(self, setup):
+        self.unloaded = []
+        self.chain = []
+        skip = ["keyring_fallback"] + setup["skip"]
+        try:
+            found = self._all() if setup["everything"] else self._lacking(setup, skip)
+        except BaseException as error:
+            self.unloaded.append(failure("keyring", error))
+            found = []
+        for backend in found:
+            try:
+                priority = backend.priority
+                if priority > 0 and not below(name_of(backend), skip):
+                    self.chain.append((priority, backend))
+            except BaseException as error:
+                self.unloaded.append(failure(backend, error))
+        self.chain.sort(key=lambda pair: pair[0], reverse=True)
+
+    @staticmethod
+    def _all():
+        import keyring.backend
+        from keyring.backends.chainer import ChainerBackend
+
+        return [one for one in keyring.backend.get_all_keyring() if not isinstance(one, ChainerBackend)]
+
+    def _lacking(self, setup, skip):
+        defer(DEFERRED)
+        import keyring.backend
+
+        values = setup["entry_points"]
+        if values is None:
+            values = [one for one in entry_point_values() if not below(one.partition(":")[0].strip(), ["keyring"])]
+        for value in [one for one in values if not below(one.partition(":")[0].strip(), skip)] + setup["own"]:
+            try:
+                load(value)
+            except BaseException as error:
+                self.unloaded.append(failure(value, error))
+        found = []
+        for cls in keyring.backend.KeyringBackend.get_viable_backends():
+            if below(cls.__module__, ["keyring"]) and cls.__module__ not in setup["own"]:
+                continue
+            try:
+                found.append(cls())
+            except TypeError:
+                pass  # not meant to be made without arguments: keyring passes over it too
+            except BaseException as error:
+                self.unloaded.append(failure(cls, error))
+        return found
+
+    def answer(self, request):
+        """Return the reply to a request."""
+        method, service, username = request["method"], request["service"], request["username"]
+        reply = {"id": request["id"], "answer": None, "backend": "", "failures": [], "unloaded": self.unloaded}
+        if method not in ("get_password", "get_credential", "set_password", "delete_password"):
+            raise ValueError(method)
+        reading = method.startswith("get")
+        password = request.get("password")
+        arguments = (service, username, password) if method == "set_password" else (service, username)
+        for _, backend in self.chain:
+            try:
+                answer = getattr(backend, method)(*arguments)
+                if reading and answer is not None:
+                    answer = plain(method, answer)
+            except NotImplementedError as error:
+                if reading:
+                    reply["failures"].append(failure(backend, error))
+            except BaseException as error:
+                reply["failures"].append(failure(backend, error, password))
+                if not reading and reply["failures"][-1]["error"] != "PasswordDeleteError":
+                    break  # keyring's own chain ends here too: a second store must not hide that the first failed
+            else:
+                if not reading or answer is not None:
+                    reply.update(answer=answer if reading else True, backend=name_of(backend))
+                    break
+        return reply
+
+
+def plain(method, answer):
+    """Return a backend's answer as JSON can carry it."""
+    if method == "get_password":
+        return text(answer, "password")
+    try:
+        username = answer.username
+    except ValueError:  # keyring.credentials.AnonymousCredential
+        username = None
+    return {"username": username and text(username, "username"), "password": text(answer.password, "password")}
+
+
+def text(value, what):
+    if not isinstance(value, str):
+        raise TypeError("its {} is of type {}, not str".format(what, type(value).__name__))
+    return str.__str__(value)
+
+
+def write(descriptor, data):
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def run_exit_handlers():
+    """Run what providers registered with atexit (a token cache may be written there); the reader bounds the time."""
+    import atexit
+
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:
+        pass
+
+
+def main():
+    descriptor, replies = take_descriptors()
+    process = os.getpid()
+    requests = Requests(descriptor)
+    requests.start()
+    try:
+        setup = requests.next()
+        backends = None
+        while setup is not None:
+            request = requests.next()
+            if request is None:
+                break
+            move(request["directory"])
+            if backends is None:
+                backends = Backends(setup)
+            reply = backends.answer(request)
+            if os.getpid() != process:
+                os._exit(0)  # a child that a provider forked came back here: only its parent answers
+            document = setup["nonce"] + json.dumps(reply) + "\n"
+            write(replies, document.encode("ascii"))
+            move(sys.prefix)  # an idle helper must not keep the caller's folder in use (Windows)
+    except (KeyboardInterrupt, OSError):
+        os._exit(1)
+    threading.Thread(target=end_soon, daemon=True).start()
+    run_exit_handlers()
+    os._exit(0)
+
+
+def end_soon():
+    time.sleep(GRACE_SECONDS)
+    os._exit(0)
+
+
+def move(directory):
+    try:
+        if directory is not None:
+            os.chdir(directory)
+    except OSError:
+        pass
+
+
+if __name__ == "__main__":
+    main()
