@@ -1,0 +1,329 @@
+"""The two backends: who is asked, in which order, and what becomes of errors. Nothing about processes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Iterable
+
+import keyring
+from jaraco.classes.properties import classproperty
+from keyring import credentials
+from keyring.backend import KeyringBackend
+from keyring.backends.chainer import ChainerBackend
+from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
+
+from . import hints, survey
+from .errors import NotDeletedError, NotStoredError, ToolError
+from .hidden import Hidden
+
+__all__ = ["FallbackKeyring", "GlobalKeyring"]
+
+log = logging.getLogger(__package__)
+
+_warned: set[str] = set()
+
+
+class GlobalKeyring(KeyringBackend):
+    """Asks the globally installed keyrings, one after the other.
+
+    In keyring's chain it asks only for what this environment lacks. As the selected keyring
+    (``default-keyring=keyring_fallback.GlobalKeyring``, or ``keyring -b``) it asks for everything over there, and in
+    the tool's own environment it answers from that environment's backends.
+    """
+
+    @classproperty
+    def priority(cls) -> float:  # noqa: N805 - a property of the class
+        """After the providers (9 to 9.9), before the stores of operating systems (about 5).
+
+        Raises:
+            RuntimeError: There is nothing to delegate, with the reason.
+        """
+        now = _survey()
+        selected = now.pins("GlobalKeyring") and (now.local or now.findings.tools)
+        if now.reason and not selected:
+            raise RuntimeError(now.reason)
+        return 8
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Return the password that the first tool to answer has, or None.
+
+        Raises:
+            KeyringError: Nobody answered, and a tool or a provider failed.
+        """
+        now = _survey()
+        if now.local:
+            return _first_answer(_local_backends(), "get_password", service, username)  # type: ignore[no-any-return]
+        return _ask_tools(now, "get_password", service, username)  # type: ignore[no-any-return]
+
+    def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
+        """Return the credential that the first tool to answer has, or None.
+
+        Raises:
+            KeyringError: Nobody answered, and a tool or a provider failed.
+        """
+        now = _survey()
+        if now.local:
+            return _first_answer(_local_backends(), "get_credential", service, username)  # type: ignore[no-any-return]
+        answer = _ask_tools(now, "get_credential", service, username)
+        if answer is None:
+            return None
+        if answer["username"] is None:
+            return _anonymous(answer["password"])
+        return credentials.SimpleCredential(answer["username"], answer["password"])
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Store a password in the first tool that has a backend for it.
+
+        Raises:
+            PasswordSetError: Nobody stored it.
+            KeyringError: A tool or a provider failed.
+        """
+        now = _survey()
+        password = Hidden(password)
+        if now.local:
+            _store_locally(service, username, password)
+        elif _ask_tools(now, "set_password", service, username, password) is None:
+            raise NotStoredError(f"no backend of the global keyring stores passwords ({_places(now)})")
+
+    def delete_password(self, service: str, username: str) -> None:
+        """Delete a password from the first tool that has it.
+
+        Raises:
+            PasswordDeleteError: Nobody had it.
+            KeyringError: A tool or a provider failed.
+        """
+        now = _survey()
+        if now.local:
+            if not _delete_locally(service, username):
+                raise PasswordDeleteError("Password not found")
+        elif _ask_tools(now, "delete_password", service, username) is None:
+            raise NotDeletedError(f"no backend of the global keyring deletes passwords ({_places(now)})")
+
+
+class FallbackKeyring(KeyringBackend):
+    """Asks this environment's backends and the global keyring, in the order of everyone's priorities.
+
+    Unlike keyring's ChainerBackend it goes on where a backend raises, and does not lose what nobody stores.
+    """
+
+    @classproperty
+    def priority(cls) -> float:  # noqa: N805 - a property of the class
+        """Just above keyring's ChainerBackend (10).
+
+        Raises:
+            RuntimeError: There is nothing to delegate, with the reason.
+        """
+        now = _survey()
+        if now.reason and not now.pins("FallbackKeyring"):
+            raise RuntimeError(now.reason)
+        return 10.5
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Return the first password that a backend has, or None.
+
+        Raises:
+            Exception: Nobody answered; what the first backend of this environment raised.
+        """
+        return _first_answer(_all_backends(), "get_password", service, username)  # type: ignore[no-any-return]
+
+    def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
+        """Return the first credential that a backend has, or None.
+
+        Raises:
+            Exception: Nobody answered; what the first backend of this environment raised.
+        """
+        return _first_answer(_all_backends(), "get_credential", service, username)  # type: ignore[no-any-return]
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Store a password in the first backend of this environment that takes it, or else in the global keyring.
+
+        Raises:
+            PasswordSetError: Nobody stored it.
+            Exception: What the first backend raised that did not leave it to the next.
+        """
+        password = Hidden(password)
+        try:
+            _store_locally(service, username, password)
+        except NotStoredError as error:
+            for backend in _global_backends():
+                try:
+                    return backend.set_password(service, username, str(password))
+                except NotImplementedError:
+                    pass
+            raise PasswordSetError(f"{error}, nor does one of a global keyring") from None
+
+    def delete_password(self, service: str, username: str) -> None:
+        """Delete a password from the first backend of this environment that has it, or else from the global keyring.
+
+        Raises:
+            PasswordDeleteError: Nobody had it.
+            Exception: What the first backend raised that did not leave it to the next.
+        """
+        missing: PasswordDeleteError | None = None
+        try:
+            if _delete_locally(service, username):
+                return None
+        except PasswordDeleteError as error:
+            missing = error
+        for backend in _global_backends():
+            try:
+                return backend.delete_password(service, username)
+            except PasswordDeleteError as error:
+                missing = missing or error
+            except KeyringError as error:
+                if missing is None:
+                    raise
+                _warn(str(error))
+        raise missing or PasswordDeleteError("Password not found")
+
+
+def _survey() -> survey.Survey:
+    now = survey.current()
+    for problem in now.settings.problems:
+        _warn(problem)
+    if "pip._internal" in sys.modules:
+        # pip 26.3 blocks imports once it installs; all that a lookup needs must be here by then
+        from . import delegation  # noqa: F401
+    return now
+
+
+def _all_backends() -> list[KeyringBackend]:
+    """Return keyring's chain without ourselves at its front."""
+    return [backend for backend in ChainerBackend.backends if not isinstance(backend, FallbackKeyring)]
+
+
+def _local_backends() -> list[KeyringBackend]:
+    return [backend for backend in _all_backends() if not isinstance(backend, GlobalKeyring)]
+
+
+def _global_backends() -> list[KeyringBackend]:
+    return [backend for backend in _all_backends() if isinstance(backend, GlobalKeyring)]
+
+
+def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any, username: Any) -> Any:
+    """Return the first answer that is not None; an exception does not end the search."""
+    error: Exception | None = None
+    ours: Exception | None = None
+    for backend in backends:
+        try:
+            answer = getattr(backend, method)(service, username)
+        except Exception as raised:  # noqa: BLE001 - whatever a backend raises must not hide the others' answers
+            log.debug("%s failed: %s", type(backend).__module__, type(raised).__name__)
+            if isinstance(backend, GlobalKeyring):
+                ours = ours or raised
+            else:
+                error = error or raised
+        else:
+            if answer is not None:
+                return answer
+    if ours is not None:
+        _warn(str(ours))
+    elif error is None:
+        _hint(service)
+    if error is not None:
+        # an application that sees None may create a secret and overwrite the one that could not be read
+        raise error
+    return None
+
+
+def _store_locally(service: str, username: str, password: Hidden) -> None:
+    """Store a password in the first backend that takes it.
+
+    Raises:
+        NotStoredError: None does.
+    """
+    for backend in _local_backends():
+        try:
+            return backend.set_password(service, username, str(password))
+        except NotImplementedError:
+            pass
+    raise NotStoredError("no backend of this environment stores passwords")
+
+
+def _delete_locally(service: str, username: str) -> bool:
+    """Delete a password from the first backend that has it; return whether one said so.
+
+    Raises:
+        PasswordDeleteError: None had it; the first one's error.
+    """
+    missing: PasswordDeleteError | None = None
+    for backend in _local_backends():
+        try:
+            backend.delete_password(service, username)
+        except NotImplementedError:
+            pass
+        except PasswordDeleteError as error:
+            missing = missing or error
+        else:
+            return True
+    if missing is not None:
+        raise missing
+    return False
+
+
+def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: Hidden | None = None) -> Any:
+    """Return the first answer of a tool, or None.
+
+    Raises:
+        KeyringError: There is no answer, and a tool or a provider failed.
+    """
+    from . import bridge, delegation
+
+    if not now.delegates(service):
+        return None
+    everything = _is_selected()
+    call = bridge.Call(method, service, username, password)
+    failures: list[KeyringError] = []
+    for tool in now.findings.tools:
+        try:
+            reply = delegation.ask(now, tool, call, everything=everything)
+        except ToolError as error:
+            failures.append(error)
+            continue
+        if reply.answer is not None:
+            return reply.answer
+        failures += reply.failures + reply.unloaded
+        if not method.startswith("get") and not all(isinstance(one, PasswordDeleteError) for one in reply.failures):
+            break  # a store has failed: another one must not take it instead
+    if failures:
+        raise failures[0]
+    return None
+
+
+def _is_selected() -> bool:
+    """Tell whether the keyring that this program uses is GlobalKeyring, not a chain with it as a link."""
+    try:
+        return isinstance(keyring.get_keyring(), GlobalKeyring)
+    except Exception:  # noqa: BLE001 - a broken configuration of keyring's selects nothing
+        return False
+
+
+def _anonymous(password: str) -> credentials.Credential:
+    anonymous = getattr(credentials, "AnonymousCredential", None)  # keyring 25.2 and newer
+    return anonymous(password) if anonymous else credentials.SimpleCredential("", password)
+
+
+def _places(now: survey.Survey) -> str:
+    return ", ".join(tool.root or tool.path for tool in now.findings.tools) or "there is none"
+
+
+def _hint(service: object) -> None:
+    """Say which provider is missing, where a lookup for a known host had no answer for want of it."""
+    registry = hints.registry_of(service)
+    if registry is None:
+        return
+    now = survey.current()
+    if now.local or not now.delegates(service) or not all(tool.known for tool in now.findings.tools):
+        return
+    held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
+    if not any(hints.serves(registry, provider.distribution) for provider in held):
+        command = hints.install_command(registry, now.findings.tools[0].source if now.findings.tools else "")
+        _warn(f"no keyring here has a provider for {registry.name} ({hints.host_of(service)}); install it: {command}")
+
+
+def _warn(message: str) -> None:
+    """Log one line, once in this process."""
+    if message not in _warned:
+        _warned.add(message)
+        log.warning("keyring-fallback: %s", message)

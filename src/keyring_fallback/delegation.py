@@ -1,0 +1,96 @@
+"""Asks one tool: how it is run, in which environment, and which of its backends are asked."""
+
+from __future__ import annotations
+
+import os
+
+from keyring.backend import get_all_keyring
+
+from . import bridge, command_line, hints
+from .discovery import Here, Tool
+from .survey import NESTED, Survey
+
+#: Variables that belong to this environment's Python and would mislead another one.
+_DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
+#: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
+_DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
+#: What the tool's keyring uses where the user has selected a backend of ours, which it need not have.
+_CHAINER = "keyring.backends.chainer.ChainerBackend"
+_OURS = "keyring_fallback."
+
+
+def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> bridge.Reply:
+    """Ask one tool.
+
+    Args:
+        survey: What is in force.
+        tool: The tool.
+        call: What is asked.
+        everything: Whether to ask all its backends, not only what this environment lacks.
+
+    Raises:
+        ToolError: The tool could not be asked.
+    """
+    if not everything and not _can_serve(tool, call.service):
+        return bridge.Reply()
+    name = f"the global keyring {tool.root or tool.path}"
+    seconds = survey.settings.timeout
+    if not tool.interpreter:
+        environ = child_environ(survey, isolated=False)
+        return command_line.ask(bridge.Invocation((tool.path,), environ, name, seconds), call)
+    flags = ("-I",) if tool.root else ()
+    environ = child_environ(survey, isolated=bool(tool.root))
+    invocation = bridge.Invocation((tool.interpreter, *flags), environ, name, seconds)
+    return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)
+
+
+def _can_serve(tool: Tool, service: object) -> bool:
+    """Tell whether a tool may have an answer; if in doubt, it may."""
+    if not tool.useful:
+        return False
+    if not tool.known or tool.own or hints.is_url(service):
+        return True
+    return not all(hints.only_urls(provider.distribution, provider.version) for provider in tool.adds)
+
+
+def _setup(survey: Survey, tool: Tool, *, everything: bool) -> bridge.Setup:
+    if everything:
+        return bridge.Setup(everything=True, entry_points=(), own=(), skip=())
+    viable = {type(backend).__module__ for backend in get_all_keyring()}
+    return bridge.Setup(
+        everything=False,
+        entry_points=tuple(provider.value for provider in tool.adds) if tool.known else None,
+        own=tuple(module for module in tool.own if module not in viable),  # no second prompt, no second hang
+        skip=tuple(provider.module for provider in survey.findings.local.providers),
+    )
+
+
+def child_environ(survey: Survey, *, isolated: bool) -> dict[str, str]:
+    """Return the environment for what we start.
+
+    Everything that is not named here stays: clouds', proxies', D-Bus's variables, HOME.
+
+    Args:
+        survey: What is in force.
+        isolated: Whether the program is an interpreter that is run with ``-I``.
+    """
+    dropped = _DROPPED if isolated else _DROPPED + _DROPPED_WITHOUT_ISOLATION
+    environ = {
+        name: value
+        for name, value in survey.here.environ.items()
+        if name not in dropped and not name.startswith("VIRTUAL_ENV")
+    }
+    if survey.settings.selected.startswith(_OURS):
+        environ["PYTHON_KEYRING_BACKEND"] = _CHAINER
+    if survey.here.virtual and "PATH" in environ:
+        environ["PATH"] = _path_without(environ["PATH"], survey.here)
+    environ[NESTED] = "1"
+    return environ
+
+
+def _path_without(path: str, here: Here) -> str:
+    """Return PATH without this environment's scripts: a provider there may run ``keyring`` or ``python`` by name."""
+    scripts = {os.path.dirname(here.executable), os.path.join(here.prefix, "bin"), os.path.join(here.prefix, "Scripts")}
+    ours = {os.path.normcase(os.path.realpath(folder)) for folder in scripts}
+    kept = [entry for entry in path.split(os.pathsep) if os.path.normcase(os.path.realpath(entry)) not in ours]
+    return os.pathsep.join(kept)

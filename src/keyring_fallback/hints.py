@@ -1,0 +1,118 @@
+"""Which provider serves which hosts, by the providers' own sources; words advice, and asks nobody."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+
+class Registry(NamedTuple):
+    """A kind of package registry.
+
+    Attributes:
+        name: What its users call it.
+        hosts: Its hosts; a service is at one of them or below it.
+        distribution: The provider to install.
+        username: The user name that the provider answers for.
+        others: Other distributions that serve the same hosts.
+    """
+
+    name: str
+    hosts: tuple[str, ...]
+    distribution: str
+    username: str
+    others: tuple[str, ...] = ()
+
+
+REGISTRIES = (
+    # artifacts-keyring 1.0.0, artifacts_keyring/__init__.py; artifacts-keyring-nofuss 1.3.3, _constants.py
+    Registry(
+        "Azure Artifacts",
+        ("pkgs.dev.azure.com", "pkgs.visualstudio.com", "pkgs.codedev.ms", "pkgs.vsts.me"),
+        "artifacts-keyring",
+        "VssSessionToken",
+        ("artifacts-keyring-nofuss",),
+    ),
+    # keyrings.google-artifactregistry-auth 1.1.2, keyrings/gauth.py
+    Registry("Google Artifact Registry", ("pkg.dev",), "keyrings.google-artifactregistry-auth", "oauth2accesstoken"),
+    # keyrings.codeartifact 2.1.2, keyrings/codeartifact.py; see _CODEARTIFACT
+    Registry("AWS CodeArtifact", ("amazonaws.com",), "keyrings.codeartifact", "aws"),
+    # pyx-keyring 0.1.0, keyrings/pyx_keyring.py
+    Registry("pyx", ("api.pyx.dev", "files.astralhosted.com"), "pyx-keyring", "__token__"),
+)
+#: The hosts below amazonaws.com that keyrings.codeartifact 2.1.2 answers for (HOST_REGEX).
+_CODEARTIFACT = re.compile(r".+-\d{12}\.d\.codeartifact\.[^.]+\.amazonaws\.com")
+
+#: Providers that answer nothing but URLs, with the major versions whose sources prove it: get_credential and
+#: get_password end in None where urlsplit(service) has no netloc, set_password and delete_password are not implemented.
+_URL_ONLY = {
+    "artifacts-keyring": ("0", "1"),
+    "keyrings-google-artifactregistry-auth": ("0", "1"),
+    "keyrings-codeartifact": ("1", "2"),
+}
+
+
+def host_of(service: object) -> str:
+    """Return the host of a URL, or of a bare ``host[:port]``, in lower case; "" if there is none."""
+    if not isinstance(service, str):
+        return ""
+    try:
+        parts = urlsplit(service)
+        host = parts.hostname if parts.netloc else urlsplit(f"//{service}").hostname
+    except ValueError:
+        return ""
+    return (host or "").rstrip(".")
+
+
+def is_url(service: object) -> bool:
+    """Tell whether a service is a URL with a host, as the providers tell it."""
+    try:
+        return isinstance(service, str) and bool(urlsplit(service).netloc)
+    except ValueError:
+        return True  # let the provider say what it makes of it
+
+
+def registry_of(service: object) -> Registry | None:
+    """Return the kind of registry that a service is at, if it is a known one."""
+    host = host_of(service)
+    for registry in REGISTRIES:
+        for name in registry.hosts:
+            if host == name or host.endswith("." + name):
+                known = registry.distribution != "keyrings.codeartifact" or _CODEARTIFACT.fullmatch(host)
+                return registry if known else None
+    return None
+
+
+def only_urls(distribution: str, version: str) -> bool:
+    """Tell whether a provider is known to answer nothing but URLs.
+
+    Args:
+        distribution: Its normalised name (PEP 503).
+        version: Its version.
+    """
+    return version.partition(".")[0] in _URL_ONLY.get(distribution, ())
+
+
+def normalised(distribution: str) -> str:
+    """Return a distribution's normalised name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def serves(registry: Registry, distribution: str) -> bool:
+    """Tell whether a distribution, by its normalised name, is a provider for a registry."""
+    return distribution in map(normalised, (registry.distribution, *registry.others))
+
+
+def install_command(registry: Registry, source: str) -> str:
+    """Return the command that adds a registry's provider to a global keyring.
+
+    Args:
+        registry: The registry.
+        source: How the global keyring was installed (`discovery.Tool.source`), or "" if there is none.
+    """
+    if source.startswith("pipx"):
+        return f"pipx inject {'--global ' if 'global' in source else ''}keyring {registry.distribution}"
+    if source.startswith("pixi"):
+        return f"pixi global install keyring --with {registry.distribution}"
+    return f"uv tool install keyring --with {registry.distribution}"

@@ -1,0 +1,107 @@
+"""What is in force in this process: the settings, the tools, and whether we have anything to do."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import sys
+import time
+from typing import NamedTuple
+
+from . import config, discovery, environment, hints
+
+#: Marks the environment of what we start: nothing in there delegates again.
+NESTED = "KEYRING_FALLBACK_NESTED"
+#: Seconds for which a survey is used again; a tool installed meanwhile is then found.
+_FRESH_SECONDS = 5.0
+_PACKAGE = __package__ or "keyring_fallback"
+
+
+class Survey(NamedTuple):
+    """What is in force.
+
+    Attributes:
+        settings: The user's settings.
+        here: This environment.
+        findings: The tools; none are searched for where we are switched off or nested.
+        local: Why this environment answers for itself, or "": we are switched off, nested, or in the tool itself.
+        reason: Why nothing is delegated, or "".
+    """
+
+    settings: config.Settings
+    here: discovery.Here
+    findings: discovery.Findings
+    local: str
+    reason: str
+
+    def pins(self, name: str) -> bool:
+        """Tell whether the user has selected a backend of ours by its name."""
+        return self.settings.selected in (f"{_PACKAGE}.{name}", f"{_PACKAGE}.backend.{name}")
+
+
+    def delegates(self, service: object) -> bool:
+        """Tell whether the user wants a service to be delegated: by patterns on the host or on the whole name."""
+        if "*" in self.settings.services:
+            return True
+        names = [hints.host_of(service), service if isinstance(service, str) else ""]
+        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.settings.services)
+
+
+def here() -> discovery.Here:
+    """Return what this process says of its environment."""
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = ""
+    platform = "win32" if sys.platform == "cygwin" else sys.platform
+    environ = dict(os.environ)
+    return discovery.Here(
+        environ=environ,
+        home=config.home_of(environ, platform),
+        platform=platform,
+        cwd=cwd,
+        prefix=sys.prefix,
+        virtual=sys.prefix != sys.base_prefix,
+        executable=sys.executable or "",
+        sys_path=tuple(entry for entry in sys.path if isinstance(entry, str)),
+        uid=os.getuid() if hasattr(os, "getuid") else -1,
+    )
+
+
+def make(here: discovery.Here) -> Survey:
+    """Return what is in force, by looking at files only.
+
+    Args:
+        here: This environment.
+    """
+    settings = config.read(here.environ, here.home, here.platform)
+    local = ""
+    if here.environ.get(NESTED):
+        local = "this process was started by keyring-fallback to answer from its own environment"
+    elif not settings.enabled:
+        local = f"keyring-fallback is switched off ({settings.sources['enabled']})"
+    if local:
+        return Survey(settings, here, discovery.Findings((), (), False, _NOTHING), local, local)
+    findings = discovery.find(here, settings.tool)
+    reason = ""
+    if findings.at_home:
+        reason = local = "this environment is itself a globally installed keyring"
+    elif not findings.tools:
+        named = f" at {', '.join(settings.tool)} (set in {settings.sources['tool']})" if settings.tool else ""
+        reason = f"no global keyring was found{named}; 'keyring-fallback doctor' shows where it was looked for"
+    elif not any(tool.useful for tool in findings.tools):
+        reason = "no global keyring has a provider that this environment lacks"
+    return Survey(settings, here, findings, local, reason)
+
+
+_NOTHING = environment.Content()
+_last: tuple[float, discovery.Here, Survey] | None = None
+
+
+def current() -> Survey:
+    """Return what is in force now; made anew where the environment has changed or some seconds have passed."""
+    global _last  # noqa: PLW0603 - keyring asks several times at every start
+    now, present = time.monotonic(), here()
+    if _last is None or now - _last[0] > _FRESH_SECONDS or _last[1] != present:
+        _last = now, present, make(present)
+    return _last[2]
