@@ -26,12 +26,18 @@ Failures are data: the exit status only says that the helper has come to its end
 parent is gone, it ends.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 import threading
 import time
 from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the typing module costs a start some milliseconds
+    from typing import Any, Iterable
 
 if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
     del sys.path[0]  # our own package's folder: its modules must not shadow anything over there
@@ -60,12 +66,12 @@ DEFERRED = (
 class Deferred(ModuleType):
     """A module that is imported when one of its attributes is first used.
 
-    ``importlib.util.LazyLoader`` does not help here: ``import a.b`` reads ``__spec__`` of what it finds, which loads it.
+    ``importlib.util.LazyLoader`` does not help: ``import a.b`` reads ``__spec__`` of what it finds, which loads it.
     """
 
     _lock = threading.RLock()
 
-    def _real(self):
+    def _real(self) -> Any:
         name = self.__name__
         with Deferred._lock:
             real = self.__dict__.get("_module")
@@ -80,19 +86,19 @@ class Deferred(ModuleType):
                 real = self.__dict__["_module"] = sys.modules[name]
             return real
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in ("__path__", "__file__") and "_module" not in self.__dict__:
             raise AttributeError(name)  # asked by the import system while it looks for submodules
         return getattr(self._real(), name)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: object) -> None:
         setattr(self._real(), name, value)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return dir(self._real())
 
 
-def defer(names):
+def defer(names: Iterable[str]) -> None:
     """Put a `Deferred` in the place of each module that is not loaded yet."""
     from importlib.util import find_spec
 
@@ -108,7 +114,7 @@ def defer(names):
             setattr(sys.modules[parent], child, module)
 
 
-def take_descriptors():
+def take_descriptors() -> tuple[int, int]:
     """Return private copies of descriptors 0 and 1, then put the null device on 0 and stderr on 1.
 
     A provider's ``print``, its child processes and its ``input`` can then neither corrupt nor block the exchange.
@@ -121,7 +127,7 @@ def take_descriptors():
         os.dup2(null, 2)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    if null > 2:
+    if null not in (0, 1, 2):
         os.close(null)
     return requests, replies
 
@@ -129,15 +135,15 @@ def take_descriptors():
 class Requests(threading.Thread):
     """Reads requests, so that the parent's end is noticed while a lookup runs."""
 
-    def __init__(self, descriptor):
+    def __init__(self, descriptor: int) -> None:
         super().__init__(daemon=True)
         import queue
 
         self.descriptor = descriptor
-        self.lines = queue.SimpleQueue()
+        self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.parent = os.getppid()
 
-    def run(self):
+    def run(self) -> None:
         try:
             self._read()
         except OSError:
@@ -146,7 +152,7 @@ class Requests(threading.Thread):
         time.sleep(GRACE_SECONDS)
         os._exit(0)
 
-    def _read(self):
+    def _read(self) -> None:
         pending = b""
         while True:
             if os.name == "posix" and not self._readable():
@@ -158,7 +164,7 @@ class Requests(threading.Thread):
             for line in lines:
                 self.lines.put(line)
 
-    def _readable(self):
+    def _readable(self) -> bool:
         from select import select
 
         while not select([self.descriptor], [], [], PARENT_SECONDS)[0]:
@@ -166,7 +172,7 @@ class Requests(threading.Thread):
                 return False
         return True
 
-    def next(self):
+    def next(self) -> Any:
         """Return the next request, or None at the end."""
         import queue
 
@@ -177,12 +183,12 @@ class Requests(threading.Thread):
         return None if line is None else json.loads(line)
 
 
-def name_of(backend):
+def name_of(backend: object) -> str:
     cls = backend if isinstance(backend, type) else type(backend)
     return "{}.{}".format(cls.__module__, cls.__qualname__)
 
 
-def failure(backend, error, password=None):
+def failure(backend: object, error: BaseException, password: object = None) -> dict[str, str]:
     """Return an exception as data: its type, which of keyring's errors it is, and its message in one line."""
     errors = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "keyring.errors"]
     try:
@@ -204,13 +210,11 @@ def failure(backend, error, password=None):
     }
 
 
-def entry_point_values():
+def entry_point_values() -> list[str]:
     """Return the values of all entry points of the tool that name backends."""
-    try:
-        from importlib import metadata
-    except ImportError:
-        import importlib_metadata as metadata
-    found = []
+    from importlib import metadata
+
+    found: list[str] = []
     for distribution in metadata.distributions():
         for entry_point in distribution.entry_points:
             if entry_point.group == "keyring.backends" and entry_point.value not in found:
@@ -218,12 +222,12 @@ def entry_point_values():
     return found
 
 
-def below(name, modules):
+def below(name: str, modules: Iterable[str]) -> bool:
     """Tell whether a dotted name is one of the modules or lies in one."""
     return any(name == module or name.startswith(module + ".") for module in modules)
 
 
-def load(value):
+def load(value: str) -> None:
     """Load an entry point as keyring does: import its module, and call what it names (keyring/backend.py)."""
     module, _, attributes = value.partition("[")[0].strip().partition(":")
     loaded = __import__(module.strip(), fromlist=["_"])
@@ -237,9 +241,9 @@ def load(value):
 class Backends:
     """The tool's backends that are asked, in the order of their priorities."""
 
-    def __init__(self, setup):
-        self.unloaded = []
-        self.chain = []
+    def __init__(self, setup: dict[str, Any]) -> None:
+        self.unloaded: list[dict[str, str]] = []
+        self.chain: list[tuple[float, Any]] = []
         skip = ["keyring_fallback"] + setup["skip"]
         try:
             found = self._all() if setup["everything"] else self._lacking(setup, skip)
@@ -256,13 +260,13 @@ class Backends:
         self.chain.sort(key=lambda pair: pair[0], reverse=True)
 
     @staticmethod
-    def _all():
+    def _all() -> list[Any]:
         import keyring.backend
         from keyring.backends.chainer import ChainerBackend
 
         return [one for one in keyring.backend.get_all_keyring() if not isinstance(one, ChainerBackend)]
 
-    def _lacking(self, setup, skip):
+    def _lacking(self, setup: dict[str, Any], skip: list[str]) -> list[Any]:
         defer(DEFERRED)
         import keyring.backend
 
@@ -286,7 +290,7 @@ class Backends:
                 self.unloaded.append(failure(cls, error))
         return found
 
-    def answer(self, request):
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the reply to a request."""
         method, service, username = request["method"], request["service"], request["username"]
         reply = {"id": request["id"], "answer": None, "backend": "", "failures": [], "unloaded": self.unloaded}
@@ -314,7 +318,7 @@ class Backends:
         return reply
 
 
-def plain(method, answer):
+def plain(method: str, answer: Any) -> Any:
     """Return a backend's answer as JSON can carry it."""
     if method == "get_password":
         return text(answer, "password")
@@ -325,18 +329,18 @@ def plain(method, answer):
     return {"username": username and text(username, "username"), "password": text(answer.password, "password")}
 
 
-def text(value, what):
+def text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise TypeError("its {} is of type {}, not str".format(what, type(value).__name__))
     return str.__str__(value)
 
 
-def write(descriptor, data):
+def write(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
 
 
-def run_exit_handlers():
+def run_exit_handlers() -> None:
     """Run what providers registered with atexit (a token cache may be written there); the reader bounds the time."""
     import atexit
 
@@ -346,7 +350,7 @@ def run_exit_handlers():
         pass
 
 
-def main():
+def main() -> None:
     descriptor, replies = take_descriptors()
     process = os.getpid()
     requests = Requests(descriptor)
@@ -374,12 +378,12 @@ def main():
     os._exit(0)
 
 
-def end_soon():
+def end_soon() -> None:
     time.sleep(GRACE_SECONDS)
     os._exit(0)
 
 
-def move(directory):
+def move(directory: str | None) -> None:
     try:
         if directory is not None:
             os.chdir(directory)

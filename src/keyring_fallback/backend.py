@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import keyring
 from jaraco.classes.properties import classproperty
@@ -208,7 +209,7 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
     for backend in backends:
         try:
             answer = getattr(backend, method)(service, username)
-        except Exception as raised:  # noqa: BLE001 - whatever a backend raises must not hide the others' answers
+        except Exception as raised:
             log.debug("%s failed: %s", type(backend).__module__, type(raised).__name__)
             if isinstance(backend, GlobalKeyring):
                 ours = ours or raised
@@ -295,7 +296,7 @@ def _is_selected() -> bool:
     """Tell whether the keyring that this program uses is GlobalKeyring, not a chain with it as a link."""
     try:
         return isinstance(keyring.get_keyring(), GlobalKeyring)
-    except Exception:  # noqa: BLE001 - a broken configuration of keyring's selects nothing
+    except Exception:
         return False
 
 

@@ -7,13 +7,14 @@ import json
 import os
 import threading
 import time
-from typing import Any, Mapping, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from keyring import errors
 
 from .errors import ProviderError, ToolError
 from .hidden import Hidden
-from .process import Process, ReplyTooLarge
+from .process import Process, ReplyTooLargeError
 from .waiting import Waiting, has_unseen_stderr
 
 HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_helper.py")
@@ -134,9 +135,7 @@ class _Session:
                 return False
             self.close()
         try:
-            process = Process(
-                [*invocation.arguments, HELPER], dict(invocation.environ), listen=has_unseen_stderr()
-            )
+            process = Process([*invocation.arguments, HELPER], dict(invocation.environ), listen=has_unseen_stderr())
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ToolError(f"{invocation.name} cannot be started ({reason}); {_ADVICE}") from None
@@ -171,7 +170,7 @@ class _Session:
                 f"{invocation.name} gave no answer within {invocation.seconds:g} seconds; if it was waiting for you, "
                 "run 'keyring-fallback doctor' on a terminal, or allow more by 'timeout' in [fallback] of keyringrc.cfg"
             ) from None
-        except ReplyTooLarge:
+        except ReplyTooLargeError:
             raise ToolError(f"{invocation.name} gave a reply larger than any answer; {_ADVICE}") from None
         finally:
             waiting.end()

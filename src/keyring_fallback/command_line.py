@@ -11,7 +11,7 @@ from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 from .bridge import Call, Invocation, Reply
 from .errors import ToolError
 from .hidden import Hidden
-from .process import Process, ReplyTooLarge
+from .process import Process, ReplyTooLargeError
 from .waiting import Waiting
 
 #: Exit statuses of keyring's command line: nothing found or an error; arguments that it does not know (argparse).
@@ -70,7 +70,7 @@ def _get(invocation: Invocation, call: Call, username: list[str], mode: str) -> 
     status, output = _run(invocation, words)
     if not _found(status, invocation):
         return None
-    password = Hidden(output[: -len(os.linesep)] if output.endswith(os.linesep) else output)
+    password = Hidden(output.removesuffix(os.linesep))
     return password if mode == "password" else {"username": username[0], "password": password}
 
 
@@ -144,7 +144,9 @@ class _Held(Waiting):
         self.said = b""
 
 
-def _run(invocation: Invocation, words: list[str], stdin: Hidden | None = None, *, hold: bool = False) -> tuple[int, Hidden]:
+def _run(
+    invocation: Invocation, words: list[str], stdin: Hidden | None = None, *, hold: bool = False
+) -> tuple[int, Hidden]:
     """Run the tool's keyring; return its exit status and what it printed."""
     line = f"keyring-fallback: waiting for {invocation.name} (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
     waiting = _Held(line)
@@ -170,7 +172,7 @@ def _run(invocation: Invocation, words: list[str], stdin: Hidden | None = None, 
             f"{invocation.name} gave no answer within {invocation.seconds:g} seconds; allow more by 'timeout' in "
             "[fallback] of keyringrc.cfg"
         ) from None
-    except ReplyTooLarge:
+    except ReplyTooLargeError:
         raise ToolError(f"{invocation.name} printed more than any answer; {_ADVICE}") from None
     except UnicodeDecodeError:
         output = b""
@@ -185,4 +187,3 @@ def _encoded(stdin: Hidden | None, invocation: Invocation) -> bytes:
         return (stdin or "").encode("utf-8")
     except UnicodeEncodeError:
         raise ToolError(f"{invocation.name} cannot be given this password: it has lone surrogates") from None
-

@@ -5,7 +5,8 @@ from __future__ import annotations
 import configparser
 import os
 import sys
-from typing import Callable, Mapping, NamedTuple
+from collections.abc import Mapping
+from typing import Callable, NamedTuple
 
 #: What keyring itself calls its configuration file (keyring 25.7.0, core.py).
 FILE_NAME = "keyringrc.cfg"

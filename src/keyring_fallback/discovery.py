@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Iterator, Mapping, NamedTuple, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from . import environment, executable, places, trust
 
@@ -158,7 +159,10 @@ def _searched(here: Here) -> Iterator[tuple[places.Place, Tool | str]]:
             yield place, target.broken
         elif place.variable == "PATH" and target.root and any(_same(target.root, root) for root in activated if root):
             tool = Tool(place.source, path, target.root, target.interpreter)
-            yield place, tool if _is_me(here, _roots_of(here), tool) else "it is an activated environment, not a global tool"
+            yield (
+                place,
+                tool if _is_me(here, _roots_of(here), tool) else "it is an activated environment, not a global tool",
+            )
         elif target.interpreter or os.access(path, os.X_OK):
             yield place, Tool(place.source, path, target.root, target.interpreter)
         else:
@@ -251,7 +255,11 @@ def _look_into(tool: Tool, platform: str) -> Tool:
 
 def _site_folders(here: Here) -> list[str]:
     library = os.path.dirname(os.__file__)
-    return [entry for entry in here.sys_path if entry and not entry.startswith(library + os.sep + "lib-dynload") and entry != library]
+    return [
+        entry
+        for entry in here.sys_path
+        if entry and not entry.startswith(library + os.sep + "lib-dynload") and entry != library
+    ]
 
 
 def _compared(tool: Tool, local: environment.Content, platform: str) -> Tool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Iterable, Iterator, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 #: The group in which backends are registered (keyring 25.7.0, backend.py).
 GROUP = "keyring.backends"
@@ -185,4 +186,3 @@ def _linked(folder: str, name: str) -> tuple[list[str], bool]:
     plain = [line.strip() for line in lines if line.strip() and not line.startswith(("#", "import ", "import\t"))]
     paths = [os.path.join(folder, line) for line in plain if "\0" not in line]
     return [path for path in paths if os.path.isdir(path)], not code or bool(_HARMLESS_PTH.match(name))
-

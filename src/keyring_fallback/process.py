@@ -28,7 +28,7 @@ class Listener(Protocol):
         """Do what is due, and return the seconds until something is due next."""
 
 
-class ReplyTooLarge(Exception):
+class ReplyTooLargeError(Exception):
     """A program wrote more on stdout than any answer has."""
 
 
@@ -73,7 +73,10 @@ class Process:
         readers = {where: pipe for where, pipe in pipes.items() if pipe is not None}
         assert self._popen.stdin is not None  # noqa: S101 - for the type checker
         # Threads are kept out of the caller's process where the system allows: they make os.fork() warn.
-        self._pipes: _Selected | _Threaded = (_Selected if os.name == "posix" else _Threaded)(self._popen.stdin, readers)
+        pipes_of = _Selected if os.name == "posix" else _Threaded
+        self._pipes: _Selected | _Threaded = pipes_of(self._popen.stdin, readers)
+            self._popen.stdin, readers
+        )
 
     def send(self, data: bytes, *, end: bool = False) -> None:
         """Queue data for the program's stdin, which is closed after it where `end` says so."""
@@ -93,7 +96,7 @@ class Process:
 
         Raises:
             TimeoutError: The time is over.
-            ReplyTooLarge: There is more than `MAX_REPLY_BYTES`.
+            ReplyTooLargeError: There is more than `MAX_REPLY_BYTES`.
         """
         deadline = time.monotonic() + seconds
         chunks: list[bytes] = []
@@ -113,7 +116,7 @@ class Process:
             size += len(heard.data)
             if size > MAX_REPLY_BYTES:
                 chunks.clear()
-                raise ReplyTooLarge
+                raise ReplyTooLargeError
             if not heard.data or complete(heard.data):
                 break
         while True:  # what was said before the answer must not come after it

@@ -38,7 +38,6 @@ class Survey(NamedTuple):
         """Tell whether the user has selected a backend of ours by its name."""
         return self.settings.selected in (f"{_PACKAGE}.{name}", f"{_PACKAGE}.backend.{name}")
 
-
     def delegates(self, service: object) -> bool:
         """Tell whether the user wants a service to be delegated: by patterns on the host or on the whole name."""
         if "*" in self.settings.services:
@@ -81,7 +80,7 @@ def make(here: discovery.Here) -> Survey:
     elif not settings.enabled:
         local = f"keyring-fallback is switched off ({settings.sources['enabled']})"
     if local:
-        return Survey(settings, here, discovery.Findings((), (), False, _NOTHING), local, local)
+        return Survey(settings, here, discovery.Findings((), (), at_home=False, local=_NOTHING), local, local)
     findings = discovery.find(here, settings.tool)
     reason = ""
     if findings.at_home:

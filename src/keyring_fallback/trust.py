@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Iterable
+from collections.abc import Iterable
 
 #: Files and folders that mark a project's root.
 _MARKS = (".git", "pyproject.toml", "setup.py")
