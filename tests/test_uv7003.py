@@ -40,6 +40,11 @@ def _worked(result: subprocess.CompletedProcess[str], feed: Feed) -> bool:
     return result.returncode == 0
 
 
+def _answered(result: subprocess.CompletedProcess[str], feed: Feed) -> bool:
+    """Whether keyring gave the token; a failing assertion does not print it."""
+    return result.stdout.strip() == feed.password
+
+
 @pytest.mark.parametrize(
     ("always", "complaint"),
     [(False, "(401 Unauthorized)"), (True, "Missing credentials for")],
@@ -51,7 +56,7 @@ def test_uv_add_in_the_active_venv(
     """``uv add`` fails once the active venv has keyring, and works again once it has keyring-fallback too."""
     story = uv7003.Story(tmp_path / "project", tool, feed, python, authenticate_always=always)
     asked = story.keyring("get", feed.url, uv7003.USERNAME, active=False)
-    assert asked.stdout.strip() == feed.password, asked.stderr
+    assert _answered(asked, feed), asked.stderr
     first = story.uv_add("keyring", active=True)
     assert _worked(first, feed), first.stderr
 
@@ -67,8 +72,9 @@ def test_uv_add_in_the_active_venv(
     assert _worked(with_us, feed), with_us.stderr
     assert 200 in feed.statuses("/six")
     assert story.venv.run(["-c", "import six"]).returncode == 0
-    # Nothing to say where all went well.
-    assert story.keyring("get", feed.url, uv7003.USERNAME).stderr == ""
+    asked = story.keyring("get", feed.url, uv7003.USERNAME)
+    assert _answered(asked, feed), asked.stderr
+    assert asked.stderr == "", "there is nothing to say where all went well"
 
 
 def test_uv_add_where_the_provider_raises(tmp_path: Path, tool: Tool, feed: Feed, python: Path) -> None:

@@ -69,14 +69,12 @@ class Process:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) if listen else 0,
         )
         self.pid = self._popen.pid
-        pipes: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
-        readers = {where: pipe for where, pipe in pipes.items() if pipe is not None}
+        outputs: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
+        readers = {where: pipe for where, pipe in outputs.items() if pipe is not None}
         assert self._popen.stdin is not None  # noqa: S101 - for the type checker
         # Threads are kept out of the caller's process where the system allows: they make os.fork() warn.
-        pipes_of = _Selected if os.name == "posix" else _Threaded
-        self._pipes: _Selected | _Threaded = pipes_of(self._popen.stdin, readers)
-            self._popen.stdin, readers
-        )
+        pipes = _Selected if os.name == "posix" else _Threaded
+        self._pipes: _Selected | _Threaded = pipes(self._popen.stdin, readers)
 
     def send(self, data: bytes, *, end: bool = False) -> None:
         """Queue data for the program's stdin, which is closed after it where `end` says so."""

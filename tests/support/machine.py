@@ -137,6 +137,7 @@ def _is_personal(name: str) -> bool:
     return upper.startswith(_PERSONAL_PREFIXES) or upper in _PERSONAL_NAMES
 
 
+@cache
 def _path_without_keyring(farm: Path) -> list[str]:
     """PATH's absolute folders without any ``keyring``, and without the user's and the test environment's own folders."""
     ours = [Path(sys.prefix).resolve(), *(home.resolve() for home in homes())]
