@@ -39,9 +39,7 @@ def tell(folder: Path) -> None:
         say("The story needs a Python that artifacts-keyring has a wheel for (3.9 to 3.14); this machine has none.")
         raise SystemExit(1)
     python, requirement = choice
-    say(
-        "Setting the stage: a home folder, a private feed on loopback, keyring-fallback's wheel (some 50 MB are fetched)."
-    )
+    say("Setting the stage: a home folder, a private feed on loopback, our wheel (some 50 MB are fetched).")
     home = folder / "home"
     home.mkdir()
     os.environ.clear()

@@ -198,7 +198,7 @@ def pipx_tool(pipx: Environment, home: Path, python: Text, *injected: Text, keyr
 
 
 class Environments:
-    """Builds each kind of environment once for all processes that share *folder*. What it hands out is for reading.
+    """Builds each kind of environment once for all processes that share *folder*; what it hands out is for reading.
 
     A test that changes an environment (installs, edits, removes) makes its own with :func:`create` or :func:`uv_tool`.
     """
@@ -209,7 +209,7 @@ class Environments:
         folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, python: Text, *requirements: Text) -> Environment:
-        """An environment for *python* with the packages in it, compiled, so that time measured in it means something."""
+        """An environment for *python* with the packages in it, compiled, so times measured in it mean something."""
 
         def build(root: Path) -> None:
             create(root, python, *requirements, compile_bytecode=True, share_files=True)
@@ -232,7 +232,7 @@ class Environments:
         return self.get(interpreters.current(), "pipx")
 
     def once(self, kind: str, build: Callable[[Path], object], *key: Text) -> Path:
-        """The folder that *build* filled, in this process or in another one; *key* tells one such folder from another."""
+        """The folder that *build* filled, in this process or in another; *key* tells one such folder from another."""
         name = f"{kind}-{_digest(key)}"
         path = self._folder / name
         done = self._folder / f"{name}.done"

@@ -58,7 +58,7 @@ _INDEX_SETTINGS = (
 
 def uv() -> str:
     """The uv executable that came with the PyPI package ``uv`` of this environment."""
-    from uv import find_uv_bin  # noqa: PLC0415 - interpreters and clean environments can be had without uv
+    from uv import find_uv_bin  # interpreters and clean environments can be had without uv
 
     return os.fspath(find_uv_bin())
 
@@ -67,7 +67,7 @@ def homes() -> list[Path]:
     """The user's real home folders: what the environment says, then what the system's user database says."""
     found = [Path(value) for name in ("HOME", "USERPROFILE") if (value := ENVIRON.get(name))]
     if not WINDOWS:
-        import pwd  # noqa: PLC0415 - POSIX only
+        import pwd  # POSIX only
 
         found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
     return list(dict.fromkeys(found))
@@ -139,7 +139,7 @@ def _is_personal(name: str) -> bool:
 
 @cache
 def _path_without_keyring(farm: Path) -> list[str]:
-    """PATH's absolute folders without any ``keyring``, and without the user's and the test environment's own folders."""
+    """PATH's absolute folders without any ``keyring``, and without the user's and the test environment's own."""
     ours = [Path(sys.prefix).resolve(), *(home.resolve() for home in homes())]
     folders: list[str] = []
     for entry in ENVIRON.get("PATH", "").split(os.pathsep):
