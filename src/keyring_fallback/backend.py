@@ -126,7 +126,7 @@ class FallbackKeyring(KeyringBackend):
         Raises:
             Exception: Nobody answered; what the first backend of this environment raised.
         """
-        return _first_answer(_all_backends(), "get_password", service, username)  # type: ignore[no-any-return]
+        return _first_answer(_chain(), "get_password", service, username)  # type: ignore[no-any-return]
 
     def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
         """Return the first credential that a backend has, or None.
@@ -134,7 +134,7 @@ class FallbackKeyring(KeyringBackend):
         Raises:
             Exception: Nobody answered; what the first backend of this environment raised.
         """
-        return _first_answer(_all_backends(), "get_credential", service, username)  # type: ignore[no-any-return]
+        return _first_answer(_chain(), "get_credential", service, username)  # type: ignore[no-any-return]
 
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a password in the first backend of this environment that takes it, or else in the global keyring.
@@ -187,6 +187,11 @@ def _survey() -> survey.Survey:
         # pip 26.3 blocks imports once it installs; all that a lookup needs must be here by then
         from . import delegation  # noqa: F401
     return now
+
+
+def _chain() -> list[KeyringBackend]:
+    """Return who is asked for FallbackKeyring: all, or nobody where keyring's own chain is selected and asks them."""
+    return [] if isinstance(_selected(), ChainerBackend) else _all_backends()
 
 
 def _all_backends() -> list[KeyringBackend]:
@@ -273,7 +278,7 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
 
     if not now.delegates(service):
         return None
-    everything = _is_selected()
+    everything = isinstance(_selected(), GlobalKeyring)  # not a link in a chain
     call = bridge.Call(method, service, username, password)
     failures: list[KeyringError] = []
     for tool in now.findings.tools:
@@ -292,12 +297,12 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
     return None
 
 
-def _is_selected() -> bool:
-    """Tell whether the keyring that this program uses is GlobalKeyring, not a chain with it as a link."""
+def _selected() -> KeyringBackend | None:
+    """Return the keyring that this program uses, a chain or a single backend."""
     try:
-        return isinstance(keyring.get_keyring(), GlobalKeyring)
-    except Exception:
-        return False
+        return keyring.get_keyring()
+    except Exception:  # a broken configuration of keyring's selects nothing
+        return None
 
 
 def _anonymous(password: str) -> credentials.Credential:

@@ -171,7 +171,7 @@ def _searched(here: Here) -> Iterator[tuple[places.Place, Tool | str]]:
 
 def _chosen(here: Here, chosen: Sequence[str]) -> Iterator[tuple[places.Place, Tool | str]]:
     for path in chosen:
-        place = places.Place(SETTING, places.FOLDER, path, home=False)
+        place = places.Place(SETTING, places.FOLDER, path)
         if os.path.isdir(path):
             if not environment.is_environment(path):
                 yield place, "it is neither an environment nor a file"

@@ -105,3 +105,9 @@ def _contents(
 def _hash(text: str) -> str:
     """The digest of the text as RECORD wants it."""
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Put what is in a wheel into a folder, which then only has to be on ``sys.path``."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)

@@ -1,0 +1,414 @@
+"""What each call does, row by row: who is asked, in which order, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import providers
+from support.stage import Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.environments import Environment, Environments
+
+READER = """
+    class {name}(KeyringBackend):
+        priority = {priority}
+        def get_password(self, service, username):
+            note("{name} get_password %r %r" % (service, username))
+            {body}
+        def get_credential(self, service, username):
+            note("{name} get_credential %r %r" % (service, username))
+            {body}
+        def set_password(self, service, username, password):
+            raise NotImplementedError
+        def delete_password(self, service, username):
+            raise NotImplementedError
+"""
+WRITER = """
+    class {name}(KeyringBackend):
+        priority = {priority}
+        def get_password(self, service, username):
+            return None
+        def set_password(self, service, username, password):
+            note("{name} set %r" % password)
+            {body}
+        def delete_password(self, service, username):
+            note("{name} delete")
+            {body}
+"""
+
+
+def reader(name: str, priority: float, body: str) -> str:
+    """The code of a backend that is asked."""
+    return READER.format(name=name, priority=priority, body=body)
+
+
+def writer(name: str, priority: float, body: str) -> str:
+    """The code of a backend that stores and deletes."""
+    return WRITER.format(name=name, priority=priority, body=body)
+
+
+@pytest.fixture(scope="session")
+def scripted_tool(shared_environments: Environments, python: Path) -> Environment:
+    """A tool with the provider ``scripted-there``."""
+
+    def build(folder: Path) -> None:
+        providers.make_provider(folder, "scripted-there", providers.source("scripted_there"))
+
+    wheel = next(shared_environments.once("scripted-there", build).glob("*.whl"))
+    return shared_environments.get(python, "keyring", wheel)
+
+
+@pytest.fixture(scope="session")
+def bare_tool(shared_environments: Environments, python: Path) -> Environment:
+    """A tool that has nothing but keyring."""
+    return shared_environments.get(python, "keyring")
+
+
+@pytest.fixture
+def stage(
+    shared_environments: Environments, python: Path, wheel: Path, scripted_tool: Environment, tmp_path: Path
+) -> Stage:
+    """An environment with us, and a tool named by a setting."""
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    environment = shared_environments.get(python, "keyring", wheel)
+    return Stage(environment, folder, {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(scripted_tool.root)})
+
+
+def test_both_listed_where_a_tool_adds_something(stage: Stage) -> None:
+    """``keyring --list-backends`` shows both classes where there is a tool that adds something."""
+    listed = stage.environment.keyring("--list-backends", env=stage.env(), check=True).stdout
+    assert "keyring_fallback.backend.GlobalKeyring (priority: 8)" in listed
+    assert "keyring_fallback.backend.FallbackKeyring (priority: 10.5)" in listed
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"KEYRING_PROPERTY_FALLBACK_TOOL": ""},
+        {"KEYRING_PROPERTY_FALLBACK_ENABLED": "false"},
+        {"KEYRING_FALLBACK_NESTED": "1"},
+    ],
+    ids=["no tool", "switched off", "nested"],
+)
+def test_neither_listed_without(stage: Stage, variables: dict[str, str]) -> None:
+    """Neither class is viable without a tool, where we are switched off, and inside a helper."""
+    stage.variables.update(variables)
+    listed = stage.environment.keyring("--list-backends", env=stage.env(), check=True)
+    assert "keyring_fallback" not in listed.stdout
+    assert "" == listed.stderr
+
+
+def test_neither_listed_with_a_tool_that_adds_nothing(stage: Stage, bare_tool: Environment) -> None:
+    """Neither class is viable where the tool has no provider that this environment lacks; the reason is given."""
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(bare_tool.root)
+    assert "keyring_fallback" not in stage.environment.keyring("--list-backends", env=stage.env()).stdout
+    code = "import keyring_fallback\ntry: keyring_fallback.GlobalKeyring.priority\nexcept RuntimeError as error: print(error)"
+    reason = stage.environment.run(["-c", code], env=stage.env(), check=True).stdout
+    assert "no global keyring has a provider that this environment lacks\n" == reason
+
+
+def test_provider_here_too_is_not_asked_there(stage: Stage) -> None:
+    """A provider that is installed here as well is not asked a second time over there, and then we add nothing."""
+    stage.there(reader("There", 9, "return 'there'"))
+    _, site = stage.here(reader("Here", 9, "return None")), stage.folder / "here"
+    info = site / "scripted_there-9.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[keyring.backends]\nx = scripted_there\n")
+    (site / "scripted_there.py").write_text("")
+    result = stage.call("get_password", "https://host/", "user")
+    assert (None, []) == (result["answer"], result["error"])
+    assert ["Here get_password 'https://host/' 'user'"] == stage.notes()
+
+
+@pytest.mark.parametrize("method", ["get_password", "get_credential"])
+def test_order_is_by_priority(stage: Stage, method: str) -> None:
+    """Providers here come before the tools, the tools before the stores here."""
+    stage.here(reader("Provider", 9.9, "return None") + reader("Store", 5, "return None"))
+    stage.there(reader("There", 0.5, "return None"))
+    stage.call(method, "service", "user")
+    assert ["Provider", "There", "Store"] == [line.split()[0] for line in stage.notes()]
+
+
+def test_method_and_arguments_arrive_as_they_were(stage: Stage) -> None:
+    """The method that was called is called over there, with service and username byte for byte, None included."""
+    hostile = "https://h/\u00e9\ud800\n\0%20 '\"\\ "
+    stage.there(reader("There", 9, "return None"))
+    stage.calls(["get_password", hostile, hostile], ["get_credential", hostile, None], ["get_credential", "", ""])
+    expected = [
+        f"There get_password {hostile!r} {hostile!r}",
+        f"There get_credential {hostile!r} None",
+        "There get_credential '' ''",
+    ]
+    assert expected == stage.notes()
+
+
+def test_first_answer_wins(stage: Stage) -> None:
+    """The first answer that is not None ends the walk, an empty password too."""
+    stage.here(reader("Provider", 9.9, "return None") + reader("Store", 5, "return 'store'"))
+    stage.there(reader("There", 9, "return ''"))
+    assert "" == stage.call("get_password", "service", "user")["answer"]
+    assert ["Provider", "There"] == [line.split()[0] for line in stage.notes()]
+
+
+def test_credential_comes_with_the_providers_username(stage: Stage) -> None:
+    """A lookup without a username gives the username of the provider."""
+    stage.there(reader("There", 9, "return credentials.SimpleCredential('token-user', 'secret')"))
+    assert ["token-user", "secret"] == stage.call("get_credential", "https://host/", None)["answer"]
+
+
+def test_exception_does_not_hide_an_answer(stage: Stage) -> None:
+    """A backend that raises does not end the lookup: the next one answers, and nothing is printed."""
+    stage.here(reader("Broken", 9.9, "raise RuntimeError('broken')"))
+    stage.there(reader("There", 9, "return 'there'"))
+    result = stage.call("get_password", "service", "user")
+    assert ("there", "") == (result["answer"], result["stderr"])
+
+
+def test_failing_tool_does_not_hide_a_local_answer(stage: Stage) -> None:
+    """A provider over there that raises does not hide what a store here has, and nothing is printed."""
+    stage.here(reader("Store", 5, "return 'store'"))
+    stage.there(reader("There", 9, "raise RuntimeError('broken')"))
+    result = stage.call("get_password", "service", "user")
+    assert ("store", "") == (result["answer"], result["stderr"])
+
+
+def test_first_local_exception_is_raised_where_nobody_answers(stage: Stage) -> None:
+    """Nobody answered: the first exception of a local backend is raised as it was, since None would invite overwriting."""
+    stage.here(
+        reader("Locked", 9.9, "raise errors.KeyringLocked('unlock me')") + reader("Store", 5, "raise ValueError('no')")
+    )
+    stage.there(reader("There", 9, "return None"))
+    result = stage.call("get_password", "service", "user")
+    assert (["KeyringLocked", "KeyringError", "Exception"], "unlock me") == (result["error"][:3], result["message"])
+
+
+def test_failure_over_there_is_one_warning_line_and_none(stage: Stage) -> None:
+    """Nobody answered and a provider over there raised: None, and one line with its message, however often it is asked."""
+    stage.there(reader("There", 9, "raise RuntimeError('run gcloud auth login\\nor else')"))
+    results, stderr = stage.calls(["get_password", "service", "user"], ["get_password", "service", "user"])
+    assert [(None, []), (None, [])] == [(result["answer"], result["error"]) for result in results]
+    assert 1 == len(stderr.splitlines())
+    assert "RuntimeError: run gcloud auth login or else" in stderr
+
+
+def test_tool_with_nothing_else_than_a_provider_that_cannot_be_loaded(stage: Stage) -> None:
+    """A provider over there that cannot be imported is named in one warning line."""
+    stage.there("import no_such_module")
+    result = stage.call("get_password", "service", "user")
+    assert (None, 1) == (result["answer"], len(result["stderr"].splitlines()))
+    assert "scripted_there" in result["stderr"]
+    assert "no_such_module" in result["stderr"]
+
+
+def test_global_keyring_alone_raises(stage: Stage) -> None:
+    """As the selected keyring, GlobalKeyring raises a KeyringError that says what failed and where."""
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    stage.there(reader("There", 9, "raise RuntimeError('broken')"))
+    result = stage.call("get_password", "service", "user")
+    assert ["ProviderError", "KeyringError", "Exception"] == result["error"][:3]
+    assert "RuntimeError: broken" in result["message"]
+    assert stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] in result["message"]
+
+
+@pytest.mark.parametrize(
+    "error", ["KeyringError", "PasswordSetError", "PasswordDeleteError", "InitError", "KeyringLocked", "NoKeyringError"]
+)
+def test_keyrings_own_errors_come_back_as_themselves(stage: Stage, error: str) -> None:
+    """An error type of keyring's keeps its type and its message on the way."""
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    stage.there(reader("There", 9, f"raise errors.{error}('why')"))
+    result = stage.call("get_password", "service", "user")
+    assert (error, "why") == (result["error"][0], result["message"])
+
+
+def test_second_tool_is_asked_where_the_first_has_no_answer(
+    stage: Stage,
+    bare_tool: Environment,
+    shared_environments: Environments,
+    python: Path,
+    demo_store: Path,
+    tmp_path: Path,
+) -> None:
+    """Tools are asked in order until one answers; one that is broken does not end it."""
+    store = shared_environments.get(python, "keyring", demo_store)
+    file = tmp_path / "store.json"
+    file.write_text('{"service": {"user": "from the second"}}')
+    tools = [tmp_path / "missing", stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"], store.root]
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = "\n".join(map(os.fspath, tools))
+    stage.variables["DEMO_STORE_FILE"] = os.fspath(file)
+    stage.there(reader("There", 9, "raise RuntimeError('broken')"))
+    result = stage.call("get_password", "service", "user")
+    assert ("from the second", "") == (result["answer"], result["stderr"])
+
+
+def test_write_goes_to_the_local_store_first(stage: Stage) -> None:
+    """What is stored and deleted goes to the backends here, in order; NotImplementedError leaves it to the next."""
+    stage.here(reader("Provider", 9.9, "return None") + writer("Store", 5, "pass"))
+    stage.there(writer("There", 9, "pass"))
+    results, _ = stage.calls(["set_password", "service", "user", "pw"], ["delete_password", "service", "user"])
+    assert [[], []] == [result["error"] for result in results]
+    assert ["Store set 'pw'", "Store delete"] == stage.notes()
+
+
+def test_write_goes_to_the_tools_where_no_local_backend_takes_it(stage: Stage) -> None:
+    """What nobody here stores or deletes is left to the tool."""
+    stage.here(reader("Provider", 9.9, "return None"))
+    stage.there(reader("AlsoProvider", 9.9, "return None") + writer("There", 9, "pass"))
+    results, _ = stage.calls(["set_password", "service", "user", "pw"], ["delete_password", "service", "user"])
+    assert [[], []] == [result["error"] for result in results]
+    assert ["There set 'pw'", "There delete"] == stage.notes()
+
+
+def test_write_that_nobody_takes_raises(stage: Stage) -> None:
+    """Nobody stored or deleted it: PasswordSetError and PasswordDeleteError, where keyring's chain is silent."""
+    stage.here(reader("Provider", 9.9, "return None") + reader("Another", 5, "return None"))
+    stage.there(reader("There", 9, "return None"))
+    stored, deleted = stage.calls(["set_password", "service", "user", "pw"], ["delete_password", "service", "user"])[0]
+    assert ["PasswordSetError", "KeyringError"] == stored["error"][:2]
+    assert "PasswordDeleteError" in deleted["error"]
+
+
+def test_local_store_that_fails_ends_the_write(stage: Stage) -> None:
+    """A store here that raises anything but NotImplementedError ends the write: the tool must not take it instead."""
+    stage.here(writer("Store", 5, "raise errors.PasswordSetError('disk full')"))
+    stage.there(writer("There", 9, "pass"))
+    result = stage.call("set_password", "service", "user", "pw")
+    assert ("PasswordSetError", "disk full") == (result["error"][0], result["message"])
+    assert ["Store set 'pw'"] == stage.notes()
+
+
+def test_store_over_there_that_fails_ends_the_write(stage: Stage) -> None:
+    """The same rules hold in the tool's chain, and a password in the error's message is struck out."""
+    stage.there(
+        writer("First", 9, "raise errors.PasswordSetError('cannot store %r' % password)") + writer("Second", 5, "pass")
+    )
+    result = stage.call("set_password", "service", "user", "s3cr'et")
+    assert "PasswordSetError" == result["error"][0]
+    assert "cannot store" in result["message"]
+    assert "s3cr" not in result["message"] + result["stderr"]
+    assert ['First set "s3cr\'et"'] == stage.notes()
+
+
+def test_delete_error_here_is_held_back(stage: Stage) -> None:
+    """A PasswordDeleteError here does not hide that the tool has it; it is raised only where nobody deleted."""
+    stage.here(writer("Store", 5, "raise errors.PasswordDeleteError('not here')"))
+    stage.there(writer("There", 9, "pass"))
+    assert [] == stage.call("delete_password", "service", "user")["error"]
+    stage.there(writer("There", 9, "raise errors.PasswordDeleteError('not there')"))
+    result = stage.call("delete_password", "service", "user")
+    assert ("PasswordDeleteError", "not here") == (result["error"][0], result["message"])
+    assert ["Store delete", "There delete", "Store delete", "There delete"] == stage.notes()
+
+
+def test_delete_in_the_tools_chain(stage: Stage) -> None:
+    """In the tool's chain too, a PasswordDeleteError leaves it to the next backend and is raised where nobody deleted."""
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    first = writer("First", 9, "raise errors.PasswordDeleteError('not in the first')")
+    stage.there(first + writer("Second", 5, "pass"))
+    assert [] == stage.call("delete_password", "service", "user")["error"]
+    stage.there(first + writer("Second", 5, "raise errors.PasswordDeleteError('nor in the second')"))
+    assert "not in the first" == stage.call("delete_password", "service", "user")["message"]
+
+
+def test_selected_global_keyring_asks_everything_over_there(stage: Stage) -> None:
+    """As the selected keyring it asks what is installed here as well; as a link in the chain it does not."""
+    stage.there(reader("There", 9, "return 'there'"))
+    stage.here(reader("Here", 9, "return 'here'"))
+    info = stage.folder / "here" / "scripted_there-9.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[keyring.backends]\nx = scripted_there\n")
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    assert "there" == stage.call("get_password", "service", "user")["answer"]
+
+
+@pytest.mark.parametrize("setting", ["variable", "file", "option"])
+def test_always_the_global_keyring(stage: Stage, setting: str) -> None:
+    """GlobalKeyring can be selected by PYTHON_KEYRING_BACKEND, keyringrc.cfg and ``keyring -b``; then nobody here is asked."""
+    stage.here(reader("Here", 9.9, "return 'here'"))
+    stage.there(reader("There", 9, "return 'there'"))
+    name, options = "keyring_fallback.GlobalKeyring", []
+    if setting == "variable":
+        stage.variables["PYTHON_KEYRING_BACKEND"] = name
+    elif setting == "file":
+        write_configuration(f"[backend]\ndefault-keyring={name}\n")
+    else:
+        options = ["-b", name]
+    result = stage.environment.keyring(*options, "get", "service", "user", env=stage.env())
+    assert ("there\n", "") == (result.stdout, result.stderr)
+    assert ["There get_password 'service' 'user'"] == stage.notes()
+
+
+def write_configuration(text: str) -> None:
+    """Write keyringrc.cfg into the throw-away home."""
+    from keyring.util import platform_
+
+    folder = os.fspath(platform_.config_root())
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "keyringrc.cfg"), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def test_one_configuration_for_environment_and_tool(
+    stage: Stage, shared_environments: Environments, python: Path, demo_store: Path, wheel: Path, tmp_path: Path
+) -> None:
+    """With ``default-keyring`` naming us, the environment answers from the tool, whether the tool has our package or not.
+
+    A tool with our package answers its own ``keyring get`` from its own backends.
+    """
+    write_configuration("[backend]\ndefault-keyring=keyring_fallback.GlobalKeyring\n")
+    file = tmp_path / "store.json"
+    file.write_text('{"service": {"user": "answer"}}')
+    stage.variables["DEMO_STORE_FILE"] = os.fspath(file)
+    without = shared_environments.get(python, "keyring", demo_store)
+    for tool in (without, shared_environments.get(python, "keyring", demo_store, wheel)):
+        stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(tool.root)
+        result = stage.environment.keyring("get", "service", "user", env=stage.env())
+        assert ("answer\n", "") == (result.stdout, result.stderr)
+    # the tool itself: the setting names it, so it is at home
+    result = tool.keyring("get", "service", "user", env=stage.env())
+    assert ("answer\n", "") == (result.stdout, result.stderr)
+
+
+def test_fallback_keyring_selected_by_name_works_without_a_tool(stage: Stage) -> None:
+    """``default-keyring=keyring_fallback.FallbackKeyring`` breaks no environment that has us: it asks who is here."""
+    write_configuration("[backend]\ndefault-keyring=keyring_fallback.FallbackKeyring\n")
+    stage.here(reader("Here", 5, "return 'here'"))
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    assert "here" == stage.call("get_password", "service", "user")["answer"]
+
+
+def test_services_that_are_not_delegated(stage: Stage) -> None:
+    """``services`` limits what is delegated, by patterns on the host or on the whole name; writes too."""
+    stage.there(reader("There", 9, "return 'there'") + writer("Writer", 5, "pass"))
+    stage.variables["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*.example.com, exact name https://h/x*"
+    asked = ["https://a.example.com/x", "a.example.com", "exact", "https://h/xy", "example.com", "https://h/y", "b"]
+    results, _ = stage.calls(*(["get_password", service, "user"] for service in asked))
+    assert ["there"] * 4 + [None] * 3 == [result["answer"] for result in results]
+    assert "PasswordSetError" == stage.call("set_password", "b", "user", "pw")["error"][0]
+
+
+def test_a_pinned_chainer_asks_each_backend_once(stage: Stage) -> None:
+    """With keyring's ChainerBackend selected by name, nobody is asked twice for one lookup."""
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring.backends.chainer.ChainerBackend"
+    stage.here(reader("Here", 5, "return None"))
+    stage.there(reader("There", 9, "return None"))
+    stage.call("get_password", "service", "user")
+    assert ["There", "Here"] == [line.split()[0] for line in stage.notes()]
+
+
+def test_hint_where_the_provider_is_nowhere(stage: Stage) -> None:
+    """A miss for a known host whose provider is nowhere ends in one line with the command; other hosts are silent."""
+    stage.there(reader("There", 9, "return None"))
+    url = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
+    _, stderr = stage.calls(
+        ["get_password", url, "u"], ["get_credential", url, None], ["get_password", "https://example.com/", "u"]
+    )
+    (line,) = stderr.splitlines()
+    assert line.endswith("uv tool install keyring --with artifacts-keyring")
