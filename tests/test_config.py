@@ -1,0 +1,156 @@
+"""The settings: from the environment, then keyringrc.cfg, then defaults; what makes no sense is one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keyring.util import platform_
+
+from keyring_fallback import config
+
+HOME = os.fspath(Path("/home/ann").absolute())
+
+
+def settings(tmp_path: Path, text: str = "", **variables: str) -> config.Settings:
+    """The settings of a person with this keyringrc.cfg and these variables."""
+    folder = tmp_path / "python_keyring"
+    folder.mkdir(exist_ok=True)
+    (folder / "keyringrc.cfg").write_text(text, encoding="utf-8")
+    return config.read({"XDG_CONFIG_HOME": os.fspath(tmp_path), **variables}, HOME, "linux")
+
+
+def test_file_is_where_keyring_reads_it() -> None:
+    """keyringrc.cfg is where this platform's keyring looks for it."""
+    expected = os.path.join(os.fspath(platform_.config_root()), "keyringrc.cfg")
+    assert expected == config.config_file(os.environ, config.home_of(os.environ, sys.platform), sys.platform)
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {}, ["~", ".config", "python_keyring"]),
+        ("darwin", {}, ["~", ".config", "python_keyring"]),
+        ("linux", {"XDG_CONFIG_HOME": ""}, ["~", ".config", "python_keyring"]),
+        ("linux", {"XDG_CONFIG_HOME": "/c"}, ["/c", "python_keyring"]),
+        ("linux", {"XDG_CONFIG_HOME": "~/c"}, ["~/c", "python_keyring"]),
+        ("win32", {"LOCALAPPDATA": "L", "ProgramData": "P"}, ["L", "Python Keyring"]),
+        ("win32", {"ProgramData": "P"}, ["P", "Python Keyring"]),
+        ("win32", {}, [".", "Python Keyring"]),
+    ],
+)
+def test_file_of_each_platform(platform: str, variables: dict[str, str], expected: list[str]) -> None:
+    """keyring's own rules hold on each platform; XDG_CONFIG_HOME is taken literally, as keyring does."""
+    expected = [HOME if part == "~" else part for part in expected]
+    assert os.path.join(*expected, "keyringrc.cfg") == config.config_file(variables, HOME, platform)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    """Without any setting: on, searching, everything, two minutes."""
+    found = settings(tmp_path)
+    assert (True, (), ("*",), 120.0, "", ()) == (*found[:5], found.problems)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A missing file is no problem."""
+    assert () == config.read({}, os.fspath(tmp_path), "linux").problems
+
+
+def test_all_options_from_the_file(tmp_path: Path) -> None:
+    """All four options of [fallback], one tool a line, ``~`` being the home folder."""
+    text = "[backend]\ndefault-keyring = a.B\n[fallback]\nenabled = no\ntool = ~/t\n  /u v/t\nservices = a b,c\ntimeout = 1.5\n"
+    found = settings(tmp_path, text)
+    assert (False, (HOME + "/t", "/u v/t"), ("a", "b", "c"), 1.5, "a.B", ()) == (*found[:5], found.problems)
+    assert {found.file} == set(found.sources.values())
+
+
+def test_variables_win(tmp_path: Path) -> None:
+    """Each option also as a variable, which wins; an empty one is none."""
+    found = settings(
+        tmp_path,
+        "[fallback]\nenabled = no\ntool = /t\nservices = a\ntimeout = 1\n[backend]\ndefault-keyring = a.B\n",
+        KEYRING_PROPERTY_FALLBACK_ENABLED="ON",
+        KEYRING_PROPERTY_FALLBACK_TOOL="/u",
+        KEYRING_PROPERTY_FALLBACK_SERVICES="b",
+        KEYRING_PROPERTY_FALLBACK_TIMEOUT="",
+        PYTHON_KEYRING_BACKEND="c.D",
+    )
+    assert (True, ("/u",), ("b",), 1.0, "c.D", ()) == (*found[:5], found.problems)
+    assert "KEYRING_PROPERTY_FALLBACK_TOOL" == found.sources["tool"]
+    assert "PYTHON_KEYRING_BACKEND" == found.sources["selected"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "used"),
+    [
+        ("enabled", "maybe", "true"),
+        ("tool", "relative/tool", "the search"),
+        ("tool", "keyring", "the search"),
+        ("tool", "/a\0b", "the search"),
+        ("services", " , ", "*"),
+        ("timeout", "soon", "120"),
+        ("timeout", "0", "120"),
+        ("timeout", "-1", "120"),
+        ("timeout", "inf", "120"),
+        ("timeout", "nan", "120"),
+        ("timeout", "60 ; a minute", "120"),
+    ],
+)
+def test_value_that_makes_no_sense(tmp_path: Path, option: str, value: str, used: str) -> None:
+    """It is one line that names where it stands, the option and what is used instead, which is the default."""
+    found = settings(tmp_path, f"[fallback]\n{option} = {value}\n")
+    (problem,) = found.problems
+    assert problem.startswith(f"{found.file}: option '{option}' in [fallback]: ")
+    assert problem.endswith(f"; used instead: {used}")
+    assert 1 == len(problem.splitlines())
+    assert getattr(config.Settings(), option) == getattr(found, option)
+
+
+def test_variable_that_makes_no_sense_names_itself(tmp_path: Path) -> None:
+    """The line for a variable names the variable."""
+    (problem,) = settings(tmp_path, KEYRING_PROPERTY_FALLBACK_TIMEOUT="x").problems
+    assert problem.startswith("KEYRING_PROPERTY_FALLBACK_TIMEOUT: 'x' is not a number of seconds")
+
+
+def test_unknown_option(tmp_path: Path) -> None:
+    """A misspelt option is one line with the options that there are; [DEFAULT] belongs to everybody."""
+    (problem,) = settings(tmp_path, "[DEFAULT]\nprofile_name = x\n[fallback]\ntimout = 3\n").problems
+    assert "'timout' in [fallback] is not known; the options are enabled, tool, services, timeout" in problem
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no section = 1\n", b"[fallback]\ntimeout\n", b"[a]\n[a]\n", b"\xff\xfe", b"[fallback]\nx=1\nx=2\n", b"\0" * 2_000_000],
+    ids=["no section", "no value", "twice", "not UTF-8", "option twice", "huge"],
+)
+def test_unreadable_file(tmp_path: Path, content: bytes) -> None:
+    """A file that keyring cannot read either is one line, and the defaults hold."""
+    found = settings(tmp_path)
+    Path(found.file).write_bytes(content)
+    again = config.read({"XDG_CONFIG_HOME": os.fspath(tmp_path)}, HOME, "linux")
+    (problem,) = again.problems
+    assert problem.startswith(found.file)
+    assert config.Settings()[:4] == again[:4]
+
+
+def test_file_that_is_a_folder(tmp_path: Path) -> None:
+    """A folder of that name is one line."""
+    (tmp_path / "python_keyring" / "keyringrc.cfg").mkdir(parents=True)
+    assert 1 == len(config.read({"XDG_CONFIG_HOME": os.fspath(tmp_path)}, HOME, "linux").problems)
+
+
+@given(st.sampled_from(["ENABLED", "TOOL", "SERVICES", "TIMEOUT"]), st.text(), st.text(alphabet=st.characters(codec="utf-8")))
+def test_any_text(tmp_path_factory: pytest.TempPathFactory, option: str, value: str, file: str) -> None:
+    """Whatever stands in a variable or in the file, settings come out and each problem is one line."""
+    folder = tmp_path_factory.getbasetemp() / "any" / "python_keyring"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "keyringrc.cfg").write_bytes(b"[fallback]\n" + file.encode())
+    variables = {"XDG_CONFIG_HOME": os.fspath(folder.parent), f"KEYRING_PROPERTY_FALLBACK_{option}": value}
+    found = config.read(variables, HOME, "linux")
+    assert 0 < found.timeout <= 86400
+    assert all(os.path.isabs(tool) for tool in found.tool)
+    assert all(1 == len(problem.splitlines()) for problem in found.problems)
