@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import selectors
@@ -66,8 +67,9 @@ class Process:
             stderr=subprocess.PIPE if listen else None,
             # no new session: a provider asks for passwords on the controlling terminal
             close_fds=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0) if listen else 0,
+            creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+        _left[:] = [popen for popen in _left if popen.poll() is None]
         self.pid = self._popen.pid
         outputs: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
         readers = {where: pipe for where, pipe in outputs.items() if pipe is not None}
@@ -150,10 +152,32 @@ class Process:
         self.wait(1.0)
 
     def leave(self) -> None:
-        """Close our ends and forget the program: it ends by itself, and nobody waits for it."""
+        """Close our ends: the program ends by itself, and nobody waits for it."""
         self._pipes.close()
-        if self._popen.poll() is None:
-            self._popen.returncode = 0  # or Popen's finaliser warns that it still runs
+        _left.append(self._popen)
+
+
+#: Programs that were left and may still run; each is looked after once it has ended, so that none stays a zombie.
+_left: list[subprocess.Popen[bytes]] = []
+
+
+@atexit.register
+def _forget() -> None:
+    """Keep the finaliser of those that still run from warning about them."""
+    for popen in _left:
+        if popen.poll() is None:
+            popen.returncode = 0
+
+
+def _has_console() -> bool:
+    """Tell whether there is a console to inherit; without one Windows would open a window for the program."""
+    if os.name != "nt":
+        return True
+    try:
+        os.close(os.open("CONOUT$", os.O_WRONLY))
+    except OSError:
+        return False
+    return True
 
 
 def _descendants(pid: int) -> list[int]:
