@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.chainer import ChainerBackend
 from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 
-from . import hints, survey
+from . import hints, preload, survey
 from .errors import NotDeletedError, NotStoredError, ToolError
 from .hidden import Hidden
 
@@ -23,6 +22,8 @@ __all__ = ["FallbackKeyring", "GlobalKeyring"]
 log = logging.getLogger(__package__)
 
 _warned: set[str] = set()
+
+preload.before_pip_installs()
 
 
 class GlobalKeyring(KeyringBackend):
@@ -183,9 +184,6 @@ def _survey() -> survey.Survey:
     now = survey.current()
     for problem in now.settings.problems:
         _warn(problem)
-    if "pip._internal" in sys.modules:
-        # pip 26.3 blocks imports once it installs; all that a lookup needs must be here by then
-        from . import delegation  # noqa: F401
     return now
 
 
