@@ -70,7 +70,8 @@ def homes() -> list[Path]:
         import pwd  # POSIX only
 
         found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
-    return list(dict.fromkeys(found))
+    # In a container the root folder may be somebody's home: nothing can be told from that.
+    return list(dict.fromkeys(home for home in found if home.parent != home))
 
 
 @cache
@@ -101,7 +102,7 @@ def building(**extra: str) -> dict[str, str]:
         env.setdefault("SSL_CERT_FILE", env["PIP_CERT"])
     # A user's own uv.toml and pip.conf may hold the index, also where HOME is a throw-away one.
     if not WINDOWS:
-        env["XDG_CONFIG_HOME"] = ENVIRON.get("XDG_CONFIG_HOME") or os.fspath(homes()[0] / ".config")
+        env["XDG_CONFIG_HOME"] = ENVIRON.get("XDG_CONFIG_HOME") or os.fspath(next(iter(homes()), Path("/")) / ".config")
     env["UV_CACHE_DIR"] = _uv_cache()
     env["UV_PYTHON_DOWNLOADS"] = "never"
     env.setdefault("PIP_PREFER_BINARY", "1")  # an older wheel is better than hours with a compiler
