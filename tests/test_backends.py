@@ -230,7 +230,6 @@ def test_keyrings_own_errors_come_back_as_themselves(stage: Stage, error: str) -
 
 def test_second_tool_is_asked_where_the_first_has_no_answer(
     stage: Stage,
-    bare_tool: Environment,
     shared_environments: Environments,
     python: Path,
     demo_store: Path,

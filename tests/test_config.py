@@ -124,7 +124,14 @@ def test_unknown_option(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"no section = 1\n", b"[fallback]\ntimeout\n", b"[a]\n[a]\n", b"\xff\xfe", b"[fallback]\nx=1\nx=2\n", b"\0" * 2_000_000],
+    [
+        b"no section = 1\n",
+        b"[fallback]\ntimeout\n",
+        b"[a]\n[a]\n",
+        b"\xff\xfe",
+        b"[fallback]\nx=1\nx=2\n",
+        b"\0" * 2_000_000,
+    ],
     ids=["no section", "no value", "twice", "not UTF-8", "option twice", "huge"],
 )
 def test_unreadable_file(tmp_path: Path, content: bytes) -> None:
@@ -143,7 +150,11 @@ def test_file_that_is_a_folder(tmp_path: Path) -> None:
     assert 1 == len(config.read({"XDG_CONFIG_HOME": os.fspath(tmp_path)}, HOME, "linux").problems)
 
 
-@given(st.sampled_from(["ENABLED", "TOOL", "SERVICES", "TIMEOUT"]), st.text(), st.text(alphabet=st.characters(codec="utf-8")))
+@given(
+    st.sampled_from(["ENABLED", "TOOL", "SERVICES", "TIMEOUT"]),
+    st.text(),
+    st.text(alphabet=st.characters(codec="utf-8")),
+)
 def test_any_text(tmp_path_factory: pytest.TempPathFactory, option: str, value: str, file: str) -> None:
     """Whatever stands in a variable or in the file, settings come out and each problem is one line."""
     folder = tmp_path_factory.getbasetemp() / "any" / "python_keyring"

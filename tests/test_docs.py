@@ -1,0 +1,65 @@
+"""The documents: their links lead somewhere, and what they say about options and commands is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from keyring_fallback import config
+
+REPOSITORY = Path(__file__).parent.parent
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("benchmarks/*.md")])
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that a document's headings have where Markdown is shown."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Each link to a file or a heading leads to one; each reference has its definition."""
+    text = document.read_text(encoding="utf-8")
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = document.parent / name if name else document
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
+            broken.append(target)
+    defined = set(re.findall(r"^\[([^\]]+)\]: \S+$", text, re.MULTILINE))
+    prose = re.sub(r"```.*?```|^    .*$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    broken += [name for name in re.findall(r"\[([^\]]+#\d+)\](?![(:])", prose) if name not in defined]
+    assert [] == broken
+
+
+def test_readme_has_every_option_with_its_default() -> None:
+    """The README's table has each option, its variable and its default."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| .* \| (.*) \|$", text, re.MULTILINE)
+    names = config.Settings._fields[:4]
+    assert [(name, config.VARIABLE_PREFIX + name.upper()) for name in names] == [row[:2] for row in rows]
+    assert ["`true`", "the search", "`*`", "`120`"] == [row[2] for row in rows]
+    assert config.Settings()[:4] == (True, (), ("*",), 120.0)
+
+
+def test_readme_has_the_two_commands_that_ci_runs() -> None:
+    """The commands of the README are those of dev.py, and .ci/run calls the second as it is written."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert "\n    python3 dev.py demo\n" in text
+    assert "\n    python3 dev.py test\n" in text
+    assert re.search(r"^python3 dev\.py test\b", (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_workflows_pin_actions_and_take_least_permissions() -> None:
+    """Each action is pinned to a commit, and a workflow grants nothing that a job does not ask for."""
+    for workflow in (REPOSITORY / ".github" / "workflows").glob("*.yml"):
+        text = workflow.read_text(encoding="utf-8")
+        uses = re.findall(r"uses: (\S+)", text)
+        assert uses
+        assert [] == [action for action in uses if not re.fullmatch(r"[\w\-/]+@[0-9a-f]{40}", action)]
+        assert "\npermissions: {}\n" in text
