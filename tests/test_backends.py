@@ -239,12 +239,30 @@ def test_second_tool_is_asked_where_the_first_has_no_answer(
     store = shared_environments.get(python, "keyring", demo_store)
     file = tmp_path / "store.json"
     file.write_text('{"service": {"user": "from the second"}}')
-    tools = [tmp_path / "missing", stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"], store.root]
+    missing = tmp_path / "missing"
+    tools = [missing, stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"], store.root]
     stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = "\n".join(map(os.fspath, tools))
     stage.variables["DEMO_STORE_FILE"] = os.fspath(file)
     stage.there(reader("There", 9, "raise RuntimeError('broken')"))
     result = stage.call("get_password", "service", "user")
-    assert ("from the second", "") == (result["answer"], result["stderr"])
+    assert "from the second" == result["answer"]
+    (line,) = result["stderr"].splitlines()
+    assert line.startswith(f"keyring-fallback: KEYRING_PROPERTY_FALLBACK_TOOL: the tool {missing} is not used: ")
+
+
+def test_named_tool_that_cannot_be_used_is_reported(stage: Stage, tmp_path: Path) -> None:
+    """A tool that the user named is never silently replaced: one line says why it is not used, and the search stays off."""
+    keyringless = tmp_path / "keyringless"
+    (keyringless / "bin").mkdir(parents=True)
+    (keyringless / "bin" / "python").symlink_to(stage.environment.python.resolve())
+    (keyringless / "lib" / "python3" / "site-packages").mkdir(parents=True)
+    (keyringless / "pyvenv.cfg").write_text("include-system-site-packages = false\n")
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(keyringless)
+    stage.here(reader("Here", 5, "return 'here'"))
+    result = stage.call("get_password", "service", "user")
+    assert "here" == result["answer"]
+    (line,) = result["stderr"].splitlines()
+    assert line.endswith(f"the tool {keyringless} is not used: it has no keyring")
 
 
 def test_write_goes_to_the_local_store_first(stage: Stage) -> None:

@@ -86,7 +86,7 @@ class GlobalKeyring(KeyringBackend):
         if now.local:
             _store_locally(service, username, password)
         elif _ask_tools(now, "set_password", service, username, password) is None:
-            raise NotStoredError(f"no backend of the global keyring stores passwords ({_places(now)})")
+            raise NotStoredError(_nobody(now, service, "stores"))
 
     def delete_password(self, service: str, username: str) -> None:
         """Delete a password from the first tool that has it.
@@ -100,7 +100,7 @@ class GlobalKeyring(KeyringBackend):
             if not _delete_locally(service, username):
                 raise PasswordDeleteError("Password not found")
         elif _ask_tools(now, "delete_password", service, username) is None:
-            raise NotDeletedError(f"no backend of the global keyring deletes passwords ({_places(now)})")
+            raise NotDeletedError(_nobody(now, service, "deletes"))
 
 
 class FallbackKeyring(KeyringBackend):
@@ -182,7 +182,7 @@ class FallbackKeyring(KeyringBackend):
 
 def _survey() -> survey.Survey:
     now = survey.current()
-    for problem in now.settings.problems:
+    for problem in now.problems():
         _warn(problem)
     return now
 
@@ -308,8 +308,14 @@ def _anonymous(password: str) -> credentials.Credential:
     return anonymous(password) if anonymous else credentials.SimpleCredential("", password)
 
 
-def _places(now: survey.Survey) -> str:
-    return ", ".join(tool.root or tool.path for tool in now.findings.tools) or "there is none"
+def _nobody(now: survey.Survey, service: object, does: str) -> str:
+    """Return why a password was not stored or deleted by a tool."""
+    if not now.delegates(service):
+        return (
+            f"this service is not delegated to a global keyring ('services', set in {now.settings.sources['services']})"
+        )
+    tools = ", ".join(tool.root or tool.path for tool in now.findings.tools)
+    return f"no backend of the global keyring {tools} {does} passwords"
 
 
 def _hint(service: object) -> None:

@@ -38,6 +38,15 @@ class Survey(NamedTuple):
         """Tell whether the user has selected a backend of ours by its name."""
         return self.settings.selected in (f"{_PACKAGE}.{name}", f"{_PACKAGE}.backend.{name}")
 
+    def problems(self) -> list[str]:
+        """Return what is wrong with the settings, a line each: a tool that the user named is used or reported."""
+        unused = [] if self.local else [one for one in self.findings.refusals if one.source == discovery.SETTING]
+        source = self.settings.sources.get("tool", "")
+        return [
+            *self.settings.problems,
+            *(f"{source}: the tool {refusal.path} is not used: {refusal.reason}" for refusal in unused),
+        ]
+
     def delegates(self, service: object) -> bool:
         """Tell whether the user wants a service to be delegated: by patterns on the host or on the whole name."""
         if "*" in self.settings.services:
