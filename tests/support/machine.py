@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,11 +76,13 @@ def homes() -> list[Path]:
 
 
 @cache
-def _index_of_pip() -> str | None:
-    """The index that pip is configured to use, in case nobody told uv about it."""
-    argv = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    result = subprocess.run(argv, env=ENVIRON, capture_output=True, text=True, check=False)
-    return ENVIRON.get("PIP_INDEX_URL") or result.stdout.strip() or None
+def _settings_of_pip() -> dict[str, str]:
+    """How pip is configured to reach the package index, in case nobody told uv."""
+    argv = [sys.executable, "-m", "pip", "config", "list"]  # "config get" reads one file only
+    listed = subprocess.run(argv, env=ENVIRON, capture_output=True, text=True, check=False).stdout
+    # Lines like these, in an order that differs: :env:.cert='...'  global.cert='...'. What the environment says wins.
+    found = re.findall(r"^(global|:env:)\.([\w-]+)='([^'\n]+)'$", listed, re.MULTILINE)
+    return {name: value for kind in ("global", ":env:") for source, name, value in found if source == kind}
 
 
 @cache
@@ -96,10 +99,10 @@ def building(**extra: str) -> dict[str, str]:
     env.update({key: value for key, value in ENVIRON.items() if key in _INDEX_SETTINGS or key.startswith("UV_INDEX_")})
     env.update({key: value for key, value in ENVIRON.items() if key.startswith("PIP_")})
     env.update({key: value for key, value in ENVIRON.items() if key.upper().endswith("_PROXY")})
-    if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE"} & env.keys() and (index := _index_of_pip()):
-        env["UV_DEFAULT_INDEX"] = index
-    if "PIP_CERT" in env:
-        env.setdefault("SSL_CERT_FILE", env["PIP_CERT"])
+    if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE"} & env.keys() and "index-url" in _settings_of_pip():
+        env["UV_DEFAULT_INDEX"] = _settings_of_pip()["index-url"]
+    if not {"SSL_CERT_FILE", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS"} & env.keys() and "cert" in _settings_of_pip():
+        env["SSL_CERT_FILE"] = _settings_of_pip()["cert"]
     # A user's own uv.toml and pip.conf may hold the index, also where HOME is a throw-away one.
     if not WINDOWS:
         env["XDG_CONFIG_HOME"] = ENVIRON.get("XDG_CONFIG_HOME") or os.fspath(next(iter(homes()), Path("/")) / ".config")
