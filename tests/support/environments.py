@@ -158,9 +158,18 @@ def create(
     argv += ["--system-site-packages"] if system_site_packages else []
     run([*argv, root], env=machine.building(), check=True)
     environment = Environment(root)
+    _measure(environment)
     if requirements:
         environment.install(*requirements, compile_bytecode=compile_bytecode, share_files=share_files)
     return environment
+
+
+def _measure(environment: Environment) -> None:
+    """Have coverage measured in what runs in the environment, the helper included, where this run measures it."""
+    if "COVERAGE_PROCESS_START" in machine.ENVIRON:
+        environment.install("coverage", share_files=True)
+        # the name is one of those that discovery knows not to add any folder
+        (environment.site_packages / "a1_coverage.pth").write_text("import coverage; coverage.process_startup()\n")
 
 
 def interpreter(python: Text) -> Path:
@@ -182,7 +191,9 @@ def uv_tool(home: Path, python: Text, *with_packages: Text, keyring: str = "keyr
         argv += ["--with", package]
     run(argv, env=env, check=True)
     tools = run([machine.uv(), "tool", "dir"], env=env, check=True).stdout.strip()
-    return Tool(home, Environment(Path(tools) / "keyring"))
+    tool = Tool(home, Environment(Path(tools) / "keyring"))
+    _measure(tool.environment)
+    return tool
 
 
 def pipx_tool(pipx: Environment, home: Path, python: Text, *injected: Text, keyring: str = "keyring") -> Tool:
