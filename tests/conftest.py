@@ -9,6 +9,7 @@ from typing import Callable
 import pytest
 
 from support import environments, interpreters, machine, providers
+from support.stage import Stage
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -81,3 +82,35 @@ def demo_store(shared_environments: environments.Environments) -> Path:
 def stub_tokens(shared_environments: environments.Environments) -> Path:
     """The wheel of a provider that mints tokens, see ``support/provider_sources/stub_tokens.py``."""
     return next(shared_environments.once("stub-tokens", providers.stub_tokens).glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def scripted_tool(shared_environments: environments.Environments, python: Path) -> environments.Environment:
+    """A tool with the provider ``scripted-there``."""
+
+    def build(folder: Path) -> None:
+        providers.make_provider(folder, "scripted-there", providers.source("scripted_there"))
+
+    wheel = next(shared_environments.once("scripted-there", build).glob("*.whl"))
+    return shared_environments.get(python, "keyring", wheel)
+
+
+@pytest.fixture(scope="session")
+def bare_tool(shared_environments: environments.Environments, python: Path) -> environments.Environment:
+    """A tool that has nothing but keyring."""
+    return shared_environments.get(python, "keyring")
+
+
+@pytest.fixture
+def stage(
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    scripted_tool: environments.Environment,
+    tmp_path: Path,
+) -> Stage:
+    """An environment with us, and a tool named by a setting."""
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    environment = shared_environments.get(python, "keyring", wheel)
+    return Stage(environment, folder, {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(scripted_tool.root)})

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import providers
-from support.stage import Stage
-
 if TYPE_CHECKING:
     from pathlib import Path
 
     from support.environments import Environment, Environments
+    from support.stage import Stage
 
 READER = """
     class {name}(KeyringBackend):
@@ -51,34 +49,6 @@ def reader(name: str, priority: float, body: str) -> str:
 def writer(name: str, priority: float, body: str) -> str:
     """The code of a backend that stores and deletes."""
     return WRITER.format(name=name, priority=priority, body=body)
-
-
-@pytest.fixture(scope="session")
-def scripted_tool(shared_environments: Environments, python: Path) -> Environment:
-    """A tool with the provider ``scripted-there``."""
-
-    def build(folder: Path) -> None:
-        providers.make_provider(folder, "scripted-there", providers.source("scripted_there"))
-
-    wheel = next(shared_environments.once("scripted-there", build).glob("*.whl"))
-    return shared_environments.get(python, "keyring", wheel)
-
-
-@pytest.fixture(scope="session")
-def bare_tool(shared_environments: Environments, python: Path) -> Environment:
-    """A tool that has nothing but keyring."""
-    return shared_environments.get(python, "keyring")
-
-
-@pytest.fixture
-def stage(
-    shared_environments: Environments, python: Path, wheel: Path, scripted_tool: Environment, tmp_path: Path
-) -> Stage:
-    """An environment with us, and a tool named by a setting."""
-    folder = tmp_path / "stage"
-    folder.mkdir()
-    environment = shared_environments.get(python, "keyring", wheel)
-    return Stage(environment, folder, {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(scripted_tool.root)})
 
 
 def test_both_listed_where_a_tool_adds_something(stage: Stage) -> None:
