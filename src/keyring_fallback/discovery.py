@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from . import environment, executable, places, trust
 
+#: The source of the tools that the user has named.
+SETTING = "setting"
+
 
 class Here(NamedTuple):
     """This environment and what surrounds it.
@@ -45,7 +48,7 @@ class Tool(NamedTuple):
         interpreter: Its interpreter, or "": then `path` is run.
         content: What it holds.
         adds: The providers that this environment lacks.
-        own: The modules of keyring's own backends that can work over there only.
+        own: The modules of keyring's own backends that may work over there only.
         known: Whether `adds` and `own` are all that it can add.
     """
 
@@ -53,7 +56,7 @@ class Tool(NamedTuple):
     path: str
     root: str
     interpreter: str
-    content: environment.Content = environment.Content(complete=False)
+    content: environment.Content = environment.Content(complete=False, shares=True)
     adds: tuple[environment.Provider, ...] = ()
     own: tuple[str, ...] = ()
     known: bool = False
@@ -62,6 +65,16 @@ class Tool(NamedTuple):
     def useful(self) -> bool:
         """Whether it can add something."""
         return bool(self.adds or self.own) or not self.known
+
+    @property
+    def isolated(self) -> bool:
+        """Whether its interpreter needs nothing from outside of its environment: the user's site-packages."""
+        return bool(self.root) and not self.content.shares
+
+    @property
+    def identity(self) -> str:
+        """What is one and the same for a tool that is found at several places."""
+        return os.path.realpath(self.root or self.interpreter or self.path)
 
 
 class Refusal(NamedTuple):
@@ -88,9 +101,6 @@ class Findings(NamedTuple):
     local: environment.Content
 
 
-SETTING = "setting"
-
-
 def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     """Return the tools, by looking at files only. Never raises.
 
@@ -98,122 +108,101 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
         here: This environment.
         chosen: The interpreters, environments or executables that the user has named; none: they are searched for.
     """
-    tools: list[Tool] = []
-    refusals: list[Refusal] = []
-    at_home = False
-    seen: set[str] = set()
-    candidates = _chosen(here, chosen) if chosen else _searched(here)
+    tools: dict[str, Tool] = {}
+    refusals: dict[Refusal, None] = {}
+    at_home = myself = False
     me = _roots_of(here)
-    for place, candidate in candidates:
-        reason = candidate if isinstance(candidate, str) else ""
-        if isinstance(candidate, Tool):
-            identity = os.path.realpath(candidate.root) if candidate.root else candidate.interpreter or candidate.path
-            if identity in seen:
-                continue
-            seen.add(identity)
-            if _is_me(here, me, candidate):
-                reason = "it is this environment itself"
-                at_home = at_home or place.home or not here.virtual
-            else:
-                reason = _distrust(here, place, candidate)
-            candidate = candidate if reason else _look_into(candidate, here.platform)
-        if isinstance(candidate, Tool) and not reason:
-            if not candidate.content.keyring and candidate.content.complete:
-                reason = "it has no keyring"
-            else:
-                tools.append(candidate)
-                continue
-        refusals.append(Refusal(place.source, place.path if isinstance(candidate, str) else candidate.path, reason))
-    local = environment.read_folders(_site_folders(here)) if tools else environment.Content()
-    tools = [_compared(tool, local, here.platform) for tool in tools]
-    if not chosen:
-        # stable: equipped ones first, then those that may be, then bare ones, each in the order of the places
-        tools.sort(key=lambda tool: 2 if not tool.useful else 0 if tool.adds or tool.known else 1)
-    return Findings(tuple(tools), tuple(refusals), at_home, local)
-
-
-def _searched(here: Here) -> Iterator[tuple[places.Place, Tool | str]]:
-    name = "keyring.exe" if here.platform == "win32" else "keyring"
-    activated = [here.environ.get(variable, "") for variable in ("VIRTUAL_ENV", "CONDA_PREFIX")]
-    if here.environ.get("CONDA_DEFAULT_ENV") == "base":
-        activated.pop()
-    for place in (*places.known(here.environ, here.home, here.platform), *places.on_path(here.environ)):
-        if place.kind == places.ENVIRONMENT:
-            if environment.is_environment(place.path):
-                target = executable.environment_target(place.path, here.platform)
-                yield place, target.broken or Tool(place.source, place.path, target.root, target.interpreter)
+    for place, target in _chosen(here, chosen) if chosen else _searched(here):
+        tool = Tool(place.source, place.path, target.root, target.interpreter)
+        reason = target.broken
+        if not reason and tool.identity in tools:
             continue
-        path = os.path.join(place.path, name)
-        if not os.path.lexists(path):
-            continue
-        place = place._replace(path=path)
-        if not places.is_absolute(path):
-            yield place, "the entry of PATH is not an absolute path"
-            continue
-        reason = _project_reason(here, place, path)
+        if not reason and _is_me(here, me, tool):
+            reason, myself = "it is this environment itself", True
+            at_home = at_home or place.source == SETTING or (place.dedicated and bool(tool.root))
+        reason = reason or _not_global(here, place, tool)
+        if not reason and tool.root:
+            tool = tool._replace(content=environment.read(tool.root, here.platform))
+            without = tool.content.complete and not tool.content.keyring
+            reason = "it has no keyring" if without else tool.content.unreadable
+        reason = reason or _open_to_others(here, tool)
         if reason:
-            yield place, reason
-            continue
-        target = executable.target(path, here.platform)
-        if target.broken:
-            yield place, target.broken
-        elif place.variable == "PATH" and target.root and any(_same(target.root, root) for root in activated if root):
-            tool = Tool(place.source, path, target.root, target.interpreter)
-            yield (
-                place,
-                tool if _is_me(here, _roots_of(here), tool) else "it is an activated environment, not a global tool",
-            )
-        elif target.interpreter or os.access(path, os.X_OK):
-            yield place, Tool(place.source, path, target.root, target.interpreter)
+            refusals[Refusal(place.source, place.path, reason)] = None
         else:
-            yield place, "it cannot be executed"
+            tools[tool.identity] = tool
+    local = environment.read_path(here.sys_path) if tools else environment.Content()
+    found = [_compared(tool, local, here.platform) for tool in tools.values()]
+    if not chosen:
+        # stable: those that surely add something, those that surely do not, those that may; each in the places' order
+        found.sort(key=lambda tool: 0 if tool.adds or (tool.known and tool.own) else 1 if tool.known else 2)
+    # a plain interpreter is a tool for other environments, but no reason for it to do without a better one
+    return Findings(tuple(found), tuple(refusals), at_home or (myself and not here.virtual and not found), local)
 
 
-def _chosen(here: Here, chosen: Sequence[str]) -> Iterator[tuple[places.Place, Tool | str]]:
+def _searched(here: Here) -> Iterator[tuple[places.Place, executable.Target]]:
+    """Yield what is at the known places and on PATH, with what it runs or why it is none."""
+    name = "keyring.exe" if here.platform == "win32" else "keyring"
+    for place in (*places.known(here.environ, here.home, here.platform), *places.on_path(here.environ)):
+        path = place.path if place.kind == places.ENVIRONMENT else os.path.join(place.path, name)
+        there = _is_there(path)
+        if there:
+            found = place._replace(path=path)
+            yield found, executable.Target(broken=there) if isinstance(there, str) else _target(here, found)
+
+
+def _is_there(path: str) -> bool | str:
+    """Tell whether there is something, or why that cannot be told."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        return f"it cannot be looked at ({error.strerror})"
+    return True
+
+
+def _target(here: Here, place: places.Place) -> executable.Target:
+    if not places.is_absolute(place.path):
+        return executable.Target(broken=f"what {place.variable} says is not an absolute path")
+    reason = _project_reason(here, place, place.path)
+    if reason:
+        return executable.Target(broken=reason)
+    if place.kind == places.ENVIRONMENT:
+        if not environment.is_environment(place.path):
+            return executable.Target(broken="it is not an environment: it has no file pyvenv.cfg")
+        return executable.environment_target(place.path, here.platform)
+    target = executable.target(place.path, here.platform)
+    if not target.broken and not target.interpreter and not os.access(place.path, os.X_OK):
+        return executable.Target(broken="it cannot be executed")
+    return target
+
+
+def _chosen(here: Here, chosen: Sequence[str]) -> Iterator[tuple[places.Place, executable.Target]]:
+    """Yield what the user has named, with what it runs or why it cannot be used."""
     for path in chosen:
-        place = places.Place(SETTING, places.FOLDER, path)
-        if os.path.isdir(path):
-            if not environment.is_environment(path):
-                yield place, "it is neither an environment nor a file"
-                continue
+        if environment.is_environment(path):
             target = executable.environment_target(path, here.platform)
+        elif os.path.isdir(path):
+            target = executable.Target(broken="it is neither an environment nor a file")
         elif executable.is_python(path) and os.path.isfile(path):
-            root = os.path.dirname(os.path.dirname(path))
-            if here.platform == "win32" and os.path.isdir(os.path.join(os.path.dirname(path), "conda-meta")):
-                root = os.path.dirname(path)
-            target = executable.Target(root if environment.is_environment(root) else "", path)
+            target = executable.interpreter_target(path, here.platform)
         else:
             target = executable.target(path, here.platform)
         if not target.broken and not os.access(target.interpreter or path, os.X_OK):
-            target = target._replace(broken="it cannot be executed")
-        yield place, target.broken or Tool(SETTING, path, target.root, target.interpreter)
+            target = executable.Target(broken="it cannot be executed")
+        yield places.Place(SETTING, places.FOLDER, path), target
 
 
 def _roots_of(here: Here) -> set[tuple[int, int]]:
-    """Return device and inode of every environment whose modules are imported here.
+    """Return the identity of every environment whose modules are imported here.
 
     In an overlay (``uv run --with``) sys.prefix is a temporary environment, and the project's is on sys.path only.
     """
     folders = [here.prefix]
     for entry in here.sys_path:
         if os.path.basename(entry) in ("site-packages", "dist-packages"):
-            folder = entry
-            for _ in range(3):  # lib/python3.13/site-packages; Lib/site-packages
-                folder = os.path.dirname(folder)
-                folders.append(folder)
-    return {identity for identity in map(_identity, folders) if identity}
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _same(one: str, other: str) -> bool:
-    return _identity(one) is not None and _identity(one) == _identity(other)
+            folders += list(trust.folders_above(entry))[:3]  # lib/python3.13/site-packages, Lib/site-packages
+    return {one for one in map(trust.identity, folders) if one is not None}
 
 
 def _is_me(here: Here, me: set[tuple[int, int]], tool: Tool) -> bool:
@@ -223,50 +212,50 @@ def _is_me(here: Here, me: set[tuple[int, int]], tool: Tool) -> bool:
     own, seen from an interpreter without one, is told by it.
     """
     if tool.root:
-        return _identity(tool.root) in me
+        return trust.identity(tool.root) in me
     if not tool.interpreter:
         return False
-    if not here.virtual:
-        return _same(tool.interpreter, here.executable)
-    return _identity(os.path.dirname(os.path.dirname(tool.interpreter))) in me  # it lends us its site-packages
+    if here.virtual:  # only if the base interpreter lends us its site-packages
+        return any(trust.identity(folder) in me for folder in list(trust.folders_above(tool.interpreter))[:2])
+    return trust.identity(tool.interpreter) == trust.identity(here.executable)
 
 
 def _project_reason(here: Here, place: places.Place, path: str) -> str:
     if not place.variable:
-        return ""  # a fixed place
+        return ""  # a fixed place, or the user has named it
     return trust.project_reason(path, here.cwd, here.prefix if here.virtual else "", here.home)
 
 
-def _distrust(here: Here, place: places.Place, tool: Tool) -> str:
-    """Return why a candidate must not be run, or ""."""
-    files = [one for one in (tool.path, tool.root, tool.interpreter) if one]
-    folders = [os.path.dirname(one) for one in (tool.path, tool.interpreter) if one]
-    if place.source != SETTING:
-        for path in files:
-            reason = _project_reason(here, place, path)
-            if reason:
-                return reason
-    return trust.permission_reason(files + folders, here.uid)
+def _not_global(here: Here, place: places.Place, tool: Tool) -> str:
+    """Return why a candidate is none of the user's global tools, or ""."""
+    for path in filter(None, (tool.root, tool.interpreter)):
+        reason = _project_reason(here, place, path)
+        if reason:
+            return reason
+    if place.source != places.PATH or not tool.root:
+        return ""
+    active = [here.environ.get("VIRTUAL_ENV", "")]
+    if here.environ.get("CONDA_DEFAULT_ENV") != "base":
+        active.append(here.environ.get("CONDA_PREFIX", ""))
+    if trust.identity(tool.root) in map(trust.identity, filter(None, active)):
+        return "it is an activated environment, not a global tool"
+    return trust.cache_reason(tool.root)
 
 
-def _look_into(tool: Tool, platform: str) -> Tool:
-    return tool._replace(content=environment.read(tool.root, platform)) if tool.root else tool
-
-
-def _site_folders(here: Here) -> list[str]:
-    library = os.path.dirname(os.__file__)
-    return [
-        entry
-        for entry in here.sys_path
-        if entry and not entry.startswith(library + os.sep + "lib-dynload") and entry != library
-    ]
+def _open_to_others(here: Here, tool: Tool) -> str:
+    """Return why others may decide what a candidate runs, or ""."""
+    paths = [tool.path, tool.root, tool.interpreter, *tool.content.folders]
+    settings = os.path.join(tool.root, "pyvenv.cfg")
+    if tool.root and os.path.exists(settings):
+        paths.append(settings)
+    return trust.permission_reason(filter(None, paths), here.uid)
 
 
 def _compared(tool: Tool, local: environment.Content, platform: str) -> Tool:
     """Return a tool with what it adds to what this environment holds."""
     here = {provider.module for provider in local.providers}
     adds = tuple(provider for provider in tool.content.providers if provider.module not in here)
-    known = bool(tool.root) and tool.content.complete
+    known = tool.content.complete
     own: tuple[str, ...] = ()
     if platform not in ("win32", "darwin"):  # there keyring's own backend needs nothing that can be missing
         own = tuple(

@@ -17,10 +17,13 @@ OPTIONAL = {
     "keyring.backends.SecretService": "secretstorage",
 }
 
-_MAX_BYTES = 64 << 10
-_MAX_LINKS = 40
-#: .pth files with code that adds no folder: setuptools, virtualenv, coverage, editable installs (which leave a dist-info).
-_HARMLESS_PTH = re.compile(r"distutils-precedence|_virtualenv|_?a1_coverage|__editable__", re.IGNORECASE)
+#: What is read of a file at the most. Larger ones are not read to their end, and then something may be missing.
+MAX_BYTES = 16 << 10
+_MAX_FOLDERS = 100
+#: .pth files whose code adds no folder: setuptools', virtualenv's, coverage's, pywin32's, those of old namespace
+#: packages, and those of editable installs (PEP 660), which leave a dist-info with their entry points.
+_HARMLESS_PTH = ("distutils-precedence.", "_virtualenv.", "a1_coverage.", "pywin32.", "__editable__")
+_HARMLESS_PTH_END = "-nspkg.pth"
 _OURS = ("keyring", "keyring-fallback")
 
 
@@ -44,15 +47,19 @@ class Content(NamedTuple):
         keyring: The version of keyring, or "" if there is none.
         providers: The entry points of others than keyring and this project.
         optional: The modules of `OPTIONAL`'s values that are there.
-        ours: Whether this project is installed there too.
-        complete: Whether that is all; otherwise something that files do not tell may add folders.
+        complete: Whether that is all; otherwise something that files do not tell may add to it.
+        shares: Whether the base interpreter's packages and the user's are seen there too.
+        unreadable: Why nothing can be said, or "".
+        folders: The site-packages folders.
     """
 
     keyring: str = ""
     providers: tuple[Provider, ...] = ()
     optional: frozenset[str] = frozenset()
-    ours: bool = False
     complete: bool = True
+    shares: bool = False
+    unreadable: str = ""
+    folders: tuple[str, ...] = ()
 
 
 def is_environment(root: str) -> bool:
@@ -69,8 +76,8 @@ def interpreter(root: str, platform: str) -> str:
     return next(filter(os.path.isfile, paths), paths[0])
 
 
-def read_small(path: str, limit: int = _MAX_BYTES) -> str:
-    """Return the first `limit` bytes of a regular file as text.
+def read_head(path: str, limit: int = MAX_BYTES) -> bytes:
+    """Return the first bytes of a file, `limit` at the most.
 
     Raises:
         OSError: It is not a file, or it cannot be read.
@@ -78,7 +85,7 @@ def read_small(path: str, limit: int = _MAX_BYTES) -> str:
     # a FIFO would block at open
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        return os.read(descriptor, limit).decode("utf-8", "surrogateescape")
+        return os.read(descriptor, limit)
     finally:
         os.close(descriptor)
 
@@ -86,7 +93,7 @@ def read_small(path: str, limit: int = _MAX_BYTES) -> str:
 def settings_of(root: str) -> dict[str, str]:
     """Return the keys of an environment's pyvenv.cfg, in lower case, with their values (CPython, Lib/site.py)."""
     try:
-        text = read_small(os.path.join(root, "pyvenv.cfg"))
+        text = read_head(os.path.join(root, "pyvenv.cfg")).decode("utf-8", "replace")
     except OSError:
         return {}
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
@@ -94,74 +101,121 @@ def settings_of(root: str) -> dict[str, str]:
 
 
 def site_folders(root: str, platform: str) -> list[str]:
-    """Return the site-packages folders of an environment, found by listing (names as CPython's and PyPy's site.py)."""
-    if platform == "win32" and os.path.isdir(os.path.join(root, "Lib", "site-packages")):
-        return [os.path.join(root, "Lib", "site-packages")]
+    """Return the site-packages folders of an environment, found by listing (names as CPython's and PyPy's site.py).
+
+    Raises:
+        OSError: The folder that they are in cannot be listed.
+    """
+    folder = os.path.join(root, "Lib", "site-packages")
+    if platform == "win32" and os.path.isdir(folder):
+        return [folder]
     library = os.path.join(root, "lib")
-    try:
-        names = [name for name in os.listdir(library) if name.lower().startswith(("python", "pypy"))]
-    except OSError:
-        return []
-    folders = (os.path.join(library, name, "site-packages") for name in sorted(names))
+    names = sorted(name for name in os.listdir(library) if name.startswith(("python", "pypy")))
+    folders = (os.path.join(library, name, "site-packages") for name in names)
     return [folder for folder in folders if os.path.isdir(folder)]
 
 
 def read(root: str, platform: str) -> Content:
-    """Return what an environment holds."""
-    folders = site_folders(root, platform)
-    content = read_folders(folders)
-    if settings_of(root).get("include-system-site-packages", "").lower() == "true" or not folders:
-        content = content._replace(complete=False)
-    return content
-
-
-def read_folders(folders: Iterable[str]) -> Content:
-    """Return what some site-packages folders hold, one level of plain .pth lines included.
-
-    Never raises; what cannot be read makes the result incomplete.
-    """
-    pending = list(folders)
-    seen: list[str] = []
-    version, providers, optional, ours, complete = "", [], set(), False, True
-    first = len(pending)
-    while pending and len(seen) < _MAX_LINKS:
-        folder = pending.pop(0)
-        seen.append(folder)
+    """Return what an environment holds, one level of plain lines in .pth files included. Never raises."""
+    scan = _Scan()
+    linked: list[str] = []
+    try:
+        folders = site_folders(root, platform)
+        for folder in folders:
+            linked += scan.add(folder, follow=True)
+    except OSError as error:
+        return Content(complete=False, unreadable=f"{error.filename} cannot be read ({error.strerror})")
+    for folder in dict.fromkeys(linked):
         try:
-            names = os.listdir(folder)
-        except FileNotFoundError:
-            continue
+            scan.add(folder)
         except OSError:
-            complete = False
-            continue
-        optional |= {name for name in OPTIONAL.values() if name in names}
+            scan.complete = False
+    shares = settings_of(root).get("include-system-site-packages", "").lower() == "true"
+    return scan.content()._replace(complete=scan.complete and not shares, shares=shares, folders=tuple(folders))
+
+
+def read_path(folders: Iterable[str]) -> Content:
+    """Return what the folders of ``sys.path`` hold. Never raises."""
+    scan = _Scan()
+    for folder in dict.fromkeys(folders):
+        try:
+            scan.add(folder)
+        except OSError:  # a zip file, or nothing at all
+            pass
+    return scan.content()
+
+
+class _Scan:
+    """Gathers what several folders hold."""
+
+    def __init__(self) -> None:
+        self.keyring = ""
+        self.providers: dict[Provider, None] = {}
+        self.optional: set[str] = set()
+        self.complete = True
+        self._left = _MAX_FOLDERS
+
+    def content(self) -> Content:
+        return Content(self.keyring, tuple(self.providers), frozenset(self.optional), self.complete)
+
+    def add(self, folder: str, *, follow: bool = False) -> list[str]:
+        """Add a folder; return the folders that its .pth files add, if these are to be followed.
+
+        Raises:
+            OSError: It cannot be listed.
+        """
+        self._left -= 1
+        if self._left < 0:
+            self.complete = False
+            return []
+        linked: list[str] = []
+        names = os.listdir(folder)
+        self.optional.update(set(OPTIONAL.values()).intersection(names))
         for name in names:
             stem, suffix = os.path.splitext(name)
-            if suffix == ".pth" and len(seen) <= first:
-                more, told = _linked(folder, name)
-                pending += [path for path in more if path not in seen]
-                complete = complete and told
+            if suffix in (".dist-info", ".egg-info") and not name.startswith("~"):  # what an uninstalling pip left
+                self._add_distribution(os.path.join(folder, name), stem)
+            elif suffix == ".pth" and follow:
+                linked += self._followed(folder, name)
             elif suffix == ".egg-link":
-                complete = False
-            elif suffix in (".dist-info", ".egg-info") and not name.startswith("~"):  # pip's leftovers
-                distribution, _, rest = stem.partition("-")
-                distribution = re.sub(r"[-_.]+", "-", distribution).lower()
-                number = rest.split("-py")[0]
-                if distribution == "keyring":
-                    version = version or number or "?"
-                ours = ours or distribution == "keyring-fallback"
-                if distribution not in _OURS:
-                    values = _entry_points(os.path.join(folder, name, "entry_points.txt"))
-                    providers += [Provider(distribution, number, value) for value in values]
-    return Content(version, tuple(dict.fromkeys(providers)), frozenset(optional), ours, complete)
+                self.complete = False
+        return linked
 
+    def _add_distribution(self, path: str, stem: str) -> None:
+        name, _, rest = stem.partition("-")
+        name = re.sub(r"[-_.]+", "-", name).lower()
+        version = rest.partition("-py")[0]
+        if name == "keyring":
+            self.keyring = self.keyring or version or "?"
+        if name in _OURS:
+            return
+        try:
+            text = read_head(os.path.join(path, "entry_points.txt"))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError:
+            self.complete = False
+            return
+        self.complete = self.complete and len(text) < MAX_BYTES
+        for value in parse_entry_points(text.decode("utf-8", "replace")):
+            self.providers[Provider(name, version, value)] = None
 
-def _entry_points(file: str) -> list[str]:
-    try:
-        text = read_small(file)
-    except OSError:
-        return []
-    return list(parse_entry_points(text))
+    def _followed(self, folder: str, name: str) -> list[str]:
+        """Return the folders that a .pth file adds by plain lines; lines with code are never run (CPython, site.py)."""
+        try:
+            text = read_head(os.path.join(folder, name))
+        except OSError:
+            self.complete = False
+            return []
+        lines = os.fsdecode(text).splitlines()
+        code = [line for line in lines if line.startswith(("import ", "import\t"))]
+        if len(text) >= MAX_BYTES or (
+            code and not name.startswith(_HARMLESS_PTH) and not name.endswith(_HARMLESS_PTH_END)
+        ):
+            self.complete = False
+        plain = (line.strip() for line in lines if line not in code and not line.startswith("#"))
+        paths = (os.path.join(folder, line) for line in plain if line)
+        return [path for path in paths if os.path.isdir(path)]
 
 
 def parse_entry_points(text: str) -> Iterator[str]:
@@ -171,18 +225,6 @@ def parse_entry_points(text: str) -> Iterator[str]:
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1].strip()
         elif section == GROUP and line and line[0] not in "#;":
-            _, _, value = line.partition("=")
-            if re.fullmatch(r"[\w.]+\s*(:\s*[\w.]+)?\s*(\[.*\])?", value.strip()):
-                yield value.strip()
-
-
-def _linked(folder: str, name: str) -> tuple[list[str], bool]:
-    """Return the folders that a .pth file adds by plain lines, and whether that is all that it does."""
-    try:
-        lines = read_small(os.path.join(folder, name)).splitlines()
-    except OSError:
-        return [], False
-    code = any(line.startswith(("import ", "import\t")) for line in lines)  # as site.py tells them
-    plain = [line.strip() for line in lines if line.strip() and not line.startswith(("#", "import ", "import\t"))]
-    paths = [os.path.join(folder, line) for line in plain if "\0" not in line]
-    return [path for path in paths if os.path.isdir(path)], not code or bool(_HARMLESS_PTH.match(name))
+            value = line.partition("=")[2].strip()
+            if re.fullmatch(r"[\w.]+\s*(:\s*[\w.]+)?\s*(\[.*\])?", value):
+                yield value

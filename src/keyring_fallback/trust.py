@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 #: Files and folders that mark a project's root.
 _MARKS = (".git", "pyproject.toml", "setup.py")
+#: Marks a folder that anything may empty at any time (bford.info/cachedir).
+_CACHE_MARK = "CACHEDIR.TAG"
+_MAX_LINKS = 40
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from all others, by whatever name it goes, or None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """Yield the folder of a path, the one above it, and so on to the root."""
+    parent = os.path.dirname(path)
+    while parent != path:
+        yield parent
+        path, parent = parent, os.path.dirname(parent)
+
+
+def steps(path: str) -> list[str]:
+    """Return a path and where it leads to, link by link; who can change one of them decides what is run."""
+    found = [path]
+    try:
+        while os.path.islink(found[-1]) and len(found) < _MAX_LINKS:
+            found.append(os.path.join(os.path.dirname(found[-1]), os.readlink(found[-1])))
+    except OSError:
+        pass  # gone meanwhile
+    return list(dict.fromkeys([*found, os.path.realpath(path)]))
 
 
 def project_root(folder: str, home: str) -> str:
     """Return the nearest folder at or above that has a project's marks, "" if it is the home folder or above that."""
-    while folder and not _within(home, folder):
-        if any(os.path.exists(os.path.join(folder, mark)) for mark in _MARKS):
-            return folder
-        parent = os.path.dirname(folder)
-        if parent == folder:
+    beyond = _line(home) if home else set()
+    for one in (folder, *folders_above(folder)):
+        if identity(one) in beyond:
             break
-        folder = parent
+        if any(os.path.exists(os.path.join(one, mark)) for mark in _MARKS):
+            return one
     return ""
 
 
 def project_reason(path: str, cwd: str, prefix: str, home: str) -> str:
     """Return why a path may have come with a project that the user only looks at, or "".
 
-    What lies below the working directory, or the project of it or of this environment, is not the user's tool. A
+    What lies below the working directory, or in the project of it or of this environment, is not the user's tool. A
     working directory at or above the home folder says nothing about what is in the home folder.
 
     Args:
@@ -34,51 +64,56 @@ def project_reason(path: str, cwd: str, prefix: str, home: str) -> str:
         prefix: The root of this environment if it is a virtual one, or "".
         home: The user's home folder, or "".
     """
-    for form in {path, os.path.realpath(path)}:
-        for folder, what in (
-            (cwd, "the working directory"),
-            (project_root(cwd, home), "the project"),
-            (project_root(os.path.dirname(prefix), home), "the project of this environment"),
-        ):
-            if not folder or os.path.dirname(folder) == folder or not _within(form, folder):
-                continue
-            if home and _within(home, folder) and _within(form, home):
-                continue
+    lines = [_line(step) for step in steps(path)]
+    for folder, what in (
+        (cwd, "the working directory"),
+        (project_root(cwd, home) if cwd else "", "the project"),
+        (project_root(os.path.dirname(prefix), home) if prefix else "", "the project of this environment"),
+    ):
+        root = identity(folder) if folder and os.path.dirname(folder) != folder else None
+        if root is None:
+            continue
+        holds_home = bool(home) and root in _line(home)
+        if any(root in line and not (holds_home and identity(home) in line) for line in lines):
             return f"it lies in {what}"
     return ""
+
+
+def cache_reason(root: str) -> str:
+    """Return why an environment will not last, or "": it lies in a cache, as those of ``uvx`` and ``uv run --with``."""
+    # uv marks every environment as well, so the root's own mark says nothing
+    cached = any(os.path.isfile(os.path.join(folder, _CACHE_MARK)) for folder in folders_above(root))
+    return "it lies in a cache" if cached else ""
 
 
 def permission_reason(paths: Iterable[str], uid: int) -> str:
     """Return why others than the user and root can have written one of the paths, or "" (also on Windows).
 
-    Group-writable is the rule on many systems and stays allowed.
+    A path, what it leads to and the folder of a file must belong to the user or root and be closed to the world. The
+    folders above must be closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems.
 
     Args:
-        paths: Files and folders; links are followed. Folders above them are looked at for being world-writable.
+        paths: Files and folders.
         uid: The user's id, or -1 where there are none.
     """
-    if uid < 0:
-        return ""
-    for path in dict.fromkeys(form for one in paths for form in (one, os.path.realpath(one))):
+    strict: set[str] = set()
+    lenient: set[str] = set()
+    if uid >= 0:
+        for step in dict.fromkeys(step for path in paths for step in steps(path)):
+            strict.update((step,) if os.path.isdir(step) else (step, os.path.dirname(step)))
+            lenient.update(folders_above(step))
+    for path in sorted(strict | lenient):
         try:
             status = os.stat(path)
         except OSError as error:
             return f"{path} cannot be looked at ({error.strerror})"
-        if status.st_uid not in (0, uid):
+        if path in strict and status.st_uid not in (0, uid):
             return f"{path} belongs to another user"
-        folder = path
-        while True:
-            mode = os.stat(folder).st_mode
-            # in a world-writable folder with the sticky bit (/tmp) others cannot replace what is not theirs
-            if mode & stat.S_IWOTH and (folder == path or not mode & stat.S_ISVTX):
-                return f"everybody can write to {folder}"
-            parent = os.path.dirname(folder)
-            if parent == folder:
-                break
-            folder = parent
+        if status.st_mode & stat.S_IWOTH and (path in strict or not status.st_mode & stat.S_ISVTX):
+            return f"everybody can write to {path}"
     return ""
 
 
-def _within(path: str, folder: str) -> bool:
-    """Tell whether a path is a folder or lies below it, by name."""
-    return bool(folder) and (path == folder or path.startswith(folder.rstrip(os.sep) + os.sep))
+def _line(path: str) -> set[tuple[int, int]]:
+    """Return the identities of a path and of all folders above it."""
+    return {one for one in map(identity, (path, *folders_above(path))) if one is not None}
