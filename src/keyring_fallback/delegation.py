@@ -38,8 +38,8 @@ def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> b
     if not tool.interpreter:
         environ = child_environ(survey, isolated=False)
         return command_line.ask(bridge.Invocation((tool.path,), environ, name, seconds), call)
-    flags = ("-I",) if tool.root else ()
-    environ = child_environ(survey, isolated=bool(tool.root))
+    flags = ("-I",) if tool.isolated else ()
+    environ = child_environ(survey, isolated=tool.isolated)
     invocation = bridge.Invocation((tool.interpreter, *flags), environ, name, seconds)
     return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)
 
