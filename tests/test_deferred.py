@@ -1,0 +1,202 @@
+"""Providers notice nothing of the modules that the helper defers, however they import, use or patch them."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import keyring_fallback
+from support import environments, interpreters, providers
+from support.environments import Environment, Environments
+
+HELPER = Path(keyring_fallback.__file__).with_name("_helper.py")
+
+#: A provider that does what the service says and answers with what came of it.
+PROVIDER = """\
+from keyring.backend import KeyringBackend
+
+class Doer(KeyringBackend):
+    priority = 9
+
+    def get_password(self, service, username):
+        names = {"__name__": "doer", "show": []}
+        exec(service, names)
+        return repr(names["show"])
+
+    def set_password(self, *arguments):
+        raise NotImplementedError
+"""
+
+#: Asks the provider as keyring would, without the helper.
+PLAIN = "import sys, keyring.backend, doer; sys.stdout.write(doer.Doer().get_password(sys.stdin.read(), ''))"
+
+STYLES = {
+    "import a.b": "import urllib.request; show.append(urllib.request.Request('https://h/').host)",
+    "import a.b as c": "import urllib.request as it; show.append(it.Request('https://h/').host)",
+    "from a import b": "from urllib import request; show.append(request.Request('https://h/').host)",
+    "from a.b import c": "from urllib.request import Request, urlopen; show.append([Request('https://h/').host, urlopen.__name__])",
+    "import by name": "import importlib; show.append(importlib.import_module('inspect').signature.__name__)",
+    "__import__": "show.append(__import__('urllib.request').request.Request('https://h/').host)",
+    "from a import *": "from inspect import *; from tarfile import *; show += [signature.__name__, isclass(TarFile)]",
+    "inside a function": "def f():\n  from inspect import signature\n  return str(signature(lambda a, *, b: 0))\nshow.append(f())",
+    "twice": "import inspect as one, inspect as two; from inspect import signature; show += [one.signature is two.signature is signature]",
+    "a missing name": "try:\n  from inspect import nothing_like_it\nexcept ImportError as error:\n  show.append(type(error).__name__)",
+    "a missing attribute": "import inspect\ntry:\n  inspect.nothing\nexcept AttributeError as error:\n  show.append(str(error))",
+    "a missing module": "try:\n  import inspect.nothing\nexcept ImportError as error:\n  show.append(str(error))",
+    "a submodule first": "from more_itertools.more import chunked; import more_itertools; show.append(more_itertools.chunked is chunked)",
+    "another submodule first": "import more_itertools.recipes as r; import more_itertools; show.append(more_itertools.take is r.take)",
+    "metadata": (
+        "from importlib import metadata; import importlib.metadata; from importlib.metadata import version, Distribution\n"
+        "show += [metadata.version('keyring'), version is importlib.metadata.version, Distribution.from_name('doer').version]"
+    ),
+    "entry points": (
+        "from importlib.metadata import distribution\n"
+        "show += sorted(e.value for e in distribution('doer').entry_points)"
+    ),
+    "is it there": (
+        "from importlib.util import find_spec\n"
+        "show += [bool(find_spec(n)) for n in ('urllib.request', 'inspect', 'more_itertools', 'tarfile', 'pathlib', 'nope')]\n"
+        "import pkgutil; show.append(any(m.name == 'more' for m in pkgutil.iter_modules(__import__('more_itertools').__path__)))"
+    ),
+    "what is in it": (
+        "import inspect, tempfile; show += ['signature' in dir(inspect), 'signature' in vars(inspect), "
+        "'mkdtemp' in tempfile.__dict__, inspect.ismodule(tempfile), tempfile.__name__, hasattr(tempfile, 'nothing')]"
+    ),
+    "whose is it": "import inspect, json; show += [inspect.getmodule(json.dumps).__name__, inspect.getmodule(inspect.signature).__name__]",
+    "a base class": "import urllib.request as r\nclass H(r.HTTPHandler): pass\nshow += [issubclass(H, r.BaseHandler), isinstance(H(), r.HTTPHandler)]",
+    "an except clause": (
+        "import subprocess, sys\ntry:\n  subprocess.run([sys.executable, '-c', 'raise SystemExit(3)'], check=True)\n"
+        "except subprocess.CalledProcessError as error:\n  show.append(error.returncode)"
+    ),
+    "a program": "import subprocess, sys; show.append(subprocess.check_output([sys.executable, '-c', 'print(7)']))",
+    "files": (
+        "import tempfile, pathlib, tarfile, io\nwith tempfile.TemporaryDirectory() as f:\n"
+        "  p = pathlib.Path(f, 'x.tar')\n  with tarfile.open(p, 'w') as t: t.addfile(tarfile.TarInfo('n'), io.BytesIO())\n"
+        "  show += [tarfile.open(p).getnames(), isinstance(p, pathlib.PurePath)]"
+    ),
+    "pickle": "import pickle, pathlib, inspect; show += [str(pickle.loads(pickle.dumps(pathlib.PurePosixPath('x')))), pickle.loads(pickle.dumps(inspect.signature)) is inspect.signature]",
+    "configuration": "import configparser; c = configparser.ConfigParser(); c.read_string('[a]\\nb=1'); show.append(c['a']['b'])",
+    "an annotation": "import pathlib, typing\ndef f(p: pathlib.Path): pass\nshow.append(typing.get_type_hints(f)['p'].__name__)",
+}
+
+PATCHES = {
+    "assignment is seen everywhere": (
+        "import inspect as one\none.signature = 1\nimport inspect as two\nfrom inspect import signature\nimport sys\n"
+        "show += [one.signature, two.signature, signature, sys.modules['inspect'].signature]"
+    ),
+    "assignment of something new": "import tempfile; tempfile.ours = 1; import importlib; show.append(importlib.import_module('tempfile').ours)",
+    "a patch of a module that another one uses": (
+        "import inspect\nfrom unittest import mock\n"
+        "with mock.patch('tempfile.mkdtemp', lambda *a, **k: 'ours'):\n"
+        "  import tempfile; show.append(tempfile.mkdtemp())\n"
+        "show.append(tempfile.mkdtemp.__name__)"
+    ),
+    "a patch of an attribute through the object": (
+        "import urllib.request\nfrom unittest import mock\n"
+        "with mock.patch.object(urllib.request, 'urlopen', 5): show.append(urllib.request.urlopen)\n"
+        "show.append(urllib.request.urlopen.__name__)"
+    ),
+    "deletion": (
+        "import tempfile\nkept = tempfile.mkdtemp\ndel tempfile.mkdtemp\nimport tempfile as again\n"
+        "show += [hasattr(again, 'mkdtemp'), hasattr(tempfile, 'mkdtemp')]"
+    ),
+    "a module put in its place": "import sys, types; sys.modules['inspect'] = types.SimpleNamespace(x=1); import inspect; show.append(inspect.x)",
+    "a module imported anew": (
+        "import sys, tempfile as one; one.x = 1; del sys.modules['tempfile']; import tempfile as two; show += [hasattr(two, 'x'), one.x]"
+    ),
+}
+
+THREADS = {
+    "all at once": (
+        "import threading\nbarrier = threading.Barrier(16)\n"
+        "def use():\n  import urllib.request as it, inspect, pathlib\n  barrier.wait()\n"
+        "  show.append((id(it.urlopen), id(inspect.signature), id(pathlib.Path)))\n"
+        "threads = [threading.Thread(target=use) for _ in range(16)]\n"
+        "[t.start() for t in threads]; [t.join(30) for t in threads]\nshow[:] = [len(show), len(set(show))]"
+    ),
+}
+
+
+#: One thread imports a module that uses a deferred one; another one uses that, which imports the module.
+CROSSED = """\
+import importlib.abc, importlib.machinery, inspect, sys, threading, time
+
+imports_module, imports_deferred = threading.Event(), threading.Event()
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path, target=None):
+        return importlib.machinery.ModuleSpec(name, self) if name in ("other", "inspect") else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        if module.__name__ == "other":
+            imports_module.set()
+            imports_deferred.wait(10)
+            inspect.anything
+        else:
+            imports_deferred.set()
+            imports_module.wait(10)
+            import other
+
+def use(what):
+    try:
+        what()
+    except (AttributeError, ImportError):
+        pass  # of two that wait for each other, Python gives one a module that is not ready
+
+sys.meta_path.insert(0, Finder())
+threads = [threading.Thread(target=use, args=(what,), daemon=True)
+           for what in (lambda: __import__("other"), lambda: inspect.anything)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(20)
+show += [type(inspect).__name__, *(thread.is_alive() for thread in threads)]
+"""
+
+
+@pytest.fixture(params=["current", "3.8", "3.13", "pypy3"], scope="module")
+def tool(request: pytest.FixtureRequest, shared_environments: Environments) -> Environment:
+    """A tool with the provider, on each kind of interpreter that differs in what keyring imports."""
+    python = interpreters.current() if request.param == "current" else interpreters.find(request.param)
+    if request.param != "current" and python == interpreters.current():
+        pytest.skip("this is the current one")
+    if python is None:
+        pytest.skip(f"this machine has no Python {request.param}")
+
+    def build(folder: Path) -> None:
+        wheel = providers.make_provider(folder / "wheels", "doer", PROVIDER)
+        environments.create(folder / "tool", python, "keyring", wheel, compile_bytecode=True, share_files=True)
+
+    return Environment(shared_environments.once("deferred", build, python) / "tool")
+
+
+def _ask(tool: Environment, service: str) -> str:
+    """Ask the provider through a helper; return its answer."""
+    setup = {"nonce": "-", "everything": False, "entry_points": ["doer"], "own": [], "skip": []}
+    request = {"id": 1, "method": "get_password", "service": service, "username": "", "directory": None}
+    lines = json.dumps(setup) + "\n" + json.dumps(request) + "\n"
+    result = tool.run(["-I", HELPER], stdin=lines, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=True)
+    reply = json.loads(result.stdout[1:])
+    assert ([], []) == (reply["failures"], reply["unloaded"])
+    return reply["answer"]
+
+
+@pytest.mark.parametrize("what", [*STYLES, *PATCHES, *THREADS])
+def test_answer_is_the_same_as_without_the_helper(tool: Environment, what: str) -> None:
+    """A provider that imports, uses or patches deferred modules gives the answer that it gives without us."""
+    service = textwrap.dedent({**STYLES, **PATCHES, **THREADS}[what])
+    plain = tool.run(["-I", "-c", PLAIN], stdin=service, check=True).stdout
+    assert plain != "[]"
+    assert plain == _ask(tool, service)
+
+
+def test_two_imports_that_wait_for_each_other_both_end(tool: Environment) -> None:
+    """What Python's import system resolves in threads, a deferred module does not turn into a hang."""
+    assert "['Deferred', False, False]" == _ask(tool, CROSSED)
