@@ -156,6 +156,8 @@ def take_descriptors() -> tuple[int, int]:
         os.dup2(null, 2)
     os.dup2(null, 0)
     os.dup2(2, 1)
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a prompt must not wait in our buffer
     if null not in (0, 1, 2):
         os.close(null)
     return requests, replies
