@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+import re
+import time
+from typing import Any, NamedTuple
 
-from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
+from keyring import errors
 
 from .bridge import Call, Invocation, Reply
-from .errors import ToolError
+from .errors import ProviderError, ToolError
 from .hidden import Hidden
-from .process import Process, ReplyTooLargeError
+from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
 from .waiting import Waiting
 
-#: Exit statuses of keyring's command line: nothing found or an error; arguments that it does not know (argparse).
+#: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
 _NOTHING, _USAGE = 1, 2
 _ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
+#: What begins a complaint on stderr that we put in words of our own.
+_USAGE_MARK, _TRACEBACK_MARK = b"usage:", b"Traceback (most recent call last):"
+#: The types of exceptions that say that there is no backend for it, not that one has failed.
+_NOBODY = ("keyring.errors.NoKeyringError", "NotImplementedError")
+#: How a credential is printed with ``--output json`` (keyring 25.7.0, cli.py and credentials.py).
+_DOCUMENT = re.compile(r'\{"(?:username|password)": .*\}$')
+_MESSAGE_LENGTH = 500
+_KEPT_BYTES = 64 << 10
+#: Seconds between two looks at whether it has ended, and for which what it started may still write to its pipes.
+_LOOK_SECONDS, _LATE_SECONDS = 0.2, 1.0
 
 #: Tools whose keyring is older than 25.2, which brought --mode and --output (keyring, NEWS.rst).
 _old: set[tuple[str, ...]] = set()
@@ -30,160 +42,240 @@ def ask(invocation: Invocation, call: Call) -> Reply:
     Raises:
         ToolError: It cannot be started, says something else than keyring would, or takes too long.
     """
-    username = [] if call.username is None else [call.username]
-    if call.method in ("set_password", "delete_password") and not username:
-        return Reply()  # keyring's command line needs one
-    if not all(isinstance(word, str) for word in [call.service, *username]):
+    words = [call.service] if call.username is None else [call.service, call.username]
+    if not all(isinstance(word, str) for word in words):
         raise ToolError(f"{invocation.name} is asked on a command line, which carries strings only")
-    failures: tuple[KeyringError, ...] = ()
-    answer: Any = None
-    if call.method == "get_password":
-        answer = _get(invocation, call, username, "password") if username else None
-    elif call.method == "get_credential":
-        answer = _get(invocation, call, username, "creds")
-    elif call.method == "set_password":
-        assert call.password is not None  # noqa: S101 - for the type checker
-        failures, answer = _set(invocation, call, username, call.password)
-    else:
-        status, _ = _run(invocation, ["del", *_words(call, username)])
-        answer = status == 0 or None
-        if not answer:
-            failures = (PasswordDeleteError(f"{invocation.name} did not delete it (exit status {status})"),)
-    return Reply(answer, invocation.name if answer is not None else "", failures)
+    if call.username is None and call.method != "get_credential":
+        return Reply()  # keyring's command line needs one
+    try:
+        if call.method.startswith("get"):
+            answer = _get(invocation, words, "password" if call.method == "get_password" else "creds")
+        elif call.method == "set_password":
+            answer = _set(invocation, words, call.password or Hidden())
+        else:
+            answer = _run(invocation, "del", words).succeeded or None
+    except errors.KeyringError as error:
+        if isinstance(error, ToolError):
+            raise
+        return Reply(failures=(error,))
+    return Reply(answer, invocation.name if answer is not None else "")
 
 
-def _words(call: Call, username: list[str]) -> list[str]:
-    words = [call.service, *username]
-    return ["--", *words] if any(word.startswith("-") for word in words) else words
+class _Outcome(NamedTuple):
+    """What running a tool's keyring has come to: whether it knew the options, what it found and what it printed."""
+
+    understood: bool
+    succeeded: bool
+    output: Hidden
 
 
-def _get(invocation: Invocation, call: Call, username: list[str], mode: str) -> Any:
+def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
     """Return a password, or ``{"username", "password"}``, or None."""
-    words = ["get", *_words(call, username)]
     if invocation.arguments not in _old:
-        status, output = _run(invocation, ["--mode", mode, "--output", "json", *words], hold=True)
-        if status != _USAGE:
-            return _from_json(output, mode, invocation.name) if _found(status, invocation) else None
+        outcome = _run(invocation, "get", words, ("--mode", mode, "--output", "json"))
+        if outcome.understood:
+            return _from_json(outcome.output, mode, invocation.name) if outcome.succeeded else None
         _old.add(invocation.arguments)
-    if not username:
+    if len(words) == 1:
         return None
-    status, output = _run(invocation, words)
-    if not _found(status, invocation):
+    outcome = _run(invocation, "get", words)
+    if not outcome.succeeded:
         return None
-    password = Hidden(output.removesuffix(os.linesep))
-    return password if mode == "password" else {"username": username[0], "password": password}
+    password = Hidden(outcome.output.removesuffix(os.linesep))
+    if "\n" in password:  # a provider may have printed something: nothing tells that from the password
+        raise ToolError(
+            f"{invocation.name} printed more than one line, and its keyring is too old to tell which of them is the "
+            "password: install keyring 25.2 or newer there"
+        )
+    return _answer(mode, words[1], password)
 
 
-def _set(
-    invocation: Invocation, call: Call, username: list[str], password: Hidden
-) -> tuple[tuple[KeyringError, ...], bool | None]:
-    if not password:
-        # for an empty stdin it would ask on the terminal (keyring 25.7.0, cli.py)
-        return (PasswordSetError(f"{invocation.name} takes no empty password on its command line"),), None
-    status, _ = _run(invocation, ["set", *_words(call, username)], Hidden(f"{password}\n"))
-    if status:
-        return (PasswordSetError(f"{invocation.name} did not store it (exit status {status})"),), None
+def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | None:
+    if "\n" in password:
+        _get(invocation, words, "password")  # tells whether it is too old to give more than one line back
+    # for an empty one it would ask on the terminal, and carriage returns become line feeds (keyring 25.7.0, cli.py)
+    if not password or "\r" in password or ("\n" in password and invocation.arguments in _old):
+        raise errors.PasswordSetError(f"{invocation.name} takes no such password on its command line: one line, please")
+    if not _run(invocation, "set", words, stdin=Hidden(f"{password}\n")).succeeded:
+        return None
     # keyring's own chain loses a password silently when no backend takes it, and exits with 0
-    stored = _get(invocation, call._replace(method="get_password"), username, "password")
-    if stored != password:
-        return (PasswordSetError(f"{invocation.name} said that it stored it, but does not return it"),), None
-    return (), True
+    if _get(invocation, words, "password") != password:
+        raise errors.PasswordSetError(f"{invocation.name} said that it stored it, but does not return it")
+    return True
 
 
-def _found(status: int, invocation: Invocation) -> bool:
-    if status not in (0, _NOTHING):
-        how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
-        raise ToolError(f"{invocation.name} {how}; {_ADVICE}")
-    return status == 0
+def _answer(mode: str, username: str | None, password: str) -> Any:
+    return str(password) if mode == "password" else {"username": username, "password": str(password)}
 
 
 def _from_json(output: Hidden, mode: str, name: str) -> Any:
-    """Return what the last line's JSON document says; a provider may have printed something before it."""
-    line = Hidden(output.rstrip("\r\n").rpartition("\n")[2])
-    start = line.find("{")
-    while start >= 0:
-        try:
-            document = json.loads(line[start:])
-            password = Hidden(document["password"])
-            username = document.get("username")
-        except (ValueError, KeyError, TypeError, RecursionError):
-            start = line.find("{", start + 1)
+    """Return what keyring's JSON document says; a provider may have printed something around it."""
+    for line in reversed(output.splitlines()):
+        found = _DOCUMENT.search(line.rstrip())
+        if found is None:
             continue
-        if isinstance(document["password"], str) and isinstance(username, (str, type(None))):
-            return password if mode == "password" else {"username": username, "password": password}
-        break
-    document = None
+        try:
+            document = json.loads(found.group())
+            password, username = document["password"], document.get("username")
+        except (ValueError, KeyError, RecursionError):
+            continue
+        if isinstance(password, str) and isinstance(username, (str, type(None))):
+            return _answer(mode, username, password)
+    document = password = found = None  # a traceback may show locals
     raise ToolError(f"{name} printed something else than a credential; {_ADVICE}")
 
 
-class _Held(Waiting):
-    """Holds back what is said until it is known not to be a complaint about the options."""
+class _Listening(Waiting):
+    """Passes on what the tool says, but keeps a complaint back until it is known whether we put it in our own words."""
 
     def __init__(self, line: str) -> None:
         super().__init__(line)
         self.said = b""
-        self.holding = True
+        self._back = b""
 
     def heard(self, data: bytes) -> None:
-        """Keep what the tool said, until the wait is long."""
-        if self.holding:
-            self.said += data
-        else:
-            super().heard(data)
+        """Take what the tool said."""
+        self.said = (self.said + data)[-_KEPT_BYTES:]
+        self._back += data
+        if self.is_long():
+            self.release()
+        while self._back:
+            line, end, rest = self._back.partition(b"\n")
+            marks = (_USAGE_MARK, _TRACEBACK_MARK)
+            if line.startswith(marks) or (not end and any(mark.startswith(line) for mark in marks)):
+                break
+            super().heard(line + end)
+            self._back = rest
 
     def pause(self) -> float:
-        """Let everything through once the wait is long."""
-        if self.holding and self.is_long():
+        """Pass on everything once the wait is long: it may be a question."""
+        if self.is_long():
             self.release()
         return super().pause()
 
     def release(self) -> None:
-        """Let everything through from now on."""
-        self.holding = False
-        super().heard(self.said)
-        self.said = b""
+        """Pass on what was kept back."""
+        data, self._back = self._back, b""
+        super().heard(data)
 
 
 def _run(
-    invocation: Invocation, words: list[str], stdin: Hidden | None = None, *, hold: bool = False
-) -> tuple[int, Hidden]:
-    """Run the tool's keyring; return its exit status and what it printed."""
-    line = f"keyring-fallback: waiting for {invocation.name} (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
-    waiting = _Held(line)
-    if not hold:
-        waiting.release()
-    environ = {**invocation.environ, "PYTHONIOENCODING": "utf-8"}
+    invocation: Invocation, operation: str, words: list[str], options: tuple[str, ...] = (), stdin: Hidden | None = None
+) -> _Outcome:
+    """Run a tool's keyring.
+
+    Raises:
+        ToolError: It could not be asked.
+        KeyringError: It ended in an exception.
+    """
+    separator = ["--"] if any(word.startswith("-") for word in words) else []
+    arguments = [*invocation.arguments, *options, operation, *separator, *words]
+    environ = {**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}
+    name, seconds = invocation.name, invocation.seconds
+    waiting = _Listening(f"keyring-fallback: waiting for {name} (at most {seconds:g} seconds; Ctrl-C stops it)")
     try:
-        process = Process([*invocation.arguments, *words], environ, listen=True)
+        given = (stdin or "").encode("utf-8")
+        process = Process(arguments, environ, listen=True)
+    except UnicodeEncodeError:
+        raise ToolError(f"{name} cannot be given this on its command line: it has lone surrogates") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
-        raise ToolError(f"{invocation.name} cannot be started ({reason}); {_ADVICE}") from None
+        raise ToolError(f"{name} cannot be started ({reason}); {_ADVICE}") from None
     try:
-        process.send(_encoded(stdin, invocation), end=True)
-        output = process.collect(lambda _: False, invocation.seconds, waiting)
-        status = process.wait(invocation.seconds)
-        if status is None:
-            raise TimeoutError
-        if status != _USAGE:
-            waiting.release()
-        return status, Hidden(output.decode("utf-8"))
+        process.send(given, end=True)
+        status, data = _listen(process, seconds, waiting)
+        if status == _USAGE and options and _USAGE_MARK in waiting.said:
+            return _Outcome(understood=False, succeeded=False, output=Hidden())
+        succeeded = _succeeded(status, waiting, name, stdin or "")
+        return _Outcome(understood=True, succeeded=succeeded, output=Hidden(data.decode("utf-8")))
     except TimeoutError:
+        waiting.release()
         raise ToolError(
-            f"{invocation.name} gave no answer within {invocation.seconds:g} seconds; allow more by 'timeout' in "
-            "[fallback] of keyringrc.cfg"
+            f"{name} gave no answer within {seconds:g} seconds; allow more by 'timeout' in [fallback] of keyringrc.cfg"
         ) from None
     except ReplyTooLargeError:
-        raise ToolError(f"{invocation.name} printed more than any answer; {_ADVICE}") from None
+        raise ToolError(f"{name} printed more than any answer; {_ADVICE}") from None
     except UnicodeDecodeError:
-        output = b""
-        raise ToolError(f"{invocation.name} printed something that is not UTF-8; {_ADVICE}") from None
+        data = b""  # a traceback may show locals
+        raise ToolError(f"{name} printed something that is not UTF-8; {_ADVICE}") from None
     finally:
         waiting.end()
         process.kill()
 
 
-def _encoded(stdin: Hidden | None, invocation: Invocation) -> bytes:
-    try:
-        return (stdin or "").encode("utf-8")
-    except UnicodeEncodeError:
-        raise ToolError(f"{invocation.name} cannot be given this password: it has lone surrogates") from None
+def _listen(process: Process, seconds: float, waiting: Waiting) -> tuple[int, bytes]:
+    """Return a program's exit status and what it printed, also where what it has started keeps its pipes open.
+
+    Raises:
+        TimeoutError: It takes longer than so many seconds.
+        ReplyTooLargeError: It printed more than any answer has.
+    """
+    deadline = time.monotonic() + seconds
+    late = deadline
+    chunks: list[bytes] = []
+    pipes = {"stdout", "stderr"}
+    while pipes:
+        now = time.monotonic()
+        if now >= min(deadline, late):
+            break
+        heard = process.hear(min(deadline - now, waiting.pause(), _LOOK_SECONDS))
+        ended = process.status() is not None
+        if ended and late == deadline:
+            late = now + _LATE_SECONDS
+        if heard is None:
+            if ended:
+                break
+        elif not heard.data:
+            pipes.discard(heard.where)
+        elif heard.where == "stderr":
+            waiting.heard(heard.data)
+        else:
+            chunks.append(heard.data)
+            if sum(map(len, chunks)) > MAX_REPLY_BYTES:
+                chunks.clear()  # a traceback may show locals
+                raise ReplyTooLargeError
+    status = process.wait(deadline - time.monotonic())
+    if status is None:
+        chunks.clear()
+        raise TimeoutError
+    return status, b"".join(chunks)
+
+
+def _succeeded(status: int, waiting: _Listening, name: str, secret: str) -> bool:
+    """Tell by its exit status whether keyring did what it was to do; False: it found nothing, or nobody to do it.
+
+    Raises:
+        ToolError: The exit status is none of keyring's.
+        KeyringError: It stands for an exception.
+    """
+    kind, message = _exception(waiting.said, secret) if status == _NOTHING else ("", "")
+    if not kind:
+        waiting.release()
+    elif kind not in _NOBODY:
+        raise _error(kind, message, name)
+    if status not in (0, _NOTHING):
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
+        raise ToolError(f"{name} {how}; {_ADVICE}")
+    return status == 0
+
+
+def _exception(said: bytes, secret: str) -> tuple[str, str]:
+    """Return the type and the message of the exception that ended a program, or two empty strings."""
+    _, found, rest = said.rpartition(_TRACEBACK_MARK)
+    if not found:
+        return "", ""
+    lines = rest.decode("utf-8", "replace").splitlines()[1:]
+    line = next((line for line in lines if line and not line[0].isspace()), "an exception")
+    kind, _, message = line.partition(":")
+    for form in (secret.rstrip("\n"), repr(secret.rstrip("\n"))[1:-1]):
+        message = message.replace(form, "***") if form else message
+    message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    return kind, message if len(message) <= _MESSAGE_LENGTH else message[: _MESSAGE_LENGTH - 3] + "..."
+
+
+def _error(kind: str, message: str, name: str) -> errors.KeyringError:
+    module, _, last = kind.rpartition(".")
+    known = getattr(errors, last, None) if module == errors.__name__ else None
+    if isinstance(known, type) and issubclass(known, errors.KeyringError):
+        return known(message)
+    return ProviderError(f"{name} failed: {last}: {message}" if message else f"{name} failed: {last}")

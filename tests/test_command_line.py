@@ -1,0 +1,383 @@
+"""A tool whose interpreter cannot be told is asked through keyring's command line, with the same promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.environments import Environment, Environments
+    from support.stage import Stage
+
+pytestmark = pytest.mark.skipif(machine.WINDOWS, reason="the tools of these tests are shell scripts")
+
+VERSIONS = {"newest": "keyring", "25.1": "keyring==25.1", "23.9": "keyring==23.9.3"}
+OLD = ["25.1", "23.9"]
+
+#: A backend that answers for one user, and stores nothing.
+READER = """
+    class Reader(KeyringBackend):
+        priority = 9
+        def get_password(self, service, username):
+            {body}
+        def get_credential(self, service, username):
+            password = self.get_password(service, username)
+            return password and credentials.SimpleCredential(username or "somebody", password)
+        def set_password(self, service, username, password):
+            {storing}
+        def delete_password(self, service, username):
+            {deleting}
+"""
+
+
+def reader(body: str, storing: str = "raise NotImplementedError", deleting: str = "raise NotImplementedError") -> str:
+    """The code of a backend."""
+    return READER.format(body=body, storing=storing, deleting=deleting)
+
+
+def shim(stage: Stage, script: str) -> Path:
+    """Make a shell script the only tool there is."""
+    file = stage.folder / "keyring"
+    file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    file.chmod(0o755)
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(file)
+    return file
+
+
+def shim_of(stage: Stage, tool: Environment, before: str = "") -> Path:
+    """Make a shell script that runs a tool's ``keyring`` the only tool there is."""
+    return shim(stage, f'{before}\nexec {shlex.quote(os.fspath(tool.script("keyring")))} "$@"')
+
+
+def pinned(stage: Stage) -> Stage:
+    """Have GlobalKeyring selected, which raises what goes wrong."""
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    return stage
+
+
+@pytest.fixture(params=list(VERSIONS))
+def version(request: pytest.FixtureRequest) -> str:
+    """Which keyring the tool has."""
+    return str(request.param)
+
+
+@pytest.fixture
+def store(
+    version: str, stage: Stage, shared_environments: Environments, python: Path, demo_store: Path, tmp_path: Path
+) -> Environment:
+    """A tool with a keyring of some version and the demo store, behind a shell script."""
+    tool = shared_environments.get(python, VERSIONS[version], demo_store)
+    stage.variables["DEMO_STORE_FILE"] = os.fspath(tmp_path / "store.json")
+    shim_of(stage, tool)
+    return tool
+
+
+@pytest.fixture
+def scripted(stage: Stage, scripted_tool: Environment) -> Stage:
+    """The stage, with the scripted tool behind a shell script."""
+    shim_of(stage, scripted_tool)
+    return stage
+
+
+@pytest.fixture
+def scripted_old(stage: Stage, shared_environments: Environments, python: Path, scripted_tool: Environment) -> Stage:
+    """The same with keyring 23.9."""
+    tool = shared_environments.get(python, VERSIONS["23.9"])
+    site = stage.folder / "scripted"
+    site.mkdir()
+    for name in ("scripted_there.py", "scripted_there-1.0.dist-info"):
+        (site / name).symlink_to(scripted_tool.site_packages / name)
+    shim_of(stage, tool, f"export PYTHONPATH={shlex.quote(os.fspath(site))}")
+    return stage
+
+
+@pytest.mark.usefixtures("store")
+def test_all_four_operations(stage: Stage, version: str) -> None:
+    """What is stored is found, as a password and as a credential, and is gone once deleted; any keyring will do."""
+    service, username, password = "-dashed ü", "--mode", "pass 'word' \"ü\" $HOME \\n"
+    results, stderr = stage.calls(
+        ["get_password", service, username],
+        ["set_password", service, username, password],
+        ["get_password", service, username],
+        ["get_credential", service, username],
+        ["get_credential", service, None],
+        ["delete_password", service, username],
+        ["get_password", service, username],
+        ["delete_password", service, username],
+    )
+    # before 25.2 keyring's command line cannot be asked without a username
+    anybody = None if version in OLD else [username, password]
+    answers = [None, None, password, [username, password], anybody, None, None, None]
+    assert answers == [result["answer"] for result in results]
+    assert [[]] * 7 == [result["error"] for result in results[:7]]
+    assert "PasswordDeleteError" in results[7]["error"]
+    assert "" == stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_passwords_that_would_not_come_back(stage: Stage, version: str) -> None:
+    """A password that the command line would change or ask for is refused before anything is stored."""
+    results, _ = stage.calls(
+        ["set_password", "s", "empty", ""],
+        ["set_password", "s", "return", "a\rb"],
+        ["set_password", "s", "surrogate", "\udc80"],
+        ["set_password", "s", "lines", "a\nb\n"],
+        ["get_password", "s", "lines"],
+    )
+    refused = ["PasswordSetError" in result["error"] or "ToolError" in result["error"] for result in results]
+    assert [True, True, True, version in OLD, False] == refused
+    assert (None if version in OLD else "a\nb\n") == results[4]["answer"]
+
+
+def test_password_stands_nowhere(stage: Stage, scripted_tool: Environment) -> None:
+    """A password that is stored is neither an argument nor in the environment of what we start."""
+    shim_of(stage, scripted_tool, f'{{ echo "$@"; env; }} >> {shlex.quote(os.fspath(stage.folder))}/seen')
+    stage.there(reader("return 'opensesame'", storing="pass"))
+    assert [] == stage.call("set_password", "service", "user", "opensesame")["error"]
+    seen = (stage.folder / "seen").read_text()
+    assert "set service user" in seen
+    assert "opensesame" not in seen
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_password_that_nobody_stores(request: pytest.FixtureRequest, *, old: bool) -> None:
+    """keyring exits with 0 although no backend took the password: we read it back and say so."""
+    stage: Stage = request.getfixturevalue("scripted_old" if old else "scripted")
+    stage.there(reader("return None"))
+    result = stage.call("set_password", "service", "user", "opensesame")
+    assert "PasswordSetError" in result["error"]
+    assert "opensesame" not in result["message"] + result["stderr"]
+
+
+NOISE = """
+            print("Welcome! {}")
+            sys.stdout.write("no line feed ")
+            sys.stdout.flush()
+            os.system("echo from a child")
+            import atexit; atexit.register(print, "goodbye {}")
+            return 'token\\u00fc"'"""
+
+
+def test_noise(scripted: Stage) -> None:
+    """What a provider and its children print on stdout, with and without a line feed, does not spoil the answer."""
+    scripted.there(reader(NOISE))
+    results, stderr = scripted.calls(["get_password", "s", "u"], ["get_credential", "s", None])
+    assert ['tokenü"', ["somebody", 'tokenü"']] == [result["answer"] for result in results]
+    assert "" == stderr
+
+
+def test_noise_of_an_old_keyring(scripted_old: Stage) -> None:
+    """Where nothing tells noise from the password, there is an error, never a wrong password."""
+    pinned(scripted_old).there(reader(NOISE))
+    result = scripted_old.call("get_password", "s", "u")
+    assert None is result["answer"]
+    assert "ToolError" in result["error"]
+    assert "install keyring 25.2 or newer there" in result["message"]
+    assert "token" not in result["message"] + result["stderr"]
+
+
+def test_old_keyring_makes_no_noise(scripted_old: Stage) -> None:
+    """That an old keyring does not know the options is not shown, and is found out once."""
+    scripted_old.there(reader("note('asked'); return 'token'"))
+    log = shlex.quote(os.fspath(scripted_old.folder / "runs"))
+    file = scripted_old.folder / "keyring"
+    file.write_text(file.read_text().replace("exec ", f"echo run >> {log}\nexec "))
+    results, stderr = scripted_old.calls(["get_password", "s", "u"], ["get_credential", "s", "u"])
+    assert ["token", ["u", "token"]] == [result["answer"] for result in results]
+    assert "" == stderr
+    assert 3 == len((scripted_old.folder / "runs").read_text().splitlines())
+
+
+def test_what_the_provider_says_is_passed_on(scripted: Stage) -> None:
+    """What a provider writes on stderr reaches the caller's, a traceback that it survived too."""
+    scripted.there(
+        reader("sys.stderr.write('Enter the code ABC\\n'); import traceback; traceback.print_stack(); return 'x'")
+    )
+    result = scripted.call("get_password", "s", "u")
+    assert "x" == result["answer"]
+    assert "Enter the code ABC\n" in result["stderr"]
+
+
+def test_question_without_line_feed(scripted: Stage) -> None:
+    """A question without a line feed at its end is shown at once, not when the wait is over."""
+    scripted.there(
+        reader("sys.stderr.write('Tr'); sys.stderr.flush(); time.sleep(.3); sys.stderr.write('ust? '); return 'x'")
+    )
+    assert "Trust? " == scripted.call("get_password", "s", "u")["stderr"]
+
+
+FAILING = [
+    ("raise RuntimeError('run gcloud\\n auth login')", "ProviderError", "failed: RuntimeError: run gcloud"),
+    ("raise errors.KeyringLocked('unlock it')", "KeyringLocked", "unlock it"),
+    ("raise errors.InitError('no store')", "InitError", "no store"),
+]
+
+
+@pytest.mark.parametrize(("body", "error", "message"), FAILING, ids=["others'", "KeyringLocked", "InitError"])
+def test_exceptions(scripted: Stage, body: str, error: str, message: str) -> None:
+    """A provider's exception comes as its type and one line, without the traceback; keyring's own as themselves."""
+    result = pinned(scripted.there(reader(body))).call("get_password", "s", "u")
+    assert error in result["error"]
+    assert message in result["message"]
+    assert "" == result["stderr"]
+
+
+def test_exception_with_the_password_in_it(scripted: Stage) -> None:
+    """A password that stands in a provider's complaint is struck out."""
+    scripted.there(reader("return None", storing="raise errors.PasswordSetError('cannot store ' + password)"))
+    result = scripted.call("set_password", "s", "u", "opensesame")
+    assert "PasswordSetError" in result["error"]
+    assert "cannot store ***" in result["message"]
+    assert "opensesame" not in result["stderr"]
+
+
+def test_missing_password_is_not_deleted(scripted: Stage) -> None:
+    """That there was nothing to delete is keyring's own exception, as it would be here."""
+    scripted.there(reader("return None", deleting="raise errors.PasswordDeleteError('Password not found')"))
+    result = scripted.call("delete_password", "s", "u")
+    assert "PasswordDeleteError" in result["error"]
+    assert "Password not found" in result["message"]
+
+
+def test_tool_without_any_store(stage: Stage, bare_tool: Environment) -> None:
+    """A keyring that has no backend at all has no answer; that is nothing to complain about."""
+    shim_of(stage, bare_tool)
+    results, stderr = stage.calls(
+        ["get_password", "s", "u"], ["set_password", "s", "u", "p"], ["delete_password", "s", "u"]
+    )
+    assert [False, True, True] == [bool(result["error"]) for result in results]
+    assert "" == stderr
+
+
+@pytest.mark.parametrize("body", ["sys.exit(2)", "os._exit(2)", "os.kill(os.getpid(), 9)", "sys.exit(127)"])
+def test_exit_status(scripted: Stage, body: str) -> None:
+    """An exit status that is none of keyring's is an error, and 2 alone does not mean that it knows no options."""
+    pinned(scripted).there(reader(f"note('asked'); {body}"))
+    result = scripted.call("get_password", "s", "u")
+    assert "ToolError" in result["error"]
+    assert "signal 9" in result["message"] or "exit status" in result["message"]
+    assert ["asked"] == scripted.notes()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo hello", "something else than a credential"),
+        ("echo '{\"password\": 5}'", "something else than a credential"),
+        ('echo \'{"username": [], "password": "opensesame"}\'', "something else than a credential"),
+        ('printf \'{"password": "\\200"}\'', "not UTF-8"),
+        ("exec head -c 9000000 /dev/zero", "more than any answer"),
+        ("kill -9 $$", "killed by signal 9"),
+    ],
+)
+def test_program_that_is_no_keyring(stage: Stage, script: str, message: str) -> None:
+    """What no keyring would print is an error in one line, and is not in it."""
+    shim(stage, script)
+    result = pinned(stage).call("get_password", "s", "u")
+    assert "ToolError" in result["error"]
+    assert message in result["message"]
+    assert "opensesame" not in result["message"] + result["stderr"]
+
+
+def test_program_that_cannot_be_started(stage: Stage) -> None:
+    """A script for an interpreter that does not exist is an error that names the script."""
+    file = shim(stage, "")
+    file.write_text("#!/no/such/shell\n", encoding="utf-8")
+    result = pinned(stage).call("get_password", "s", "u")
+    assert "ToolError" in result["error"]
+    assert f"{file} cannot be started (No such file or directory)" in result["message"]
+
+
+def test_arguments_that_no_command_line_carries(stage: Stage) -> None:
+    """A NUL or something that is not a string is an error in our words, not a crash."""
+    shim(stage, "exit 1")
+    results, _ = pinned(stage).calls(
+        ["get_password", "a\0b", "u"], ["get_password", 5, "u"], ["get_password", "s", None]
+    )
+    assert [True, True, False] == ["ToolError" in result["error"] for result in results]
+    assert [[], None] == [results[2]["error"], results[2]["answer"]]
+
+
+def test_time_limit(stage: Stage) -> None:
+    """A tool that does not answer is ended with what it started when the time is over."""
+    file = stage.folder / "pids"
+    shim(stage, f"sleep 1000 & echo $! > {shlex.quote(os.fspath(file))}; sleep 1000")
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TIMEOUT"] = "1"
+    start = time.monotonic()
+    result = pinned(stage).call("get_password", "s", "u")
+    assert time.monotonic() - start < 60
+    assert "gave no answer within 1 seconds" in result["message"]
+    child = int(file.read_text())
+    for _ in range(100):
+        if not _runs(child):
+            break
+        time.sleep(0.1)
+    assert not _runs(child)
+
+
+def test_what_it_leaves_behind(stage: Stage) -> None:
+    """A daemon that a provider has started and that holds its stdout open does not keep the caller waiting."""
+    file = stage.folder / "pids"
+    # not a direct child: nobody waits for a daemon
+    shim(stage, f'(sleep 60 & echo $! > {shlex.quote(os.fspath(file))}); echo \'{{"password": "x"}}\'')
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TIMEOUT"] = "50"
+    start = time.monotonic()
+    assert "x" == stage.call("get_password", "s", "u")["answer"]
+    assert time.monotonic() - start < 40
+    os.kill(int(file.read_text()), 9)
+
+
+def test_environment(stage: Stage, scripted_tool: Environment) -> None:
+    """It is run without what belongs to this Python, and with a keyring that it has; everything else stays."""
+    seen = stage.folder / "seen"
+    shim_of(stage, scripted_tool, f"env > {shlex.quote(os.fspath(seen))}")
+    stage.there(reader("return 'x'"))
+    stage.variables.update(
+        PYTHONPATH="/nowhere", VIRTUAL_ENV="/nowhere", PYTHONHOME="", AWS_PROFILE="work", FORCE_COLOR="1"
+    )
+    assert "x" == pinned(stage).call("get_password", "s", "u")["answer"]
+    environ = dict(line.split("=", 1) for line in seen.read_text().splitlines() if "=" in line)
+    assert not environ.keys() & {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+    assert "keyring.backends.chainer.ChainerBackend" == environ["PYTHON_KEYRING_BACKEND"]
+    assert ("work", "1") == (environ["AWS_PROFILE"], environ["KEYRING_FALLBACK_NESTED"])
+
+
+def test_colours_change_nothing(scripted: Stage) -> None:
+    """Where the user wants colours everywhere, an exception is still understood."""
+    scripted.variables.update(FORCE_COLOR="1")
+    result = pinned(scripted.there(reader("raise errors.KeyringLocked('unlock it')"))).call("get_password", "s", "u")
+    assert ["KeyringLocked", "unlock it"] == [result["error"][0], result["message"]]
+
+
+def test_tool_with_us_in_it(
+    stage: Stage, shared_environments: Environments, python: Path, wheel: Path, demo_store: Path, tmp_path: Path
+) -> None:
+    """Where the tool has keyring-fallback too, it answers from its own environment and asks nobody."""
+    tool = shared_environments.get(python, "keyring", wheel, demo_store)
+    stage.variables["DEMO_STORE_FILE"] = os.fspath(tmp_path / "store.json")
+    (tmp_path / "store.json").write_text(json.dumps({"s": {"u": "mine"}}))
+    shim_of(stage, tool, f"echo run >> {shlex.quote(os.fspath(stage.folder / 'runs'))}")
+    assert "mine" == pinned(stage).call("get_password", "s", "u")["answer"]
+    assert "run\n" == (stage.folder / "runs").read_text()
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody waits for does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return True
