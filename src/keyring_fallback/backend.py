@@ -14,7 +14,7 @@ from keyring.backends.chainer import ChainerBackend
 from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 
 from . import hints, preload, survey
-from .errors import NotDeletedError, NotStoredError, ToolError
+from .errors import NotDeletedError, NotStoredError
 from .hidden import Hidden
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
@@ -267,32 +267,11 @@ def _delete_locally(service: str, username: str) -> bool:
 
 
 def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: Hidden | None = None) -> Any:
-    """Return the first answer of a tool, or None.
+    from . import bridge, delegation  # with all that starting a program needs: not before it is needed
 
-    Raises:
-        KeyringError: There is no answer, and a tool or a provider failed.
-    """
-    from . import bridge, delegation
-
-    if not now.delegates(service):
-        return None
-    everything = isinstance(_selected(), GlobalKeyring)  # not a link in a chain
     call = bridge.Call(method, service, username, password)
-    failures: list[KeyringError] = []
-    for tool in now.findings.tools:
-        try:
-            reply = delegation.ask(now, tool, call, everything=everything)
-        except ToolError as error:
-            failures.append(error)
-            continue
-        if reply.answer is not None:
-            return reply.answer
-        failures += reply.failures + reply.unloaded
-        if not method.startswith("get") and not all(isinstance(one, PasswordDeleteError) for one in reply.failures):
-            break  # a store has failed: another one must not take it instead
-    if failures:
-        raise failures[0]
-    return None
+    everything = isinstance(_selected(), GlobalKeyring)  # not a link in a chain
+    return delegation.ask_tools(now, call, everything=everything)
 
 
 def _selected() -> KeyringBackend | None:

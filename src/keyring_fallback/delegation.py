@@ -1,13 +1,16 @@
-"""Asks one tool: how it is run, in which environment, and which of its backends are asked."""
+"""Asks the tools: in which order, how each is run, in which environment, and which of its backends are asked."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from keyring.backend import get_all_keyring
+from keyring.errors import KeyringError, PasswordDeleteError
 
 from . import bridge, command_line, hints
 from .discovery import Here, Tool
+from .errors import ToolError
 from .survey import NESTED, Survey
 
 #: Variables that belong to this environment's Python and would mislead another one.
@@ -19,14 +22,40 @@ _CHAINER = "keyring.backends.chainer.ChainerBackend"
 _OURS = "keyring_fallback."
 
 
-def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> bridge.Reply:
-    """Ask one tool.
+def ask_tools(survey: Survey, call: bridge.Call, *, everything: bool) -> Any:
+    """Return the first answer of a tool, or None; for what is stored or deleted, True is the answer.
 
     Args:
         survey: What is in force.
-        tool: The tool.
         call: What is asked.
-        everything: Whether to ask all its backends, not only what this environment lacks.
+        everything: Whether to ask all backends of a tool, not only what this environment lacks.
+
+    Raises:
+        KeyringError: There is no answer, and a tool or a provider failed.
+    """
+    if not survey.delegates(call.service):
+        return None
+    failures: list[KeyringError] = []
+    for tool in survey.findings.tools:
+        try:
+            reply = ask(survey, tool, call, everything=everything)
+        except ToolError as error:
+            failures.append(error)
+            continue
+        if reply.answer is not None:
+            return reply.answer
+        failures += reply.failures + reply.unloaded
+        if not call.method.startswith("get") and not all(
+            isinstance(one, PasswordDeleteError) for one in reply.failures
+        ):
+            break  # a store has failed: another one must not take it instead
+    if failures:
+        raise failures[0]
+    return None
+
+
+def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> bridge.Reply:
+    """Ask one tool; the arguments are those of `ask_tools`.
 
     Raises:
         ToolError: The tool could not be asked.
