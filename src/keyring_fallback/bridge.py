@@ -14,6 +14,7 @@ from keyring import errors
 
 from .errors import ProviderError, ToolError
 from .hidden import Hidden
+from .hints import shown
 from .process import Process, ReplyTooLargeError
 from .waiting import Waiting, has_unseen_stderr
 
@@ -150,7 +151,7 @@ class _Session:
         self._number += 1
         self.process.send(_line({"id": self._number, **call._asdict(), "directory": _directory()}))
         waiting = Waiting(
-            f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)}"
+            f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)!r}"
             f" (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
         )
         nonce = self._nonce.encode("ascii")
@@ -271,12 +272,3 @@ def _error(failure: Mapping[str, str], name: str) -> errors.KeyringError:
         return _ERRORS[failure["error"]](message)
     detail = f"{failure['type']}: {message}" if message else failure["type"]
     return ProviderError(f"{failure['backend']} in {name} failed: {detail}")
-
-
-def shown(service: Any) -> str:
-    """Return a service for a message: without the user part of a URL, which may be a secret, and not too long."""
-    scheme, separator, rest = str(service).rpartition("://")
-    host, slash, path = rest.partition("/")
-    text = scheme + separator + host.rpartition("@")[2] + slash + path.partition("?")[0]
-    text = "".join(c if c.isprintable() else "?" for c in text)
-    return repr(text if len(text) <= 120 else text[:117] + "...")  # noqa: PLR2004

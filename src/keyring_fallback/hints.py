@@ -12,7 +12,7 @@ class Registry(NamedTuple):
 
     Attributes:
         name: What its users call it.
-        hosts: Its hosts; a service is at one of them or below it.
+        hosts: Its hosts; a service is at one of them or below it, or only below it where it begins with a dot.
         distribution: The provider to install.
         username: The user name that the provider answers for.
         others: Other distributions that serve the same hosts.
@@ -26,23 +26,37 @@ class Registry(NamedTuple):
 
 
 REGISTRIES = (
-    # artifacts-keyring 1.0.0, artifacts_keyring/__init__.py; artifacts-keyring-nofuss 1.3.3, _constants.py
+    # artifacts-keyring 1.0.0, artifacts_keyring/__init__.py; artifacts-keyring-nofuss 1.3.3, _constants.py;
+    # keyrings.artifacts 1.0.2, keyrings_artifacts/artifacts.py
     Registry(
         "Azure Artifacts",
         ("pkgs.dev.azure.com", "pkgs.visualstudio.com", "pkgs.codedev.ms", "pkgs.vsts.me"),
         "artifacts-keyring",
         "VssSessionToken",
-        ("artifacts-keyring-nofuss",),
+        ("artifacts-keyring-nofuss", "keyrings.artifacts"),
     ),
     # keyrings.google-artifactregistry-auth 1.1.2, keyrings/gauth.py
-    Registry("Google Artifact Registry", ("pkg.dev",), "keyrings.google-artifactregistry-auth", "oauth2accesstoken"),
-    # keyrings.codeartifact 2.1.2, keyrings/codeartifact.py; see _CODEARTIFACT
-    Registry("AWS CodeArtifact", ("amazonaws.com",), "keyrings.codeartifact", "aws"),
+    Registry("Google Artifact Registry", (".pkg.dev",), "keyrings.google-artifactregistry-auth", "oauth2accesstoken"),
+    # keyrings.codeartifact 2.1.2, keyrings/codeartifact.py, see _CODEARTIFACT; keyrings.aws-codeartifact-auth 0.0.2,
+    # keyrings/aws.py
+    Registry(
+        "AWS CodeArtifact",
+        (".amazonaws.com",),
+        "keyrings.codeartifact",
+        "aws",
+        ("keyrings.aws-codeartifact-auth",),
+    ),
+    # cloudsmith-keyring 0.2.6, keyrings/cloudsmith/urls.py and backend.py
+    Registry("Cloudsmith", ("dl.cloudsmith.io", "python.cloudsmith.io"), "cloudsmith-keyring", "token"),
+    # keyrings.chainguard-libraries 0.2.0, keyrings/chainctl_auth.py
+    Registry("Chainguard Libraries", (".cgr.dev",), "keyrings.chainguard-libraries", "_token"),
     # pyx-keyring 0.1.0, keyrings/pyx_keyring.py
     Registry("pyx", ("api.pyx.dev", "files.astralhosted.com"), "pyx-keyring", "__token__"),
 )
 #: The hosts below amazonaws.com that keyrings.codeartifact 2.1.2 answers for (HOST_REGEX).
 _CODEARTIFACT = re.compile(r".+-\d{12}\.d\.codeartifact\.[^.]+\.amazonaws\.com")
+
+_SHOWN_LENGTH = 160
 
 #: Providers that answer nothing but URLs, with the major versions whose sources prove it: get_credential and
 #: get_password end in None where urlsplit(service) has no netloc, set_password and delete_password are not implemented.
@@ -65,6 +79,19 @@ def host_of(service: object) -> str:
     return (host or "").rstrip(".")
 
 
+def shown(service: object) -> str:
+    """Return a service for a message: in one line, not too long, and without what may be a secret in a URL."""
+    scheme, separator, rest = str(service).partition("://")
+    if not separator:
+        scheme, rest = "", scheme
+    before, at, after = rest.rpartition("@")
+    if at and (":" in before or "/" not in before):  # a password may hold a slash
+        rest = after
+    text = scheme + separator + rest.partition("?")[0].partition("#")[0]
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
+
+
 def is_url(service: object) -> bool:
     """Tell whether a service is a URL with a host, as the providers tell it."""
     try:
@@ -78,7 +105,7 @@ def registry_of(service: object) -> Registry | None:
     host = host_of(service)
     for registry in REGISTRIES:
         for name in registry.hosts:
-            if host == name or host.endswith("." + name):
+            if host == name or host.endswith("." + name.lstrip(".")):
                 known = registry.distribution != "keyrings.codeartifact" or _CODEARTIFACT.fullmatch(host)
                 return registry if known else None
     return None
@@ -113,6 +140,4 @@ def install_command(registry: Registry, source: str) -> str:
     """
     if source.startswith("pipx"):
         return f"pipx inject {'--global ' if 'global' in source else ''}keyring {registry.distribution}"
-    if source.startswith("pixi"):
-        return f"pixi global install keyring --with {registry.distribution}"
     return f"uv tool install keyring --with {registry.distribution}"
