@@ -207,7 +207,7 @@ class _Scan:
         except OSError:
             self.complete = False
             return []
-        lines = os.fsdecode(text).splitlines()
+        lines = text.decode("utf-8-sig", "surrogateescape").splitlines()
         code = [line for line in lines if line.startswith(("import ", "import\t"))]
         if len(text) >= MAX_BYTES or (
             code and not name.startswith(_HARMLESS_PTH) and not name.endswith(_HARMLESS_PTH_END)

@@ -1,0 +1,97 @@
+"""Folder trees that look like environments and launchers of any platform; nothing in them can be run."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+from typing import TYPE_CHECKING
+
+from keyring_fallback.discovery import Here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+POSIX = ("linux", "darwin")
+
+
+def put(file: Path, text: str | bytes = "", *, executable: bool = False) -> Path:
+    """Write a file and the folders that it is in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text if isinstance(text, bytes) else os.fsencode(text))
+    if executable:
+        file.chmod(0o755)
+    return file
+
+
+def make_environment(
+    root: Path,
+    *providers: str,
+    platform: str = "linux",
+    keyring: str = "25.7.0",
+    settings: str = "include-system-site-packages = false\n",
+) -> Path:
+    """Make what looks like a virtual environment with keyring and distributions that have a backend each."""
+    windows = platform == "win32"
+    put(root / "pyvenv.cfg", settings)
+    put(root / ("Scripts/python.exe" if windows else "bin/python"), executable=True)
+    script = put(root / ("Scripts/keyring.exe" if windows else "bin/keyring"), "#!/bin/sh\nexit 9\n", executable=True)
+    site = root / ("Lib/site-packages" if windows else "lib/python3.12/site-packages")
+    site.mkdir(parents=True, exist_ok=True)
+    if keyring:
+        backends = "[keyring.backends]\nKWallet = keyring.backends.kwallet\n"
+        put(site / f"keyring-{keyring}.dist-info" / "entry_points.txt", backends)
+    for provider in providers:
+        add_provider(site, provider)
+    return script
+
+
+def add_provider(site: Path, name: str, version: str = "1.0") -> None:
+    """Put a distribution with a backend, to look at, into a site-packages folder."""
+    module = name.replace("-", "_")
+    text = f"[keyring.backends]\n{module} = {module}:Backend\n"
+    put(site / f"{module}-{version}.dist-info" / "entry_points.txt", text)
+
+
+def make_here(
+    folder: Path, platform: str = "linux", environ: Mapping[str, str] | None = None, **changes: object
+) -> Here:
+    """Say that a program runs in a virtual environment of a project, and that its user's home is ``home``."""
+    (folder / "home").mkdir(exist_ok=True)
+    project = folder / "home" / "project"
+    root = project / ".venv"
+    if not root.exists():
+        make_environment(root, platform=platform)
+        put(project / "pyproject.toml")
+    site = root / ("Lib/site-packages" if platform == "win32" else "lib/python3.12/site-packages")
+    values: dict[str, object] = {
+        "environ": environ or {},
+        "home": os.fspath(folder / "home"),
+        "platform": platform,
+        "cwd": os.fspath(project),
+        "prefix": os.fspath(root),
+        "virtual": True,
+        "executable": os.fspath(root / ("Scripts/python.exe" if platform == "win32" else "bin/python")),
+        "sys_path": (os.fspath(site),),
+        "uid": os.getuid() if hasattr(os, "getuid") else -1,
+    }
+    return Here(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def launcher(kind: str, interpreter: str) -> bytes:
+    """Make what the launchers on Windows look like: a program, and somewhere in it an archive and the interpreter."""
+    program = b"MZ" + b"\0#!" * 500
+    text = f"#!{interpreter}\n" if kind.startswith("uv") else ""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("__main__.py", text + "# -*- coding: utf-8 -*-\nimport sys\n")
+    payload = buffer.getvalue()
+    path = interpreter.encode()
+    if kind == "uv":  # 0.9.9 and newer: resources, and then more of the program
+        return program + path + payload + b"\0" * 300
+    if kind == "uv 0.4":
+        return program + payload + path + struct.pack("<I", len(path)) + b"UVSC"
+    end = {"distlib": b"\n", "distlib, arguments": b" -E\n", "distlib, CRLF": b"\r\n", "distlib, quoted": b"\n"}[kind]
+    return program + b"#!" + (b'"' + path + b'"' if "quoted" in kind else path) + end + payload

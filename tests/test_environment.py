@@ -1,0 +1,252 @@
+"""What an environment holds is read from its files as its interpreter would find it; what files do not tell is unknown."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keyring_fallback import environment
+from keyring_fallback.environment import Content, Provider
+from support import environments, machine, trees
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.environments import Environments
+
+SITE = "lib/python3.12/site-packages"
+ONE = Provider("one", "1.0", "one:Backend")
+
+
+def read(root: Path, platform: str = "linux") -> Content:
+    """What an environment holds."""
+    return environment.read(os.fspath(root), platform)
+
+
+@pytest.mark.parametrize(
+    ("folder", "platform"),
+    [
+        ("lib/python3.12/site-packages", "linux"),
+        ("lib/python3.13t/site-packages", "darwin"),
+        ("lib/pypy3.10/site-packages", "linux"),
+        ("Lib/site-packages", "win32"),
+        ("lib/python3.12/site-packages", "win32"),
+    ],
+    ids=["CPython", "free-threaded", "PyPy", "Windows", "MSYS2"],
+)
+def test_site_folders(tmp_path: Path, folder: str, platform: str) -> None:
+    """site-packages is found by listing, whatever the interpreter."""
+    trees.add_provider(tmp_path / folder, "one")
+    assert [os.path.join(tmp_path, *folder.split("/"))] == environment.site_folders(os.fspath(tmp_path), platform)
+    assert (ONE,) == read(tmp_path, platform).providers
+
+
+def test_distributions(tmp_path: Path) -> None:
+    """Names are normalised, keyring's and our own entry points do not count, nor what an uninstalling pip left."""
+    trees.make_environment(tmp_path, "One")
+    site = tmp_path / SITE
+    text = "[console_scripts]\nx = y:z\n[keyring.backends]\n# a = b\nNofuss Keyring = a.b : C.d [extra]\n; x\n[other]\nq = r\n"
+    trees.put(site / "keyrings.google_artifactregistry_auth-1.1.2.dist-info/entry_points.txt", text)
+    trees.put(site / "old_style-2.0-py3.12.egg-info/entry_points.txt", "[keyring.backends]\nold = old\n")
+    trees.put(site / "~eft-1.0.dist-info/entry_points.txt", "[keyring.backends]\nleft = left\n")
+    trees.put(
+        site / "keyring_fallback-1.0.dist-info/entry_points.txt", "[keyring.backends]\nx = keyring_fallback.backend\n"
+    )
+    trees.put(site / "distutils-1.0.egg-info", "Metadata-Version: 1.0")
+    trees.put(site / "without-1.0.dist-info/METADATA")
+    content = read(tmp_path)
+    expected = {
+        Provider("one", "1.0", "One:Backend"),
+        Provider("keyrings-google-artifactregistry-auth", "1.1.2", "a.b : C.d [extra]"),
+        Provider("old-style", "2.0", "old"),
+    }
+    assert expected == set(content.providers)
+    assert {"One", "a.b", "old"} == {provider.module for provider in content.providers}
+    assert ("25.7.0", True, "") == (content.keyring, content.complete, content.unreadable)
+
+
+def test_optional_parts(tmp_path: Path) -> None:
+    """The modules that keyring's own backends need are seen."""
+    trees.make_environment(tmp_path)
+    for name in ("dbus", "gi", "other"):
+        (tmp_path / SITE / name).mkdir()
+    assert {"dbus", "gi"} == read(tmp_path).optional
+
+
+@pytest.mark.parametrize("system", ["true", "True", "TRUE"])
+def test_shared_packages(tmp_path: Path, system: str) -> None:
+    """An environment that sees the base interpreter's packages may hold more than its own."""
+    trees.make_environment(tmp_path, "one", settings=f"home = /usr/bin\nInclude-System-Site-Packages={system}\n")
+    content = read(tmp_path)
+    assert ((ONE,), False, True) == (content.providers, content.complete, content.shares)
+
+
+PTH = [
+    ("extra.pth", "{other}\n", True, True),
+    ("extra.pth", "# comment\n\n../../../other\n", True, True),
+    ("extra.pth", "/no/such/folder\n\0\n", True, False),
+    ("brew.pth", "import site; site.addsitedir('{other}')\n", False, False),
+    ("both.pth", "import os\n{other}\n", False, True),
+    ("distutils-precedence.pth", "import os; x = 1\n", True, False),
+    ("_virtualenv.pth", "import _virtualenv\n", True, False),
+    ("a1_coverage.pth", "import sys; exec('x')\n", True, False),
+    ("keyrings.alt-3.1-nspkg.pth", "import sys, types\n", True, False),
+    ("__editable__.one-1.0.pth", "import __editable___one_finder\n", True, False),
+    ("long.pth", "#" * 20000 + "\n{other}\n", False, False),
+    ("garbage.pth", "\udcff\0\n", True, False),
+    ("pipx_shared.pth", "{other}", True, True),
+    ("important.pth", "important\n", True, False),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "complete", "found"), PTH, ids=[f"{row[0]} {row[1][:12]!r}" for row in PTH])
+def test_pth_files(tmp_path: Path, name: str, text: str, *, complete: bool, found: bool) -> None:
+    """Plain lines of .pth files are followed, code is not run: then something may be missing."""
+    trees.make_environment(tmp_path / "k")
+    trees.add_provider(tmp_path / "k/other", "one")
+    trees.put(tmp_path / "k" / SITE / name, text.format(other=tmp_path / "k/other"))
+    content = read(tmp_path / "k")
+    assert (complete, (ONE,) if found else ()) == (content.complete, content.providers)
+
+
+def test_pth_files_are_followed_once(tmp_path: Path) -> None:
+    """.pth files in folders that others have added are not processed, as site.py does not."""
+    trees.make_environment(tmp_path / "k")
+    trees.put(tmp_path / "k" / SITE / "a.pth", f"{tmp_path}/second\n{tmp_path}/second\n")
+    trees.put(tmp_path / "second/b.pth", f"{tmp_path}/third\n")
+    trees.add_provider(tmp_path / "third", "one")
+    assert () == read(tmp_path / "k").providers
+
+
+def test_thousand_folders(tmp_path: Path) -> None:
+    """No more than a hundred folders are looked at; then something may be missing."""
+    trees.make_environment(tmp_path / "k")
+    for number in range(150):
+        (tmp_path / f"{number}").mkdir()
+    trees.put(tmp_path / "k" / SITE / "a.pth", "".join(f"{tmp_path}/{number}\n" for number in range(150)))
+    assert not read(tmp_path / "k").complete
+
+
+def test_develop_installs(tmp_path: Path) -> None:
+    """``setup.py develop`` leaves an egg-link: something may be missing."""
+    trees.make_environment(tmp_path)
+    trees.put(tmp_path / SITE / "one.egg-link", "/src/one\n.")
+    assert not read(tmp_path).complete
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    """Where site-packages cannot be listed that is said; an environment without one holds nothing."""
+    trees.put(tmp_path / "pyvenv.cfg")
+    assert f"{tmp_path}/lib cannot be read (No such file or directory)" == read(tmp_path).unreadable
+    (tmp_path / "lib").mkdir()
+    assert ("", True) == (read(tmp_path).unreadable, read(tmp_path).complete)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read everything")
+def test_unreadable_folders(tmp_path: Path) -> None:
+    """What may not be read is told, or makes the result incomplete."""
+    trees.make_environment(tmp_path, "one")
+    file = tmp_path / SITE / "one-1.0.dist-info" / "entry_points.txt"
+    file.chmod(0)
+    assert ((), False) == (read(tmp_path).providers, read(tmp_path).complete)
+    (tmp_path / SITE).chmod(0)
+    try:
+        assert "cannot be read (Permission denied)" in read(tmp_path).unreadable
+    finally:
+        (tmp_path / SITE).chmod(0o755)
+
+
+def test_strange_files(tmp_path: Path) -> None:
+    """Folders, FIFOs, loops and huge files in the place of files end in a result, at once."""
+    trees.make_environment(tmp_path, "one")
+    site = tmp_path / SITE
+    (site / "folder.pth").mkdir()
+    (site / "loop.pth").symlink_to("loop.pth")
+    (site / "a-1.dist-info/entry_points.txt").mkdir(parents=True)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(site / "fifo.pth")
+        (site / "b-1.dist-info").mkdir()
+        os.mkfifo(site / "b-1.dist-info/entry_points.txt")
+    huge = trees.put(site / "c-1.dist-info/entry_points.txt", "[keyring.backends]\nc = c\n")
+    os.truncate(huge, 1 << 36)
+    content = read(tmp_path)
+    assert {"one", "c"} == {provider.distribution for provider in content.providers}
+    assert not content.complete
+
+
+def test_pyvenv_cfg(tmp_path: Path) -> None:
+    """Keys are read without regard to case and blanks; what is no file has none."""
+    trees.put(tmp_path / "pyvenv.cfg", "Home = C:\\Py = thon \n\nuv=0.13.9\ngarbage\n\udcff = x\n")
+    found = environment.settings_of(os.fspath(tmp_path))
+    assert ("C:\\Py = thon", "0.13.9") == (found["home"], found["uv"])
+    (tmp_path / "folder/pyvenv.cfg").mkdir(parents=True)
+    assert {} == environment.settings_of(os.fspath(tmp_path / "folder"))
+    assert not environment.is_environment(os.fspath(tmp_path / "folder"))
+    assert not environment.is_environment("\0")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(pth=st.binary(), entry_points=st.binary(), config=st.binary())
+def test_garbage(tmp_path: Path, pth: bytes, entry_points: bytes, config: bytes) -> None:
+    """Whatever stands in the files of an environment, reading it does not raise."""
+    trees.make_environment(tmp_path)
+    trees.put(tmp_path / SITE / "x.pth", pth)
+    trees.put(tmp_path / SITE / "x-1.dist-info/entry_points.txt", b"[keyring.backends]\n" + entry_points)
+    trees.put(tmp_path / "pyvenv.cfg", config)
+    assert "25.7.0" == read(tmp_path).keyring
+
+
+@pytest.mark.parametrize("requirement", ["keyring", "keyring==23.9.3"])
+def test_as_the_interpreter_says(
+    shared_environments: Environments, python: Path, demo_store: Path, stub_tokens: Path, requirement: str
+) -> None:
+    """In a real environment the same providers and versions are found as importlib.metadata finds over there."""
+    tool = shared_environments.get(python, requirement, demo_store, stub_tokens, "keyrings.alt")
+    code = (
+        "import json\nfrom importlib.metadata import distributions\n"
+        "print(json.dumps([[d.metadata['Name'].lower().replace('.', '-'), d.version, e.value]\n"
+        " for d in distributions() for e in d.entry_points if e.group == 'keyring.backends']))"
+    )
+    said = {Provider(*row) for row in json.loads(tool.run(["-I", "-c", code], check=True).stdout)}
+    content = environment.read(os.fspath(tool.root), "win32" if os.name == "nt" else "linux")
+    assert {one for one in said if one.distribution != "keyring"} == set(content.providers)
+    assert {"demo-store", "stub-tokens", "keyrings-alt"} == {one.distribution for one in content.providers}
+    assert content.complete
+    assert content.keyring == requirement.partition("==")[2] or "==" not in requirement
+
+
+def test_editable_installs(python: Path, tmp_path: Path) -> None:
+    """A provider that is installed editable is found like any other."""
+    trees.put(tmp_path / "source/pyproject.toml", EDITABLE)
+    trees.put(tmp_path / "source/src/one/__init__.py", "class Backend: pass\n")
+    tool = environments.create(tmp_path / "k", python)
+    argv = [machine.uv(), "pip", "install", "--quiet", "--python", tool.python, "--editable", tmp_path / "source"]
+    environments.run(argv, env=machine.building(), check=True)
+    assert ((ONE,), True) == (read(tool.root).providers, read(tool.root).complete)
+
+
+EDITABLE = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "one"
+version = "1.0"
+[project.entry-points."keyring.backends"]
+one = "one:Backend"
+"""
+
+
+def test_what_is_seen_here(tmp_path: Path) -> None:
+    """For this environment the folders of sys.path are read as they are, without .pth files; others do no harm."""
+    trees.add_provider(tmp_path / "a", "one")
+    trees.put(tmp_path / "a/x.pth", f"{tmp_path}/b\nimport x\n")
+    trees.add_provider(tmp_path / "b", "two")
+    zipped = trees.put(tmp_path / "python312.zip")
+    content = environment.read_path([os.fspath(tmp_path / "a"), os.fspath(zipped), "/no/such", ""])
+    assert ((ONE,), True) == (content.providers, content.complete)
