@@ -398,4 +398,4 @@ def test_hint_where_the_provider_is_nowhere(stage: Stage) -> None:
         ["get_password", url, "u"], ["get_credential", url, None], ["get_password", "https://example.com/", "u"]
     )
     (line,) = stderr.splitlines()
-    assert line.endswith("uv tool install keyring --with artifacts-keyring")
+    assert line.endswith(" artifacts-keyring")

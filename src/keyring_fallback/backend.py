@@ -271,7 +271,10 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
 
     call = bridge.Call(method, service, username, password)
     everything = isinstance(_selected(), GlobalKeyring)  # not a link in a chain
-    return delegation.ask_tools(now, call, everything=everything)
+    answer = delegation.ask_tools(now, call, everything=everything)
+    if answer is None and everything and method.startswith("get"):
+        _hint(service)
+    return answer
 
 
 def _selected() -> KeyringBackend | None:
@@ -307,7 +310,10 @@ def _hint(service: object) -> None:
         return
     held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
     if not any(hints.serves(registry, provider.distribution) for provider in held):
-        command = hints.install_command(registry, now.findings.tools[0].source if now.findings.tools else "")
+        from . import cures
+
+        tool = now.findings.tools[0] if now.findings.tools else None
+        command = cures.add_provider(registry.distribution, tool, now.here.platform)
         _warn(f"no keyring here has a provider for {registry.name} ({hints.host_of(service)}); install it: {command}")
 
 

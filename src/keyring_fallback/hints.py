@@ -129,15 +129,3 @@ def normalised(distribution: str) -> str:
 def serves(registry: Registry, distribution: str) -> bool:
     """Tell whether a distribution, by its normalised name, is a provider for a registry."""
     return distribution in map(normalised, (registry.distribution, *registry.others))
-
-
-def install_command(registry: Registry, source: str) -> str:
-    """Return the command that adds a registry's provider to a global keyring.
-
-    Args:
-        registry: The registry.
-        source: How the global keyring was installed (`discovery.Tool.source`), or "" if there is none.
-    """
-    if source.startswith("pipx"):
-        return f"pipx inject {'--global ' if 'global' in source else ''}keyring {registry.distribution}"
-    return f"uv tool install keyring --with {registry.distribution}"

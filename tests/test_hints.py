@@ -1,0 +1,222 @@
+"""Which provider serves which hosts, what is said where it is nowhere, and the commands that mend that."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyring_fallback import cures, hints
+from keyring_fallback.discovery import SETTING, Tool
+from keyring_fallback.environment import Content, Provider
+from support import environments, machine, providers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AZURE = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
+
+
+@pytest.mark.parametrize(
+    ("service", "distribution", "username"),
+    [
+        (AZURE, "artifacts-keyring", "VssSessionToken"),
+        ("https://org.pkgs.visualstudio.com/_packaging/feed/pypi/simple/", "artifacts-keyring", "VssSessionToken"),
+        ("pkgs.dev.azure.com", "artifacts-keyring", "VssSessionToken"),
+        ("PKGS.dev.azure.com:443", "artifacts-keyring", "VssSessionToken"),
+        ("https://me:secret@pkgs.dev.azure.com./x", "artifacts-keyring", "VssSessionToken"),
+        ("https://europe-python.pkg.dev/p/r/simple/", "keyrings.google-artifactregistry-auth", "oauth2accesstoken"),
+        (
+            "https://dom-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/r/simple/",
+            "keyrings.codeartifact",
+            "aws",
+        ),
+        ("https://dl.cloudsmith.io/basic/org/repo/python/simple/", "cloudsmith-keyring", "token"),
+        ("https://libraries.cgr.dev/python/simple/", "keyrings.chainguard-libraries", "_token"),
+        ("https://api.pyx.dev/simple/", "pyx-keyring", "__token__"),
+    ],
+)
+def test_known_host(service: str, distribution: str, username: str) -> None:
+    """Each registry is known by its host or what lies below it, with its provider and that one's user name."""
+    registry = hints.registry_of(service)
+    assert registry is not None
+    assert (distribution, username) == (registry.distribution, registry.username)
+    assert hints.serves(registry, hints.normalised(distribution))
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "https://evil-pkgs.dev.azure.com/",
+        "https://pkgs.dev.azure.com.example/",
+        "https://example/pkgs.dev.azure.com/",
+        "https://pkgs.dev.azure.com@example/",
+        "https://pkg.dev/",
+        "https://bucket.s3.amazonaws.com/",
+        "https://d.codeartifact.eu-west-1.amazonaws.com/",
+        "https://example.cloudsmith.io/",
+        "https://[::1/",
+        "poetry-repository-feed",
+        "",
+        None,
+        7,
+    ],
+)
+def test_unknown_host(service: object) -> None:
+    """Other hosts are not known, however they resemble a known one; nor is what is no host at all."""
+    assert hints.registry_of(service) is None
+
+
+@pytest.mark.parametrize(
+    ("service", "shown"),
+    [
+        ("https://h.example/a@b", "https://h.example/a@b"),
+        ("https://me@h.example:8/a", "https://h.example:8/a"),
+        ("https://me:canary@h.example/a", "https://h.example/a"),
+        ("https://me:ca/na@ry@h.example/a", "https://h.example/a"),
+        ("https://canary@h.example?token=canary#canary", "https://h.example"),
+        ("https://h.example/?next=https://me:canary@other", "https://other"),
+        ("me:canary@h.example", "h.example"),
+        ("poetry-repository-x\n\x1b[31m", "poetry-repository-x??[31m"),
+        ("x" * 200, "x" * 157 + "..."),
+    ],
+)
+def test_shown_without_secrets(service: str, shown: str) -> None:
+    """What is shown of a service is one line without user names, passwords and queries."""
+    assert shown == hints.shown(service)
+
+
+def _uv_tool(folder: Path, requirements: str) -> Tool:
+    """A tool with a receipt as uv writes it."""
+    root = folder / "keyring"
+    root.mkdir()
+    text = f'[tool]\nrequirements = {requirements}\nentrypoints = [\n    {{ name = "keyring", from = "keyring" }},\n]\n'
+    (root / "uv-receipt.toml").write_text(text)
+    return Tool("uv tool", str(root), str(root), str(root / "bin" / "python"))
+
+
+@pytest.mark.parametrize(
+    ("requirements", "command"),
+    [
+        ('[{ name = "keyring" }]', "uv tool install keyring --with NEW"),
+        ('["keyring", "keyrings-alt",]', "uv tool install keyring --with keyrings-alt --with NEW"),
+        ('[{ name = "keyring" }, { name = "NEW" }]', "uv tool install keyring --with NEW"),
+        (
+            (
+                '[\n    { name = "keyring", extras = ["completion"], specifier = ">=25" },\n'
+                '    { name = "a", marker = "sys_platform == \'x\'" },\n    { name = "b", directory = "/my b" },\n'
+                '    { name = "c", url = "https://h/c.whl" },\n]'
+            ),
+            "uv tool install 'keyring[completion]>=25' --with a --with '/my b' --with 'c @ https://h/c.whl' --with NEW",
+        ),
+    ],
+)
+def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, command: str) -> None:
+    """``uv tool install`` makes a tool anew: the command names what its receipt names, too."""
+    assert command == cures.add_provider("NEW", _uv_tool(tmp_path, requirements), "linux")
+
+
+def test_commands_for_other_tools(tmp_path: Path) -> None:
+    """Each kind of tool gets a command of its own manager; what nobody manages leads to a new uv tool."""
+    root = tmp_path / "keyring"
+    root.mkdir()
+    path = str(root)
+    python = os.path.join(path, "bin", "python")
+    assert "uv tool install keyring --with NEW" == cures.add_provider("NEW", None, "linux")
+    debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
+    assert "uv tool install keyring --with NEW" == cures.add_provider("NEW", debian, "linux")
+    pixi = Tool("pixi global", path, path, python)
+    assert "pixi global add --environment keyring NEW" == cures.add_provider("NEW", pixi, "linux")
+    assert f"uv pip install --python {path} NEW" == cures.add_provider(
+        "NEW", Tool(SETTING, path, path, python), "linux"
+    )
+    chosen = Tool(SETTING, "/opt/my python", "", "/opt/my python")
+    assert "'/opt/my python' -m pip install --user NEW" == cures.add_provider("NEW", chosen, "linux")
+    (root / "pipx_metadata.json").touch()
+    assert "pipx inject keyring NEW" == cures.add_provider("NEW", Tool("pipx", path, path, python), "linux")
+    everybodys = Tool("pipx --global", path, path, python)
+    assert "pipx inject --global keyring NEW" == cures.add_provider("NEW", everybodys, "linux")
+    assert "pipx reinstall keyring" == cures.reinstall("pipx", path, "linux")
+    assert "brew reinstall keyring" == cures.reinstall("Homebrew", "/nowhere", "linux")
+    assert "" == cures.reinstall("PATH", "/nowhere", "linux")
+    unread = Tool("uv tool", path, path, python, Content(providers=(Provider("old-one", "1", "old_one"),)))
+    assert ["keyring", "old-one"] == cures.requested(unread)
+
+
+def test_windows_commands_are_powershell() -> None:
+    """On Windows the commands are for PowerShell."""
+    assert r"C:\a\keyring.exe" == cures.quoted(r"C:\a\keyring.exe", "win32")
+    assert r"'C:\it''s mine'" == cures.quoted(r"C:\it's mine", "win32")
+
+
+def test_the_command_for_a_uv_tool_works(
+    home: Path, tmp_path: Path, python: Path, stub_tokens: Path, demo_store: Path
+) -> None:
+    """What the hint says to run adds the provider to the real tool, and the one that it had is still there."""
+    tool = environments.uv_tool(home, python, stub_tokens)
+    root = str(tool.environment.root)
+    command = cures.add_provider(str(demo_store), Tool("uv tool", root, root, ""), "linux")
+    assert command.startswith("uv tool install keyring --with ")
+    words = [machine.uv(), *command.split()[1:]]
+    environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
+    names = [path.name for path in tool.environment.site_packages.glob("*.dist-info")]
+    assert ["demo_store-1.0.dist-info", "stub_tokens-1.0.dist-info"] == sorted(
+        n for n in names if "_" in n and "1.0" in n
+    )
+
+
+@pytest.fixture(scope="module")
+def pair(
+    shared_environments: environments.Environments, python: Path, wheel: Path, stub_tokens: Path
+) -> tuple[environments.Environment, environments.Tool]:
+    """An environment with us, and a tool with a provider that is not known for any of the hosts."""
+    return shared_environments.get(python, "keyring", wheel), shared_environments.uv_tool(python, stub_tokens)
+
+
+def _ask(
+    pair: tuple[environments.Environment, environments.Tool], tmp_path: Path, *services: str, **env: str
+) -> list[str]:
+    """The lines on stderr of a program that asks for some services."""
+    environment, tool = pair
+    file = tmp_path / "tokens.json"
+    file.write_text("{}")
+    env = {**os.environ, **machine.home_variables(tool.home), "STUB_TOKENS_FILE": str(file), **env}
+    program = "import sys, json, keyring\nfor s in json.load(sys.stdin): assert keyring.get_credential(s, None) is None"
+    return environment.run(["-c", program], env=env, stdin=json.dumps(services), check=True).stderr.splitlines()
+
+
+@pytest.mark.parametrize("selected", ["", "keyring_fallback.GlobalKeyring"], ids=["in the chain", "selected"])
+def test_one_line_for_each_known_host(
+    pair: tuple[environments.Environment, environments.Tool], tmp_path: Path, selected: str, stub_tokens: Path
+) -> None:
+    """A lookup for a known host that ends in nothing for want of a provider: one line a host, ending in the command."""
+    env = {"PYTHON_KEYRING_BACKEND": selected} if selected else {}
+    cloudsmith = "https://dl.cloudsmith.io/basic/o/r/python/simple/"
+    services = (AZURE, AZURE, "pkgs.dev.azure.com", "https://example.com/", "a-name", cloudsmith)
+    azure, other = _ask(pair, tmp_path, *services, **env)
+    kept = f"--with {re.escape(str(stub_tokens))}"
+    assert re.fullmatch(
+        r"keyring-fallback: no keyring here has a provider for Azure Artifacts \(pkgs\.dev\.azure\.com\); "
+        rf"install it: uv tool install keyring {kept} --with artifacts-keyring",
+        azure,
+    )
+    assert other.endswith("--with cloudsmith-keyring")
+
+
+def test_nothing_where_a_provider_is_there(
+    pair: tuple[environments.Environment, environments.Tool], tmp_path: Path
+) -> None:
+    """A provider for the host is there, here or in the tool, and has no answer: that is its own affair."""
+    providers.unpack(providers.make_provider(tmp_path / "w", "artifacts-keyring", "x = 1"), tmp_path / "site")
+    assert [] == _ask(pair, tmp_path, AZURE, PYTHONPATH=str(tmp_path / "site"))
+
+
+def test_nothing_where_it_is_not_wanted(
+    pair: tuple[environments.Environment, environments.Tool], tmp_path: Path
+) -> None:
+    """Nothing is said where the user excluded the service or switched us off."""
+    assert [] == _ask(pair, tmp_path, AZURE, KEYRING_PROPERTY_FALLBACK_SERVICES="example.com")
+    assert [] == _ask(pair, tmp_path, AZURE, KEYRING_PROPERTY_FALLBACK_ENABLED="no")
