@@ -17,6 +17,12 @@ _PIPE_BYTES = 4096
 _CHUNK_BYTES = 65536
 #: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
 MAX_REPLY_BYTES = 8 << 20
+#: Seconds between two looks at whether the program still lives, while a child of its own may hold its pipes open.
+_LOOK_SECONDS = 0.5
+#: Processes that are looked for below one that is ended.
+_MAX_DESCENDANTS = 1000
+#: Seconds in which what an ended program has written must have come through.
+_LAST_SECONDS = 0.1
 
 
 class Listener(Protocol):
@@ -58,17 +64,18 @@ class Process:
     """
 
     def __init__(self, arguments: list[str], environ: dict[str, str], *, listen: bool) -> None:
-        self._popen = subprocess.Popen(  # noqa: S603 - an absolute path that discovery has checked
-            arguments,
-            bufsize=0,
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if listen else None,
-            # no new session: a provider asks for passwords on the controlling terminal
-            close_fds=True,
-            creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        with _StandardDescriptors():
+            self._popen = subprocess.Popen(  # noqa: S603 - an absolute path that discovery has checked
+                arguments,
+                bufsize=0,
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if listen else None,
+                # no new session: a provider asks for passwords on the controlling terminal
+                close_fds=True,
+                creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
         _left[:] = [popen for popen in _left if popen.poll() is None]
         self.pid = self._popen.pid
         outputs: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
@@ -76,7 +83,14 @@ class Process:
         assert self._popen.stdin is not None  # noqa: S101 - for the type checker
         # Threads are kept out of the caller's process where the system allows: they make os.fork() warn.
         pipes = _Selected if os.name == "posix" else _Threaded
-        self._pipes: _Selected | _Threaded = pipes(self._popen.stdin, readers)
+        try:
+            self._pipes: _Selected | _Threaded = pipes(self._popen.stdin, readers)
+        except BaseException:  # no descriptor is left for the selector, for example
+            for pipe in (self._popen.stdin, *readers.values()):
+                pipe.close()
+            self._popen.kill()
+            self._popen.wait()
+            raise
 
     def send(self, data: bytes, *, end: bool = False) -> None:
         """Queue data for the program's stdin, which is closed after it where `end` says so."""
@@ -98,33 +112,42 @@ class Process:
             TimeoutError: The time is over.
             ReplyTooLargeError: There is more than `MAX_REPLY_BYTES`.
         """
-        deadline = time.monotonic() + seconds
         chunks: list[bytes] = []
-        size = 0
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                chunks.clear()  # a traceback may show locals
-                raise TimeoutError
-            heard = self.hear(min(left, listener.pause()))
-            if heard is None:
-                continue
-            if heard.where == "stderr":
-                listener.heard(heard.data)
-                continue
-            chunks.append(heard.data)
-            size += len(heard.data)
-            if size > MAX_REPLY_BYTES:
-                chunks.clear()
-                raise ReplyTooLargeError
-            if not heard.data or complete(heard.data):
-                break
+        try:
+            self._gather(chunks, complete, time.monotonic() + seconds, listener)
+        except BaseException:
+            chunks.clear()  # a traceback may show locals
+            raise
         while True:  # what was said before the answer must not come after it
             heard = self.hear(0)
             if heard is None or heard.where != "stderr" or not heard.data:
                 break
             listener.heard(heard.data)
         return b"".join(chunks)
+
+    def _gather(
+        self, chunks: list[bytes], complete: Callable[[bytes], bool], deadline: float, listener: Listener
+    ) -> None:
+        size = 0
+        ended = False
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            heard = self.hear(_LAST_SECONDS if ended else min(left, listener.pause(), _LOOK_SECONDS))
+            if heard is None:
+                if ended:
+                    return  # what a child of its own may still write is no answer
+                ended = self.status() is not None
+            elif heard.where == "stderr":
+                listener.heard(heard.data)
+            else:
+                chunks.append(heard.data)
+                size += len(heard.data)
+                if size > MAX_REPLY_BYTES:
+                    raise ReplyTooLargeError
+                if not heard.data or complete(heard.data):
+                    return
 
     def status(self) -> int | None:
         """Return the exit status of the program (negative: the signal), or None while it runs."""
@@ -139,11 +162,8 @@ class Process:
 
     def kill(self) -> None:
         """End the program and what it started at once; nothing of them can keep us waiting."""
-        for pid in _descendants(self.pid) if self.status() is None else ():
-            try:
-                os.kill(pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-            except OSError:
-                pass
+        for pid in _stopped(self.pid) if self.status() is None else ():
+            _signal(pid, "SIGKILL")
         try:
             self._popen.kill()
         except OSError:
@@ -169,6 +189,19 @@ def _forget() -> None:
             popen.returncode = 0
 
 
+class _StandardDescriptors:
+    """Keeps pipes off the numbers 0, 1 and 2 where the caller has closed those: what is printed would go into them."""
+
+    def __enter__(self) -> None:
+        self._taken = [os.open(os.devnull, os.O_RDWR)]
+        while self._taken[-1] < 3:  # noqa: PLR2004 - the first number after them
+            self._taken.append(os.open(os.devnull, os.O_RDWR))
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._taken:
+            os.close(descriptor)
+
+
 def _has_console() -> bool:
     """Tell whether there is a console to inherit; without one Windows would open a window for the program."""
     if os.name != "nt":
@@ -180,22 +213,34 @@ def _has_console() -> bool:
     return True
 
 
-def _descendants(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that these did, as far as the system tells.
+def _stopped(pid: int) -> list[int]:
+    """Stop a process and those that it started, and that these did, as far as the system tells; return the latter.
 
     They share our process group, which a program that asks on the terminal must be in; so the group cannot be killed.
-    On Windows the launchers in virtual environments end what they started by themselves (CPython PC/launcher.c).
+    Stopped, they start no others while they are looked for. On Windows the launchers in virtual environments end what
+    they started by themselves (CPython PC/launcher.c).
     """
+    found: list[int] = []
     if os.name != "posix":
-        return []
-    try:
-        pairs = _processes()
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
-        return []
-    found = [pid]
-    for ancestor in found:
-        found += [child for child, parent in pairs if parent == ancestor and child not in found]
+        return found
+    fresh = [pid]
+    while fresh and len(found) < _MAX_DESCENDANTS:
+        for one in fresh:
+            _signal(one, "SIGSTOP")
+        found += fresh
+        try:
+            pairs = _processes()
+        except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+            break
+        fresh = [child for child, parent in pairs if parent in found and child not in found]
     return found[1:]
+
+
+def _signal(pid: int, name: str) -> None:
+    try:
+        os.kill(pid, getattr(signal, name))
+    except OSError:
+        pass
 
 
 def _processes() -> list[tuple[int, int]]:
@@ -232,7 +277,7 @@ class _Selected:
         self._pending += data
         self._end = end
         self._write()
-        if self._pending:
+        if self._pending and self._stdin not in self._selector.get_map():
             self._selector.register(self._stdin, selectors.EVENT_WRITE, "stdin")
 
     def _write(self) -> None:
