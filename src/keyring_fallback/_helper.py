@@ -148,18 +148,16 @@ def take_descriptors() -> tuple[int, int]:
 
     A provider's ``print``, its child processes and its ``input`` can then neither corrupt nor block the exchange.
     """
-    requests, replies = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
-    try:
-        os.fstat(2)
-    except OSError:
-        os.dup2(null, 2)
+    while null <= 2:  # noqa: PLR2004 - the caller had closed it: the copies below must not take its place
+        os.set_inheritable(null, True)  # noqa: FBT003 - it takes no keywords
+        null = os.open(os.devnull, os.O_RDWR)
+    requests, replies = os.dup(0), os.dup(1)
     os.dup2(null, 0)
     os.dup2(2, 1)
     if sys.stdout is not None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a prompt must not wait in our buffer
-    if null not in (0, 1, 2):
-        os.close(null)
+    os.close(null)
     return requests, replies
 
 
@@ -169,7 +167,10 @@ class Requests(threading.Thread):
     def __init__(self, descriptor: int) -> None:
         super().__init__(daemon=True)
         import queue
+        import select
 
+        # kept, since a provider may empty sys.modules
+        self.empty, self.select = queue.Empty, select.select
         self.descriptor = descriptor
         self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.parent = os.getppid()
@@ -177,7 +178,7 @@ class Requests(threading.Thread):
     def run(self) -> None:
         try:
             self._read()
-        except OSError:
+        except (OSError, ValueError):  # a provider has closed our descriptor
             pass
         self.lines.put(None)
         time.sleep(GRACE_SECONDS)
@@ -196,49 +197,72 @@ class Requests(threading.Thread):
                 self.lines.put(line)
 
     def _readable(self) -> bool:
-        from select import select
-
-        while not select([self.descriptor], [], [], PARENT_SECONDS)[0]:
+        while not self.select([self.descriptor], [], [], PARENT_SECONDS)[0]:
             if os.getppid() != self.parent:
                 return False
         return True
 
     def next(self) -> Any:
         """Return the next request, or None at the end."""
-        import queue
-
         try:
             line = self.lines.get(timeout=IDLE_SECONDS)
-        except queue.Empty:
+        except self.empty:
             return None
         return None if line is None else json.loads(line)
 
 
 def name_of(backend: object) -> str:
     cls = backend if isinstance(backend, type) else type(backend)
-    return "{}.{}".format(cls.__module__, cls.__qualname__)
+    return "{}.{}".format(module_of(cls), of_class("__qualname__", cls))
 
 
-def failure(backend: object, error: BaseException, password: object = None) -> dict[str, str]:
+def module_of(cls: type) -> str:
+    return str(of_class("__module__", cls))
+
+
+def of_class(name: str, cls: type) -> Any:
+    """Return an attribute of a class past whatever its metaclass makes of it."""
+    return type.__dict__[name].__get__(cls)
+
+
+def failure(backend: object, error: BaseException, struck: Iterable[str] = ()) -> dict[str, str]:
     """Return an exception as data: its type, which of keyring's errors it is, and its message in one line."""
-    errors = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "keyring.errors"]
+    cls = type(error)
+    errors = [one for one in of_class("__mro__", cls) if module_of(one) == "keyring.errors"]
     try:
-        message = str(error)
+        message = str.__str__(str(error))  # a plain str, whatever methods its own class has
     except BaseException:
         message = "(its message cannot be shown)"
-    if isinstance(password, str) and password:
-        for form in (password, repr(password)[1:-1], json.dumps(password)[1:-1]):
-            message = message.replace(form, "***")
-    message = "".join(c if c.isprintable() else " " for c in message)
-    message = " ".join(message.split())
-    if len(message) > MESSAGE_LENGTH:
-        message = message[: MESSAGE_LENGTH - 3] + "..."
     return {
         "backend": backend if isinstance(backend, str) else name_of(backend),
-        "type": type(error).__name__,
-        "error": errors[0] if errors else "",
-        "message": message,
+        "type": line(of_class("__name__", cls), struck),
+        "error": of_class("__name__", errors[0]) if errors else "",
+        "message": line(message, struck),
     }
+
+
+def line(message: str, struck: Iterable[str]) -> str:
+    """Return a message in one line, not too long, with some words struck out."""
+    for word in struck:
+        message = message.replace(word, "***")
+    message = "".join(c if c.isprintable() else " " for c in message)
+    message = " ".join(message.split())
+    return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 3] + "..."
+
+
+def forms(password: object, username: object) -> list[str]:
+    """Return what a password may look like in a message: quoted, escaped or encoded; the longest first."""
+    if not isinstance(password, str) or not password:
+        return []
+    from base64 import b64encode, urlsafe_b64encode
+    from urllib.parse import quote, quote_plus
+
+    data = password.encode("utf-8", "surrogatepass")
+    pair = "{}:{}".format(username, password).encode("utf-8", "surrogatepass")
+    found = {password, repr(password)[1:-1], ascii(password)[1:-1], json.dumps(password)[1:-1], repr(data)[2:-1]}
+    found.update((quote(data), quote(data, safe=""), quote_plus(data)))
+    found.update(encode(one).decode().rstrip("=") for one in (data, pair) for encode in (b64encode, urlsafe_b64encode))
+    return sorted(found, key=len, reverse=True)
 
 
 def entry_point_values() -> list[str]:
@@ -283,7 +307,7 @@ class Backends:
             found = []
         for backend in found:
             try:
-                priority = backend.priority
+                priority = float(backend.priority)
                 if priority > 0 and not below(name_of(backend), skip):
                     self.chain.append((priority, backend))
             except BaseException as error:
@@ -311,7 +335,7 @@ class Backends:
                 self.unloaded.append(failure(value, error))
         found = []
         for cls in keyring.backend.KeyringBackend.get_viable_backends():
-            if below(cls.__module__, ["keyring"]) and cls.__module__ not in setup["own"]:
+            if below(module_of(cls), ["keyring"]) and module_of(cls) not in setup["own"]:
                 continue
             try:
                 found.append(cls())
@@ -339,7 +363,7 @@ class Backends:
                 if reading:
                     reply["failures"].append(failure(backend, error))
             except BaseException as error:
-                reply["failures"].append(failure(backend, error, password))
+                reply["failures"].append(failure(backend, error, forms(password, username)))
                 if not reading and reply["failures"][-1]["error"] != "PasswordDeleteError":
                     break  # keyring's own chain ends here too: a second store must not hide that the first failed
             else:
@@ -372,10 +396,14 @@ def write(descriptor: int, data: bytes) -> None:
 
 
 def run_exit_handlers() -> None:
-    """Run what providers registered with atexit (a token cache may be written there); the reader bounds the time."""
-    import atexit
-
+    """Run what providers registered with atexit (a token cache may be written there), for a moment at the most."""
     try:
+        import atexit
+        import faulthandler
+
+        # not a thread of Python's: a handler that hangs may not let one run
+        null = os.open(os.devnull, os.O_WRONLY)
+        faulthandler.dump_traceback_later(GRACE_SECONDS, exit=True, file=null)
         atexit._run_exitfuncs()
     except BaseException:
         pass
@@ -383,7 +411,7 @@ def run_exit_handlers() -> None:
 
 def main() -> None:
     descriptor, replies = take_descriptors()
-    process = os.getpid()
+    process, pipe = os.getpid(), identity(replies)
     requests = Requests(descriptor)
     requests.start()
     try:
@@ -399,19 +427,20 @@ def main() -> None:
             reply = backends.answer(request)
             if os.getpid() != process:
                 os._exit(0)  # a child that a provider forked came back here: only its parent answers
+            if identity(replies) != pipe:
+                os._exit(1)  # a provider has closed it, and a file of its own has the number now
             document = setup["nonce"] + json.dumps(reply) + "\n"
             write(replies, document.encode("ascii"))
             move(sys.prefix)  # an idle helper must not keep the caller's folder in use (Windows)
     except (KeyboardInterrupt, OSError):
         os._exit(1)
-    threading.Thread(target=end_soon, daemon=True).start()
     run_exit_handlers()
     os._exit(0)
 
 
-def end_soon() -> None:
-    time.sleep(GRACE_SECONDS)
-    os._exit(0)
+def identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def move(directory: str | None) -> None:
