@@ -15,7 +15,7 @@ from keyring import errors
 from .errors import ProviderError, ToolError
 from .hidden import Hidden
 from .hints import shown
-from .process import Process, ReplyTooLargeError
+from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
 from .waiting import Waiting, has_unseen_stderr
 
 HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_helper.py")
@@ -96,8 +96,13 @@ def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
     key = (invocation.arguments, setup)
     with _registry.lock:
         session = _registry.sessions.setdefault(key, _Session())
-    with session.lock:
+    # one lookup at a time; a thread that waits for its turn waits no longer than for an answer
+    if not session.lock.acquire(timeout=invocation.seconds):
+        raise ToolError(f"{invocation.name} was busy with other lookups for {invocation.seconds:g} seconds; {_MORE}")
+    try:
         return session.ask(invocation, setup, call)
+    finally:
+        session.lock.release()
 
 
 class _Session:
@@ -107,21 +112,22 @@ class _Session:
         self.lock = threading.Lock()
         self.process: Process | None = None
         self._environ: Mapping[str, str] = {}
-        self._nonce = ""
+        self._nonce = b""
+        self._rest = b""
         self._number = 0
         self._used = 0.0
 
     def ask(self, invocation: Invocation, setup: Setup, call: Call) -> Reply:
-        fresh = self._ready(invocation, setup)
         try:
-            line = self._exchange(invocation, call)
-            if line is None and not fresh and call.method.startswith("get"):
+            fresh = self._ready(invocation, setup)
+            document = self._exchange(invocation, call)
+            if document is None and not fresh and call.method.startswith("get"):
                 self.close()  # it ended between two lookups: that is no fault of this one
                 self._ready(invocation, setup)
-                line = self._exchange(invocation, call)
-            if line is None:
+                document = self._exchange(invocation, call)
+            if document is None:
                 raise ToolError(f"{invocation.name} ended without a reply{self._how()}; {_ADVICE}")
-            reply = _reply(line, self._number, call, invocation.name)
+            reply = _reply(document, self._number, call, invocation.name)
         except BaseException:
             self.close(kill=True)
             raise
@@ -141,8 +147,9 @@ class _Session:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ToolError(f"{invocation.name} cannot be started ({reason}); {_ADVICE}") from None
         self.process, self._environ = process, invocation.environ
-        self._nonce = os.urandom(16).hex()
-        process.send(_line({"nonce": self._nonce, **setup._asdict()}))
+        nonce = os.urandom(16).hex()
+        self._nonce, self._rest = nonce.encode("ascii"), b""
+        process.send(_line({"nonce": nonce, **setup._asdict()}))
         return True
 
     def _exchange(self, invocation: Invocation, call: Call) -> Hidden | None:
@@ -154,27 +161,32 @@ class _Session:
             f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)!r}"
             f" (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
         )
-        nonce = self._nonce.encode("ascii")
         deadline = time.monotonic() + invocation.seconds
         try:
             while True:
-                data = self.process.collect(_ends_line, deadline - time.monotonic(), waiting)
-                # what stands before the nonce was written before the helper took its descriptors (.pth files)
-                for line in data.splitlines():
-                    _, found, document = line.partition(nonce)
-                    if found and f'"id": {self._number},'.encode() in document[:40]:
-                        return Hidden(document.decode("ascii", "replace"))
-                if not data.endswith(b"\n"):
-                    return None
+                whole, document = self._found(self.process.collect(_has_line, deadline - time.monotonic(), waiting))
+                if document is not None or not whole:
+                    return document
         except TimeoutError:
             raise ToolError(
                 f"{invocation.name} gave no answer within {invocation.seconds:g} seconds; if it was waiting for you, "
-                "run 'keyring-fallback doctor' on a terminal, or allow more by 'timeout' in [fallback] of keyringrc.cfg"
+                f"run 'keyring-fallback doctor' on a terminal, or {_MORE}"
             ) from None
         except ReplyTooLargeError:
             raise ToolError(f"{invocation.name} gave a reply larger than any answer; {_ADVICE}") from None
         finally:
             waiting.end()
+
+    def _found(self, data: bytes) -> tuple[bool, Hidden | None]:
+        """Return whether there is a whole line in what was written, and the reply's document if it is there."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        begin = b'{"id": %d,' % self._number
+        for line in lines:
+            # what stands before the nonce was written before the helper took its descriptors (.pth files)
+            _, _, document = line.partition(self._nonce)
+            if document.startswith(begin):
+                return True, Hidden(document.decode("ascii", "replace"))
+        return bool(lines), None
 
     def _how(self) -> str:
         status = self.process.wait(1.0) if self.process is not None else None
@@ -217,17 +229,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_registry.forget)
 
 _ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
+_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
 
 
-def _ends_line(data: bytes) -> bool:
-    return data.endswith(b"\n")
+def _has_line(data: bytes) -> bool:
+    return b"\n" in data
 
 
 def _line(document: dict[str, Any]) -> bytes:
     try:
-        return json.dumps(document).encode("ascii") + b"\n"
-    except (TypeError, ValueError):
-        raise ToolError("service, username and password must be strings (or None)") from None
+        line = Hidden(json.dumps(document))
+    except (TypeError, ValueError, RecursionError):
+        raise ToolError("the global keyring cannot be asked: service, username and password must be strings") from None
+    if len(line) > MAX_REPLY_BYTES:
+        raise ToolError("the global keyring cannot be asked: service, username and password are too large for it")
+    return line.encode("ascii") + b"\n"
 
 
 def _directory() -> str | None:
@@ -267,8 +283,14 @@ def _fits(method: str, answer: Any) -> bool:
 
 def _error(failure: Mapping[str, str], name: str) -> errors.KeyringError:
     """Return an error of the tool's as an exception: keyring's own types as themselves, others as `ProviderError`."""
-    message = " ".join(failure["message"].split())
+    backend, kind, message = (one_line(failure[key]) for key in ("backend", "type", "message"))
     if failure["error"] in _ERRORS:
         return _ERRORS[failure["error"]](message)
-    detail = f"{failure['type']}: {message}" if message else failure["type"]
-    return ProviderError(f"{failure['backend']} in {name} failed: {detail}")
+    detail = f"{kind}: {message}" if message else kind
+    return ProviderError(f"{backend} in {name} failed: {detail}")
+
+
+def one_line(text: str) -> str:
+    """Return a text for a message: in one line, without control characters, and not too long."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= 500 else text[:497] + "..."  # noqa: PLR2004 - as the helper cuts them
