@@ -120,6 +120,11 @@ def child_environ(survey: Survey, *, isolated: bool) -> dict[str, str]:
 def _path_without(path: str, here: Here) -> str:
     """Return PATH without this environment's scripts: a provider there may run ``keyring`` or ``python`` by name."""
     scripts = {os.path.dirname(here.executable), os.path.join(here.prefix, "bin"), os.path.join(here.prefix, "Scripts")}
-    ours = {os.path.normcase(os.path.realpath(folder)) for folder in scripts}
-    kept = [entry for entry in path.split(os.pathsep) if os.path.normcase(os.path.realpath(entry)) not in ours]
+    ours = {os.path.normcase(os.path.realpath(folder)) for folder in scripts if os.path.isabs(folder)}
+    # an entry that is not absolute has no real path where the working directory is gone
+    kept = [
+        entry
+        for entry in path.split(os.pathsep)
+        if not os.path.isabs(entry) or os.path.normcase(os.path.realpath(entry)) not in ours
+    ]
     return os.pathsep.join(kept)
