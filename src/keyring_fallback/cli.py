@@ -1,0 +1,70 @@
+"""The command ``keyring-fallback``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from . import __version__
+
+_WORKS, _DOES_NOT, _INTERRUPTED = 0, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, it works; 1, it does not; 2, wrong usage (argparse exits).
+
+    Args:
+        arguments: The command line without the program's name; None: that of this process.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        from . import causes, doctor, report
+
+        examination = doctor.examine(options.service, options.username)
+        found = causes.find(examination)
+        if options.json:
+            text = report.as_json(examination, found)
+        else:
+            text = report.as_text(examination, found, colour=_has_colours(sys.stdout, os.environ))
+        _write(text)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return _DOES_NOT if any(cause.problem for cause in found) else _WORKS
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keyring-fallback",
+        description="Makes this environment's keyring answer with the providers of the globally installed keyring.",
+    )
+    parser.add_argument("--version", action="version", version=f"keyring-fallback {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    doctor = commands.add_parser(
+        "doctor",
+        help="say why lookups are not answered, and what mends that",
+        description="Says why lookups are not answered, and what mends that. It never shows a password. "
+        "Exit status: 0, it works; 1, it does not; 2, wrong usage.",
+    )
+    doctor.add_argument("service", metavar="SERVICE", nargs="?", help="what to look up: the URL of a package index")
+    doctor.add_argument("username", metavar="USERNAME", nargs="?", help="the user name to look it up for")
+    doctor.add_argument("--json", action="store_true", help="print a JSON document, for programs")
+    return parser
+
+
+def _has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Tell whether to use colours: on a terminal that has some, and never with NO_COLOR (no-color.org)."""
+    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or not stream.isatty():
+        return False
+    return sys.platform != "win32" or bool(environ.get("WT_SESSION") or environ.get("TERM"))
+
+
+def _write(text: str) -> None:
+    """Print, whatever the encoding of stdout; nobody is told that nobody reads on."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201 - a command's output
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
