@@ -1,0 +1,401 @@
+"""What makes lookups fast, as facts about processes and modules instead of seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support import environments, providers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.environments import Environment, Environments
+    from support.stage import Stage
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
+linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+#: Seconds that a helper may outlive its parent.
+GONE_SECONDS = 2.0
+
+#: Answers with what a test wants to know about the helper; a service of that name is asked for it.
+TELLER = """
+    import threading
+    class Teller(KeyringBackend):
+        priority = 9
+        asked = 0
+        def get_password(self, service, username):
+            Teller.asked += 1
+            if service == "https://slow/":
+                note("slow")
+                time.sleep(60)
+            if service == "https://stops/":
+                threading.Timer(0.1, os.kill, (os.getpid(), 19)).start()
+            told = {"pid": os.getpid(), "asked": Teller.asked, "service": service, "username": username,
+                    "variable": os.environ.get("VARIABLE"), "directory": os.getcwd()}
+            return json.dumps(told)
+        def set_password(self, service, username, password):
+            raise NotImplementedError
+"""
+
+#: Before each program: `ask` returns what the provider tells, `processes` what this process has started so far.
+BEGIN = """\
+import json, os, sys, time
+processes = []
+STARTS = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.spawn", "os.system")
+sys.addaudithook(lambda event, arguments: event in STARTS and processes.append(event))
+import keyring
+keyring.get_keyring()
+processes.clear()
+def ask(service="https://h/", username="u"):
+    return json.loads(keyring.get_password(service, username))
+def tell(*values):
+    print(json.dumps(values), flush=True)
+"""
+
+
+@pytest.fixture
+def teller(stage: Stage) -> Stage:
+    """A stage where the tool's provider tells about its helper."""
+    return stage.there(TELLER)
+
+
+def _run(stage: Stage, program: str) -> Any:
+    """Run a program to its end; return what it told."""
+    result = stage.environment.run(["-c", BEGIN + program], env=stage.env(), check=True)
+    assert "" == result.stderr
+    return json.loads(result.stdout)
+
+
+@contextlib.contextmanager
+def _running(stage: Stage, program: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    """Run a program until it has told something; then it waits for the end of its stdin. Gives it and what it told."""
+    with subprocess.Popen(
+        [os.fspath(stage.environment.python), "-c", BEGIN + program + "\nsys.stdin.read()"],
+        env=stage.env(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def _end(process: subprocess.Popen[str]) -> int:
+    """Let the program come to its end; return its exit status."""
+    process.communicate(timeout=environments.TIMEOUT)
+    return process.returncode
+
+
+def _state(pid: int) -> str:
+    """The state of a process as /proc has it; "" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _waits_for(pid: int, states: tuple[str, ...], seconds: float) -> bool:
+    """Whether the process comes to one of the states in time; nobody may be there to reap it: then it is a zombie."""
+    end = time.monotonic() + seconds
+    while _state(pid) not in states:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _is_gone(pid: int, seconds: float = GONE_SECONDS) -> bool:
+    return _waits_for(pid, ("", "Z", "X"), seconds)
+
+
+@pytest.fixture(scope="module")
+def url_only(shared_environments: Environments, python: Path) -> Environment:
+    """A tool whose only provider is known to answer URLs only: its name and version say so."""
+
+    def build(folder: Path) -> None:
+        source = (
+            "from keyring import credentials\nfrom keyring.backend import KeyringBackend\n"
+            "class Url(KeyringBackend):\n"
+            "    priority = 9.9\n"
+            "    def get_password(self, service, username): return 'token'\n"
+            "    def get_credential(self, service, username): return credentials.SimpleCredential('u', 'token')\n"
+            "    def set_password(self, *arguments): raise NotImplementedError\n"
+        )
+        wheel = providers.make_provider(folder / "wheels", "artifacts-keyring", source, version="1.0.0")
+        environments.create(folder / "tool", python, "keyring", wheel)
+        if os.name == "posix":  # every start of the interpreter leaves a mark, whoever starts it and however
+            interpreter = folder / "tool" / "bin" / "python"
+            interpreter.rename(interpreter.with_name("marked-python"))
+            interpreter.write_text('#!/bin/sh\necho started >> "$MARKS"\nexec "${0%/*}/marked-python" "$@"\n')
+            interpreter.chmod(0o755)
+
+    return environments.Environment(shared_environments.once("url-only", build, python) / "tool")
+
+
+@pytest.mark.parametrize("service", ["pkgs.dev.azure.com", "pkgs.dev.azure.com:443", "python-poetry-check", "", "a b"])
+def test_no_process_for_what_is_no_url(stage: Stage, url_only: Environment, service: str) -> None:
+    """Where the tool has only providers that answer URLs, a bare host or another name starts no process at all."""
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(url_only.root)
+    stage.variables["MARKS"] = os.fspath(stage.folder / "marks")
+    program = f"answers = [keyring.get_password({service!r}, 'u'), keyring.get_credential({service!r}, None)]\n"
+    assert [[None, None], []] == _run(stage, program + "tell(answers, processes)")
+    assert not (stage.folder / "marks").exists()
+
+
+def test_one_process_for_urls(stage: Stage, url_only: Environment) -> None:
+    """The same providers are asked for URLs, all by one process."""
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(url_only.root)
+    stage.variables["MARKS"] = os.fspath(stage.folder / "marks")
+    program = "answers = [keyring.get_password(f'https://{host}/', 'u') for host in 'abc']\n"
+    assert [["token"] * 3, ["subprocess.Popen"]] == _run(stage, program + "tell(answers, processes)")
+    if os.name == "posix":
+        assert "started\n" == (stage.folder / "marks").read_text()
+
+
+@pytest.mark.parametrize("service", ["host", "host:80", "any name"])
+def test_unknown_providers_are_asked_for_everything(teller: Stage, service: str) -> None:
+    """A provider that we do not know is asked for bare hosts and names too: right before fast."""
+    assert [service] == _run(teller, f"tell(ask({service!r})['service'])")
+
+
+def test_all_lookups_of_a_process_share_a_helper(teller: Stage) -> None:
+    """First and later lookups, of every kind and name, are answered by the same process, which is not the caller's."""
+    program = """
+told = [ask(), ask("https://other/", "v"), json.loads(keyring.get_credential("https://h/", "u").password), ask()]
+tell([one["pid"] for one in told], os.getpid(), processes)
+"""
+    pids, caller, processes = _run(teller, program)
+    assert 1 == len(set(pids))
+    assert caller not in pids
+    assert ["subprocess.Popen"] == processes
+
+
+def test_every_lookup_asks_the_provider_again(teller: Stage) -> None:
+    """The helper keeps no answers: the same lookup three times is three questions to the provider."""
+    assert [1, 2, 3] == _run(teller, "tell(*[ask()['asked'] for _ in range(3)])")
+
+
+def test_changes_of_the_environment_reach_the_provider(teller: Stage) -> None:
+    """A variable that the program sets, changes or removes between two lookups is what the provider sees."""
+    program = """
+seen = [ask()["variable"]]
+for value in ("one", "two"):
+    os.environ["VARIABLE"] = value
+    seen.append(ask()["variable"])
+del os.environ["VARIABLE"]
+tell(*seen, ask()["variable"])
+"""
+    assert [None, "one", "two", None] == _run(teller, program)
+
+
+def test_an_old_helper_ends_when_the_environment_changes(teller: Stage) -> None:
+    """Where the environment changes between lookups, only one helper lives on."""
+    program = "first = ask()['pid']\nos.environ['VARIABLE'] = 'x'\ntell(first, ask()['pid'])"
+    with _running(teller, program) as (_, (first, second)):
+        assert first != second
+        if Path("/proc/self/stat").exists():
+            assert _is_gone(first)
+            assert _state(second) not in ("", "Z")
+
+
+def test_changes_of_the_working_directory_reach_the_provider(teller: Stage) -> None:
+    """The provider works where the program works at the time of the lookup, in the same helper."""
+    program = """
+told = [ask()]
+for name in ("one", "two"):
+    os.makedirs(name); os.chdir(name)
+    told.append(ask())
+tell([os.path.basename(one["directory"]) for one in told], len({one["pid"] for one in told}))
+"""
+    result = teller.environment.run(["-c", BEGIN + program], env=teller.env(), cwd=teller.folder, check=True)
+    assert [[teller.folder.name, "one", "two"], 1] == json.loads(result.stdout)
+
+
+@linux
+@pytest.mark.parametrize("how", ["end", "SIGTERM", "SIGKILL", "SIGINT"])
+def test_the_helper_goes_with_its_parent(teller: Stage, how: str) -> None:
+    """However the program ends, its helper is gone two seconds later."""
+    with _running(teller, "tell(ask()['pid'])") as (process, (helper,)):
+        assert _state(helper) not in ("", "Z")
+        if how == "end":
+            assert 0 == _end(process)
+        else:
+            process.send_signal(signal.Signals[how])
+            process.wait(environments.TIMEOUT)
+        assert _is_gone(helper)
+
+
+@linux
+def test_the_helper_goes_in_the_middle_of_a_lookup(teller: Stage) -> None:
+    """A helper whose provider takes a minute is gone two seconds after the program was killed."""
+    program = """
+import threading
+tell(ask()["pid"])
+threading.Thread(target=ask, args=("https://slow/",), daemon=True).start()
+"""
+    with _running(teller, program) as (process, (helper,)):
+        end = time.monotonic() + environments.TIMEOUT
+        while not teller.notes() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert ["slow"] == teller.notes()
+        process.kill()
+        assert _is_gone(helper)
+
+
+@linux
+def test_the_helper_goes_although_a_child_holds_its_input(teller: Stage) -> None:
+    """The program's other children may hold our pipe open: the helper sees that its parent is gone."""
+    program = """
+told = ask()
+child = os.fork()
+if not child:
+    time.sleep(60); os._exit(0)
+tell(told["pid"], child)
+"""
+    # the child must hold the pipe: without our own care after a fork
+    program = "del os.register_at_fork\n" + program
+    with _running(teller, program) as (process, (helper, child)):
+        process.kill()
+        process.wait(environments.TIMEOUT)
+        assert _is_gone(helper, 2 * GONE_SECONDS)
+        os.kill(child, signal.SIGKILL)
+
+
+@linux
+def test_nobody_waits_for_the_helper_at_the_end(teller: Stage) -> None:
+    """A program ends although its helper cannot."""
+    with _running(teller, "told = ask(); ask('https://stops/'); tell(told['pid'])") as (process, (helper,)):
+        assert _waits_for(helper, ("T",), environments.TIMEOUT)
+        assert 0 == _end(process)
+        assert "T" == _state(helper)
+        os.kill(helper, signal.SIGCONT)
+        assert _is_gone(helper)
+
+
+@posix
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+def test_a_helper_that_died_is_started_again(teller: Stage, how: str) -> None:
+    """Where the helper was killed between two lookups, the next one is answered by a new one."""
+    program = f"""
+import signal
+first = ask()["pid"]
+os.kill(first, signal.{how})
+second = ask()["pid"]
+tell(first != second, second == ask()["pid"], len(processes))
+"""
+    assert [True, True, 2] == _run(teller, program)
+
+
+@posix
+def test_forks_have_helpers_of_their_own(teller: Stage) -> None:
+    """After a fork parent and child both get answers, each from a helper of its own, and neither ends the other's."""
+    program = """
+before = ask()["pid"]
+read, write = os.pipe()
+child = os.fork()
+if not child:
+    os.write(write, json.dumps([ask("https://child/"), ask()["pid"]]).encode())
+    sys.exit(0)  # with exit handlers
+os.waitpid(child, 0)
+told, again = json.loads(os.read(read, 9999))
+tell(told["service"], told["pid"] == again, told["pid"] != before, ask()["pid"] == before)
+"""
+    assert ["https://child/", True, True, True] == _run(teller, program)
+
+
+@posix
+@pytest.mark.filterwarnings("ignore")
+def test_a_fork_in_the_middle_of_a_lookup(teller: Stage) -> None:
+    """A child that was forked while a thread was waiting for the helper gets its own answer."""
+    program = """
+import threading, warnings
+warnings.simplefilter("ignore")  # Python 3.12 warns of forks where there are threads
+threading.Thread(target=ask, args=("https://slow/",), daemon=True).start()
+while not os.path.exists(os.environ["NOTES"]):
+    time.sleep(0.01)
+child = os.fork()
+if not child:
+    os._exit(0 if ask("https://child/")["service"] == "https://child/" else 1)
+tell(os.waitpid(child, 0)[1])
+sys.stdout.flush()
+os._exit(0)
+"""
+    assert [0] == _run(teller, program)
+
+
+def test_threads_get_their_own_answers(teller: Stage) -> None:
+    """Sixteen threads with five lookups each: each gets the answers to its own questions, from one helper."""
+    program = """
+import threading
+told, wrong = [], []
+def use(number):
+    for lookup in range(5):
+        question = f"https://{number}/{lookup}/", f"user{number}"
+        answer = ask(*question)
+        told.append(answer)
+        if (answer["service"], answer["username"]) != question:
+            wrong.append(answer)
+threads = [threading.Thread(target=use, args=(number,)) for number in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+tell(len(told), wrong, len({one["pid"] for one in told}), sorted(one["asked"] for one in told) == list(range(1, 81)))
+"""
+    assert [80, [], 1, True] == _run(teller, program)
+
+
+#: Tells which modules were loaded and which processes were started by the time that keyring has its backends.
+STARTING = """
+import json, sys
+processes = []
+sys.addaudithook(lambda event, arguments: event == "subprocess.Popen" and processes.append(str(arguments[0])))
+import keyring, keyring.backend
+keyring.backend.get_all_keyring()
+backend = keyring.get_keyring()
+print(json.dumps([sorted(sys.modules), processes, type(backend).__module__]))
+"""
+
+
+@pytest.mark.parametrize("with_tool", [True, False], ids=["tool", "no tool"])
+def test_nothing_heavy_is_loaded_before_a_lookup(
+    stage: Stage, shared_environments: Environments, python: Path, *, with_tool: bool
+) -> None:
+    """A program that imports keyring loads no module because of us but our own, not those that ask, and starts nothing."""
+    env = stage.env() if with_tool else {**stage.env(), "KEYRING_PROPERTY_FALLBACK_TOOL": ""}
+    alone = shared_environments.get(python, "keyring").run(["-c", STARTING], env=env, check=True).stdout
+    modules_alone, processes_alone, _ = json.loads(alone)
+    modules, processes, module = json.loads(stage.environment.run(["-c", STARTING], env=env, check=True).stdout)
+    assert with_tool == module.startswith("keyring_fallback")
+    more = set(modules) - set(modules_alone)
+    ours = {name for name in more if name.partition(".")[0] == "keyring_fallback"}
+    assert set() == more - ours
+    ask = {f"keyring_fallback.{name}" for name in ("bridge", "command_line", "delegation", "process", "waiting")}
+    assert set() == ours & ask
+    assert len(processes_alone) == len(processes)
+
+
+@linux
+def test_the_helper_needs_less_memory_than_the_tools_own_keyring(teller: Stage, scripted_tool: Environment) -> None:
+    """The helper's peak of memory is at most a tenth above that of the tool's own ``keyring get``."""
+    peak = "next(line for line in open('/proc/%s/status') if line.startswith('VmHWM')).split()[1]"
+    own = f"from keyring import cli\ncli.main(['get', 'https://h/', 'u'])\nprint({peak % 'self'})"
+    result = scripted_tool.run(["-c", own], env=teller.env(), check=True)
+    there = int(result.stdout.split()[-1])
+    program = """
+pid = ask()["pid"]
+tell(open("/proc/%s/status" % pid).read().split("VmHWM:")[1].split()[0])
+"""
+    (helper,) = _run(teller, program)
+    assert int(helper) <= 1.1 * there
