@@ -1,0 +1,136 @@
+"""Programs that run pip or uv for you, from an active environment that has keyring."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import machine
+from support.client_table import row
+
+if TYPE_CHECKING:
+    from support.clients import Result, Stage
+
+RUN = "run"
+ASKS = ("get_credential(URL, USERNAME)", "get_password(URL, USERNAME)")  # by pip, by uv
+PIP_SET = ("PIP_KEYRING_PROVIDER=subprocess",)
+UV_SET = ("UV_KEYRING_PROVIDER=subprocess",)
+
+
+@row("build", "`python -m build`, also `--installer uv`", RUN, *ASKS, note="build chooses `subprocess` by itself")
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_build(stage: Stage, installer: str) -> None:
+    """``python -m build`` gets the build requirements into an isolated environment."""
+    project = stage.project("app")
+
+    def build(us: bool) -> Result:  # noqa: FBT001
+        requirements = ("build", "uv") if installer == "uv" else ("build[virtualenv]",)
+        client = stage.client(*requirements, us=us)
+        return stage.module(client, "build", "--wheel", "--installer", installer, cwd=project)
+
+    stage.proves("/flit", build)
+
+
+@row("pipx", "`pipx install`", RUN, *ASKS, varies=True, note="pipx chooses `subprocess` by itself")
+def test_pipx(stage: Stage) -> None:
+    """``pipx install`` from the active environment, with pip."""
+
+    def install(us: bool) -> Result:  # noqa: FBT001
+        variables = {"PIPX_HOME": os.fspath(stage.folder / "pipx"), "PIPX_BIN_DIR": os.fspath(stage.folder / "bin")}
+        argv = ("pipx", "install", "--backend", "pip", "--python", os.fspath(stage.python), "kf-app")
+        return stage.module(stage.client("pipx", us=us), *argv, **variables)
+
+    stage.proves("/kf-app", install)
+
+
+@row("pipx", "`pipx install --backend uv`", RUN, ASKS[1], needs=UV_SET)
+def test_pipx_with_uv(stage: Stage) -> None:
+    """``pipx install`` from the active environment, with uv."""
+
+    def install(us: bool) -> Result:  # noqa: FBT001
+        variables = {"PIPX_HOME": os.fspath(stage.folder / "pipx"), "PIPX_BIN_DIR": os.fspath(stage.folder / "bin")}
+        argv = ("pipx", "install", "--backend", "uv", "--python", os.fspath(stage.python), "kf-app")
+        return stage.module(stage.client("pipx", "uv", us=us), *argv, UV_KEYRING_PROVIDER="subprocess", **variables)
+
+    stage.proves("/kf-app", install)
+
+
+TOX = """\
+[tox]
+env_list = one
+no_package = true
+[testenv]
+deps = six
+pass_env =
+    STUB_TOKENS_*
+commands = python -c "import six"
+"""
+
+
+@row(
+    "tox",
+    "`tox`: the dependencies of an environment",
+    RUN,
+    ASKS[0],
+    needs=PIP_SET,
+    note="`pass_env` has to name what the provider reads",
+)
+def test_tox(stage: Stage) -> None:
+    """tox installs what an environment needs."""
+    project = stage.project("app")
+    (project / "tox.ini").write_text(TOX, encoding="utf-8")
+    stage.proves(
+        "/six",
+        lambda us: stage.module(stage.client("tox", us=us), "tox", cwd=project, PIP_KEYRING_PROVIDER="subprocess"),
+    )
+
+
+NOX = """\
+import nox
+
+@nox.session
+def one(session):
+    session.install("six")
+    session.run("python", "-c", "import six")
+"""
+
+
+@row("nox", "`session.install`, also with `--default-venv-backend uv`", RUN, *ASKS, needs=PIP_SET + UV_SET)
+@pytest.mark.parametrize("backend", ["virtualenv", "uv"])
+def test_nox(stage: Stage, backend: str) -> None:
+    """nox installs what a session needs."""
+    project = stage.project("app")
+    (project / "noxfile.py").write_text(NOX, encoding="utf-8")
+
+    def nox(us: bool) -> Result:  # noqa: FBT001
+        client = stage.client(*(("nox", "uv") if backend == "uv" else ("nox",)), us=us)
+        variables = {"PIP_KEYRING_PROVIDER": "subprocess", "UV_KEYRING_PROVIDER": "subprocess"}
+        return stage.module(client, "nox", "--default-venv-backend", backend, cwd=project, **variables)
+
+    stage.proves("/six", nox)
+
+
+@row("hatch", "`hatch run`: the dependencies of an environment, also with uv", RUN, *ASKS, needs=PIP_SET + UV_SET)
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_hatch_environment(stage: Stage, installer: str) -> None:
+    """hatch installs what an environment needs."""
+    environment = [
+        "[tool.hatch.envs.default]",
+        'dependencies = ["six"]',
+        "skip-install = true",
+        f'installer = "{installer}"',
+    ]
+    project = stage.project("app", *environment)
+    variables = {
+        "PIP_KEYRING_PROVIDER": "subprocess",
+        "UV_KEYRING_PROVIDER": "subprocess",
+        "HATCH_ENV_TYPE_VIRTUAL_UV_PATH": machine.uv(),
+    }
+
+    def run(us: bool) -> Result:  # noqa: FBT001
+        argv = ("hatch", "--data-dir", os.fspath(stage.folder / f"data-{us}"), "run", "python", "-c", "import six")
+        return stage.module(stage.client("hatch", us=us), *argv, cwd=project, **variables)
+
+    stage.proves("/six", run)
