@@ -72,9 +72,10 @@ def _pins(examination: Examination) -> Iterator[Cause]:
     """What is wrong with the backend that the user has selected."""
     now = examination.survey
     settings = now.settings
-    if "selected" not in settings.sources:
+    empty = examination.me.broken.startswith("ValueError: Empty module name")
+    if "selected" not in settings.sources and not empty:
         return
-    source, name = settings.sources["selected"], settings.selected
+    source, name = settings.sources.get("selected", settings.file), settings.selected
     said, command, edit = f"PYTHON_KEYRING_BACKEND={name}", _unset(source, now.here.platform), ""
     if source == settings.file:
         said, command = f"'default-keyring = {name}' in {source}", ""
@@ -102,14 +103,17 @@ def _pins(examination: Examination) -> Iterator[Cause]:
 
 def _keyring(examination: Examination) -> Iterator[Cause]:
     """What is wrong with this environment's keyring otherwise."""
-    me, here = examination.me, examination.survey.here
-    selected = "selected" in examination.survey.settings.sources
-    if me.error or (me.broken and not selected):
-        yield Cause(
-            "keyring-broken",
-            f"The keyring of this environment cannot be used: {me.error or me.broken}",
-            command=f"uv pip install --python {cures.quoted(here.prefix, here.platform)} --reinstall keyring",
-        )
+    me, here, settings = examination.me, examination.survey.here, examination.survey.settings
+    if not me.error and (not me.broken or any(_pins(examination))):
+        return
+    unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
+    reinstall = f"uv pip install --python {cures.quoted(here.prefix, here.platform)} --reinstall keyring"
+    yield Cause(
+        "keyring-broken",
+        f"The keyring of this environment cannot be used: {me.error or me.broken}",
+        command="" if unread else reinstall,
+        edit=f"correct {settings.file}, or remove it" if unread else "",
+    )
 
 
 def _tools(examination: Examination) -> Iterator[Cause]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from . import clients, cures, hints, trust
 from .cause import Cause
+from .discovery import Tool
 from .doctor import Examination
 from .uv_config import Index
 
@@ -40,13 +41,14 @@ def _first_on_path(examination: Examination) -> Iterator[Cause]:
             problem=wanted,
         )
         return
-    tools = [tool.root or tool.path for tool in examination.findings.tools]
-    if found.mine or found.ours or found.ours is None or _is_one_of(found, tools):
+    tools = examination.findings.tools
+    able = [tool for tool in tools if tool.content.providers or not tool.known]
+    if found.mine or found.ours or found.ours is None or _is_one_of(found, able or list(tools)):
         return
     registry = hints.registry_of(examination.service)
     if registry and any(hints.serves(registry, one.distribution) for one in found.content.providers):
         return
-    tool = examination.findings.tools[0] if examination.findings.tools else None
+    tool = able[0] if able else None
     uv = bool(shutil.which("uv", path=here.environ.get("PATH", "")))
     yield Cause(
         "missing-there",
@@ -56,8 +58,8 @@ def _first_on_path(examination: Examination) -> Iterator[Cause]:
     )
 
 
-def _is_one_of(found: clients.Keyring, roots: list[str]) -> bool:
-    identities = [trust.identity(root) for root in roots]
+def _is_one_of(found: clients.Keyring, tools: list[Tool]) -> bool:
+    identities = [trust.identity(tool.root or tool.path) for tool in tools]
     return any(trust.identity(path) in identities for path in filter(None, (found.root, found.path)))
 
 

@@ -218,16 +218,13 @@ def _index(url: str, name: str, authenticate: str, source: str, environ: Mapping
 
 
 def _merged(indexes: list[Index]) -> tuple[Index, ...]:
-    """Return one index for each name and URL: the first counts, but a "never" for its URL (seen with uv 0.13.9)."""
+    """Return the first index for each name and URL. Where two rules stand for one URL uv 0.13.9 takes one by chance."""
     merged: dict[str, Index] = {}
     names: set[str] = set()
     for index in indexes:
-        if index.name and index.name in names:
-            continue
-        names.add(index.name)
-        known = merged.setdefault(index.url, index)
-        if index.authenticate == "never":
-            merged[index.url] = known._replace(authenticate="never")
+        if not index.name or index.name not in names:
+            merged.setdefault(index.url, index)
+            names.add(index.name)
     return tuple(merged.values())
 
 

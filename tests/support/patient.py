@@ -1,0 +1,110 @@
+"""Somebody for the doctor to look at: a person's home, an environment with us, a tool, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import environments, machine
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Mapping
+
+CANARY = "canary-password-of-the-provider"
+AZURE = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
+USERNAME = "VssSessionToken"
+
+
+class Finding(NamedTuple):
+    """What the doctor said: its exit status, its text, and its JSON document."""
+
+    status: int
+    text: str
+    document: dict[str, Any]
+
+    @property
+    def problems(self) -> list[str]:
+        """The names of the causes that keep it from working."""
+        return [cause["name"] for cause in self.document["causes"] if cause["problem"]]
+
+    @property
+    def notes(self) -> list[str]:
+        """The names of the others."""
+        return [cause["name"] for cause in self.document["causes"] if not cause["problem"]]
+
+    @property
+    def cause(self) -> dict[str, Any]:
+        """The only cause that is a problem."""
+        (cause,) = (cause for cause in self.document["causes"] if cause["problem"])
+        return dict(cause)
+
+
+@dataclass
+class Patient:
+    """A person with an environment, at work in *folder*. The person's tool has the provider ``stub-tokens``."""
+
+    environment: environments.Environment
+    home: Path
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tool(self) -> environments.Environment:
+        """The environment of the person's global keyring, where they have one."""
+        return environments.Environment(self.home / ".local" / "share" / "uv" / "tools" / "keyring")
+
+    def with_tool(self, tool: environments.Tool) -> Patient:
+        """Give the person a copy of a tool, to be changed at will, that has a token for Azure's host."""
+        # links instead of copies of the packages: nobody edits them
+        shutil.copytree(tool.environment.root, self.tool.root, symlinks=True, copy_function=os.link)
+        return self.with_tokens({"pkgs.dev.azure.com": CANARY})
+
+    def with_tokens(self, tokens: Mapping[str, str]) -> Patient:
+        """Give the provider the tokens of some hosts."""
+        file = self.home / "tokens.json"
+        file.write_text(json.dumps(tokens), encoding="utf-8")
+        self.variables["STUB_TOKENS_FILE"] = os.fspath(file)
+        return self
+
+    def with_configuration(self, text: str) -> Path:
+        """Write the person's keyringrc.cfg."""
+        file = self.home / ".config" / "python_keyring" / "keyringrc.cfg"
+        if machine.WINDOWS:
+            file = Path(os.environ["LOCALAPPDATA"]) / "Python Keyring" / "keyringrc.cfg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def env(self, **variables: str) -> dict[str, str]:
+        """The variables in the person's terminal, the environment being active; *variables* has the last word."""
+        return {**self.environment.activated({**os.environ, **self.variables}), **variables}
+
+    def run(self, *args: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """``keyring-fallback ARGS``; what it prints never holds the password."""
+        argv = [self.environment.script("keyring-fallback"), *args]
+        result = environments.run(argv, env=self.env(**variables), cwd=self.folder)
+        assert CANARY not in result.stdout + result.stderr
+        assert "Traceback" not in result.stdout + result.stderr, result.stderr
+        return result
+
+    def see_the_doctor(self, *args: str, **variables: str) -> Finding:
+        """``keyring-fallback doctor ARGS``, and the same as JSON: they agree on what is wrong."""
+        text = self.run("doctor", *args, **variables)
+        data = self.run("doctor", "--json", *args, **variables)
+        document = json.loads(data.stdout)
+        assert text.returncode == data.returncode == (0 if document["works"] else 1), text.stdout + text.stderr
+        assert ("It works." in text.stdout, "It does not work." in text.stdout) == (
+            document["works"],
+            not document["works"],
+        )
+        for cause in document["causes"]:
+            assert not cause["command"] or f"\n     $ {cause['command']}\n" in text.stdout
+            assert cause["edit"].split() == [] or cause["edit"].split()[0] in text.stdout
+            assert cause["text"].split()[-1] in text.stdout
+            assert not cause["problem"] or cause["command"] or cause["edit"], "a problem without a cure"
+        return Finding(text.returncode, text.stdout, document)

@@ -1,0 +1,373 @@
+"""The doctor names what is wrong, and what mends it: each cause made real, and a look at what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import environments, machine, providers
+from support.patient import AZURE, CANARY, USERNAME, Patient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
+posix = pytest.mark.skipif(machine.WINDOWS, reason="there are no such permissions and scripts on Windows")
+
+
+@pytest.fixture
+def ill(
+    shared_environments: environments.Environments, python: Path, wheel: Path, home: Path, tmp_path: Path
+) -> Patient:
+    """A person without any global keyring."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Patient(shared_environments.get(python, "keyring", wheel), home, folder)
+
+
+@pytest.fixture
+def patient(ill: Patient, shared_environments: environments.Environments, python: Path, stub_tokens: Path) -> Patient:
+    """A person with all that it takes."""
+    return ill.with_tool(shared_environments.uv_tool(python, stub_tokens))
+
+
+def test_healthy(patient: Patient) -> None:
+    """Exit 0 where all is well: who answered, the user name, the length of the password, no cause."""
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (0, []) == (finding.status, finding.document["causes"])
+    (lookup,) = finding.document["lookups"]
+    assert ("answer", USERNAME, len(CANARY)) == (lookup["outcome"], lookup["username"], lookup["length"])
+    (asked,) = lookup["asked"]
+    assert (str(patient.tool.root), "stub_tokens.StubTokens") == (asked["who"], asked["answered_by"])
+    assert 0 < asked["milliseconds"] <= lookup["milliseconds"]
+    assert f"user name {USERNAME}, password of {len(CANARY)} characters" in finding.text
+    (tool,) = finding.document["tools"]
+    assert [("stub-tokens", "1.0")] == [(one["distribution"], one["version"]) for one in tool["providers"]]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", tool["python"])
+    assert re.fullmatch(r"\d+\.\d+.*", tool["keyring"])
+    assert ("uv tool", True) == (tool["source"], tool["known"])
+    assert finding.document["clients"]["uv"]["is_this_environment"]
+    assert finding.document["selected"] == finding.document["backends"][0]["name"]
+
+
+def test_healthy_without_service(patient: Patient) -> None:
+    """Without a service nobody is asked for anything, and exit 0 says that nothing is in the way."""
+    finding = patient.see_the_doctor(STUB_TOKENS_FILE="/nowhere")
+    assert (0, [], []) == (finding.status, finding.document["causes"], finding.document["lookups"])
+    assert "Lookup" not in finding.text
+
+
+def test_user_name_in_the_url(patient: Patient) -> None:
+    """A URL as it stands in an index's settings, with a user name: that one is asked for, and no password is shown."""
+    finding = patient.see_the_doctor(AZURE.replace("://", f"://me:{CANARY}@"))
+    assert (0, "me", AZURE) == (finding.status, finding.document["username"], finding.document["service"])
+    assert "me" == finding.document["lookups"][0]["username"]
+
+
+def test_no_global_tool(ill: Patient) -> None:
+    """There is none: the command that installs one, with the provider for the host where that is known."""
+    assert "uv tool install keyring --with PROVIDER" == ill.see_the_doctor().cause["command"]
+    finding = ill.see_the_doctor(AZURE)
+    assert ("no-tool", 1) == (finding.cause["name"], finding.status)
+    assert "uv tool install keyring --with artifacts-keyring" == finding.cause["command"]
+
+
+def test_no_provider_for_the_host(patient: Patient, stub_tokens: Path) -> None:
+    """The tool has none for this host: the command that adds it, and keeps what the tool has."""
+    finding = patient.see_the_doctor(GOOGLE)
+    assert "no-provider" == finding.cause["name"]
+    expected = f"uv tool install keyring --with {stub_tokens} --with keyrings.google-artifactregistry-auth"
+    assert expected == finding.cause["command"]
+    assert "Google Artifact Registry" in finding.cause["text"]
+
+
+def test_no_provider_at_all(ill: Patient, shared_environments: environments.Environments, python: Path) -> None:
+    """The tool has none at all, as after ``uv tool install keyring``."""
+    ill.with_tool(shared_environments.uv_tool(python))
+    finding = ill.see_the_doctor()
+    assert ("no-provider", "uv tool install keyring --with PROVIDER") == (
+        finding.cause["name"],
+        finding.cause["command"],
+    )
+    assert "artifacts-keyring (Azure Artifacts)" in finding.cause["edit"]
+    finding = ill.see_the_doctor(AZURE, USERNAME)
+    assert "uv tool install keyring --with artifacts-keyring" == finding.cause["command"]
+
+
+def test_a_provider_raises(patient: Patient) -> None:
+    """The provider's own message is shown, and the command that asks it alone says the same and no password."""
+    finding = patient.see_the_doctor(AZURE, USERNAME, STUB_TOKENS_FILE="/nowhere/tokens.json")
+    assert "provider-failed" == finding.cause["name"]
+    assert "FileNotFoundError: [Errno 2] No such file or directory: '/nowhere/tokens.json'" in finding.cause["text"]
+    if not machine.WINDOWS:
+        env = patient.env(STUB_TOKENS_FILE="/nowhere/tokens.json")
+        alone = environments.run(["/bin/sh", "-c", finding.cause["command"]], env=env)
+        assert ("", True) == (alone.stdout, "/nowhere/tokens.json" in alone.stderr)
+        alone = environments.run(["/bin/sh", "-c", finding.cause["command"]], env=patient.env())
+        assert (0, "") == (alone.returncode, alone.stdout)
+
+
+def test_a_backend_here_raises(patient: Patient, tmp_path: Path) -> None:
+    """A backend of this environment that raises is named, with its message and without what turned out to be secret."""
+    source = (
+        "from keyring.backend import KeyringBackend\n"
+        "class Locked(KeyringBackend):\n priority = 5\n"
+        f" def get_password(self, s, u): raise RuntimeError('locked {CANARY}')\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "locked-store", source), tmp_path / "site")
+    patient.variables["PYTHONPATH"] = str(tmp_path / "site")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (0, []) == (finding.status, finding.document["causes"])
+    patient.variables["STUB_TOKENS_FILE"] = "/nowhere"
+    providers.unpack(
+        providers.make_provider(tmp_path / "w", "locked-store", source.replace(f" {CANARY}", "")), tmp_path / "site"
+    )
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    texts = [cause["text"] for cause in finding.document["causes"]]
+    assert ["provider-failed", "provider-failed"] == finding.problems
+    assert "locked_store.Locked failed: RuntimeError: locked." in texts
+
+
+def test_another_user_name(
+    ill: Patient, shared_environments: environments.Environments, python: Path, demo_store: Path
+) -> None:
+    """There is an answer, but for another user name: which one, and how the URL has to look."""
+    ill.with_tool(shared_environments.uv_tool(python, demo_store))
+    store = ill.home / "store.json"
+    store.write_text(f'{{"{AZURE}": {{"right": "{CANARY}"}}}}')
+    finding = ill.see_the_doctor(AZURE, "wrong", DEMO_STORE_FILE=str(store))
+    assert "other-username" == finding.cause["name"]
+    assert f"use the user name right, in a URL: {AZURE.replace('://', '://right@')}" == finding.cause["edit"]
+    assert 0 == ill.see_the_doctor(AZURE, "right", DEMO_STORE_FILE=str(store)).status
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_a_selected_backend(patient: Patient, where: str) -> None:
+    """PYTHON_KEYRING_BACKEND or ``default-keyring`` selects a backend, and nothing else is asked."""
+    null = "keyring.backends.null.Keyring"
+    if where == "variable":
+        patient.variables["PYTHON_KEYRING_BACKEND"] = null
+        cure = ("unset PYTHON_KEYRING_BACKEND", "")
+    else:
+        file = patient.with_configuration(f"[backend]\ndefault-keyring = {null}\n")
+        cure = ("", f"remove 'default-keyring' from [backend] in {file}")
+    for arguments in ((), (AZURE, USERNAME)):
+        finding = patient.see_the_doctor(*arguments)
+        assert "backend-selected" == finding.cause["name"]
+        if not machine.WINDOWS:
+            assert cure == (finding.cause["command"], finding.cause["edit"])
+    assert null == finding.document["selected"]
+
+
+@pytest.mark.parametrize("name", ["no_such_module.Keyring", "keyring.backends.null.NoSuchClass", ""])
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_a_selected_backend_that_is_missing(patient: Patient, where: str, name: str) -> None:
+    """The backend that is selected is missing, so that keyring crashes before any plugin is loaded: the doctor starts."""
+    if where == "variable":
+        patient.variables["PYTHON_KEYRING_BACKEND"] = name
+    else:
+        patient.with_configuration(f"[backend]\ndefault-keyring = {name}\n")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "selected-backend-missing" == finding.cause["name"]
+    assert str(patient.environment.root) in finding.cause["text"]
+    assert str(patient.tool.root) in finding.cause["text"], "it is missing there, too"
+    assert [] == finding.document["lookups"]
+    wanted = "default-keyring" if where == "file" else "PYTHON_KEYRING_BACKEND"
+    assert wanted in finding.cause["command"] + finding.cause["edit"]
+
+
+def test_a_configuration_that_keyring_cannot_read(patient: Patient) -> None:
+    """keyringrc.cfg is no configuration: keyring itself fails, and it is the file that is to be corrected."""
+    file = patient.with_configuration("enabled = true\n")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "keyring-broken" == finding.cause["name"]
+    assert f"correct {file}, or remove it" == finding.cause["edit"]
+
+
+def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
+    """``default-keyring`` names ours, in the one file for all: lookups work here, and the tool's own keyring does not."""
+    patient.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (0, ["selected-backend-missing"]) == (finding.status, finding.notes)
+    assert str(patient.tool.root) in finding.document["causes"][0]["text"]
+    assert str(patient.environment.root) not in finding.document["causes"][0]["text"]
+
+
+@posix
+@pytest.mark.parametrize("how", ["gone", "does not start", "has a broken keyring"])
+def test_broken_interpreter(patient: Patient, how: str, stub_tokens: Path) -> None:
+    """The tool's interpreter is gone, does not start, or its keyring cannot be imported: the command that reinstalls."""
+    if how == "has a broken keyring":
+        (patient.tool.site_packages / "keyring" / "core.py").unlink()
+    else:
+        patient.tool.python.unlink()
+        if how == "gone":
+            patient.tool.python.symlink_to("/nowhere/python")
+        else:
+            patient.tool.python.write_text("#!/bin/sh\necho 'it is all wrong' >&2\nexit 3\n")
+            patient.tool.python.chmod(0o755)
+    reason = {
+        "gone": "is missing",
+        "does not start": "ended with exit status 3 (it is all wrong)",
+        "has a broken keyring": "its keyring cannot be used: ",
+    }[how]
+    for arguments in ((), (AZURE, USERNAME)):
+        finding = patient.see_the_doctor(*arguments)
+        assert "broken" in finding.problems
+        cause = next(cause for cause in finding.document["causes"] if cause["name"] == "broken")
+        assert reason in cause["text"]
+        assert f"uv tool install keyring --with {stub_tokens}" == cause["command"]
+
+
+@posix
+def test_untrusted(patient: Patient) -> None:
+    """Everybody can write to the tool: the command that ends this, and then it works."""
+    patient.tool.root.chmod(0o777)
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert ("untrusted", f"chmod o-w {patient.tool.root}") == (finding.cause["name"], finding.cause["command"])
+    environments.run(["/bin/sh", "-c", finding.cause["command"]], check=True)
+    assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
+
+
+def test_in_the_project(patient: Patient) -> None:
+    """The only keyring lies in the project that the person works on: how to say that it is meant."""
+    inside = patient.folder / "tools"
+    shutil.move(patient.tool.root, inside)
+    os.symlink(inside, patient.tool.root, target_is_directory=True)
+    patient.variables["UV_TOOL_DIR"] = str(patient.folder)
+    os.rename(inside, patient.folder / "keyring")
+    patient.tool.root.unlink()
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "untrusted" == finding.cause["name"]
+    assert f"'tool = {patient.folder / 'keyring'}'" in finding.cause["edit"]
+    patient.with_configuration(f"[fallback]\ntool = {patient.folder / 'keyring'}\n")
+    assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_switched_off(patient: Patient, where: str) -> None:
+    """The person switched us off: where."""
+    if where == "variable":
+        patient.variables["KEYRING_PROPERTY_FALLBACK_ENABLED"] = "no"
+        wanted = "KEYRING_PROPERTY_FALLBACK_ENABLED"
+    else:
+        wanted = str(patient.with_configuration("[fallback]\nenabled = off\n"))
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "switched-off" == finding.cause["name"]
+    assert wanted in finding.cause["command"] + finding.cause["edit"]
+    assert 1 == len(finding.document["tools"]), "what there would be is shown all the same"
+
+
+def test_left_over_mark(patient: Patient) -> None:
+    """The mark of what we start has come into the person's environment."""
+    finding = patient.see_the_doctor(AZURE, USERNAME, KEYRING_FALLBACK_NESTED="1")
+    assert "nested" == finding.cause["name"]
+    if not machine.WINDOWS:
+        assert "unset KEYRING_FALLBACK_NESTED" == finding.cause["command"]
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_service_excluded(patient: Patient, where: str) -> None:
+    """The setting ``services`` leaves the service out: what to add, and where."""
+    if where == "variable":
+        patient.variables["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*.pkg.dev"
+        wanted = "add pkgs.dev.azure.com to 'services' in KEYRING_PROPERTY_FALLBACK_SERVICES"
+    else:
+        file = patient.with_configuration("[fallback]\nservices = *.pkg.dev\n")
+        wanted = f"add pkgs.dev.azure.com to 'services' in [fallback] of {file}"
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert ("service-excluded", wanted) == (finding.cause["name"], finding.cause["edit"])
+    assert 0 == patient.see_the_doctor().status
+
+
+@pytest.mark.parametrize("service", ["pkgs.dev.azure.com", "poetry-repository-feed", "feed"])
+def test_not_a_url(patient: Patient, service: str) -> None:
+    """A bare host, or a name: providers answer for URLs only."""
+    finding = patient.with_tokens({}).see_the_doctor(service, USERNAME)
+    assert "not-a-url" == finding.cause["name"]
+    url = "https://pkgs.dev.azure.com/..." if "azure" in service else "https://HOST/..."
+    assert f"keyring-fallback doctor {url}" == finding.cause["command"]
+
+
+def test_no_answer(patient: Patient, stub_tokens: Path) -> None:
+    """Nobody has an answer for an unknown host, and nothing is wrong: what to look at."""
+    finding = patient.see_the_doctor("https://registry.example/simple/", USERNAME)
+    assert "no-answer" == finding.cause["name"]
+    assert str(patient.tool.root) in finding.cause["text"]
+    assert f"uv tool install keyring --with {stub_tokens} --with PROVIDER" == finding.cause["command"]
+
+
+@pytest.mark.parametrize("value", ["/nowhere/keyring", "relative"])
+def test_setting_that_leads_nowhere(patient: Patient, value: str) -> None:
+    """The setting ``tool`` names what is not there: nothing is searched for instead. Without sense, it is not used."""
+    finding = patient.see_the_doctor(AZURE, USERNAME, KEYRING_PROPERTY_FALLBACK_TOOL=value)
+    if value == "relative":
+        assert (0, ["setting-without-sense"]) == (finding.status, finding.notes)
+    else:
+        assert "setting-unusable" == finding.cause["name"]
+        assert "/nowhere/keyring" in finding.cause["text"]
+        assert "KEYRING_PROPERTY_FALLBACK_TOOL" in finding.cause["edit"]
+
+
+def test_this_environment_has_no_keyring(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
+    """keyring is gone from this environment: the doctor starts, and names the command that brings it back."""
+    environment = environments.create(tmp_path / "env", python, "keyring", wheel)
+    environment.uninstall("keyring")
+    patient.environment = environment
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "keyring-broken" == finding.cause["name"]
+    assert f"uv pip install --python {environment.root} --reinstall keyring" == finding.cause["command"]
+    argv = [machine.uv(), *finding.cause["command"].split()[1:]]
+    environments.run(argv, env=machine.building(), check=True)
+    assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
+
+
+def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
+    """A backend of this environment never answers: the doctor does, and says who it is."""
+    source = (
+        "import time\nfrom keyring.backend import KeyringBackend\n"
+        "class Stuck(KeyringBackend):\n priority = 9.5\n def get_password(self, s, u): time.sleep(600)\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "stuck-store", source), tmp_path / "site")
+    env = patient.env(PYTHONPATH=str(tmp_path / "site"), KEYRING_PROPERTY_FALLBACK_TIMEOUT="1")
+    program = "from keyring_fallback import cli, probing; probing.LOCAL_SECONDS = 5; raise SystemExit(cli.main())"
+    result = patient.environment.run(["-c", program, "doctor", AZURE, USERNAME], env=env)
+    assert 1 == result.returncode
+    assert "stuck_store.Stuck was asked and gave no answer in time." in " ".join(result.stdout.split())
+
+
+def test_a_crash_of_keyring_is_no_crash_of_the_doctor(patient: Patient, tmp_path: Path) -> None:
+    """A backend that ends the process takes keyring with it, and is a cause like others."""
+    providers.unpack(providers.make_provider(tmp_path / "w", "crashing", "import os\nos._exit(7)\n"), tmp_path / "site")
+    finding = patient.see_the_doctor(AZURE, USERNAME, PYTHONPATH=str(tmp_path / "site"))
+    assert "keyring-broken" == finding.cause["name"]
+    assert "exit status 7" in finding.cause["text"]
+
+
+def test_a_tool_without_a_known_interpreter(patient: Patient, tmp_path: Path) -> None:
+    """A shell shim is a tool too: it is asked through its command line, and that is said."""
+    if machine.WINDOWS:
+        pytest.skip("shell shims are for POSIX")
+    shim = tmp_path / "shims" / "keyring"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {patient.tool.script("keyring")} "$@"\n')
+    shim.chmod(0o755)
+    finding = patient.see_the_doctor(AZURE, USERNAME, KEYRING_PROPERTY_FALLBACK_TOOL=str(shim))
+    assert (0, []) == (finding.status, finding.document["causes"])
+    assert "asked through its command line" in finding.text
+
+
+def test_in_the_tool_itself(patient: Patient, wheel: Path, python: Path, stub_tokens: Path, tmp_path: Path) -> None:
+    """In a global keyring that has us, too, it answers for itself, and nothing is wrong."""
+    tool = environments.uv_tool(tmp_path / "other", python, stub_tokens, wheel)
+    patient.home, patient.environment = tool.home, tool.environment
+    variables = machine.home_variables(tool.home)
+    patient.variables.update(variables)
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (0, True) == (finding.status, finding.document["environment"]["is_tool"])
