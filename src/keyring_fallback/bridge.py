@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from keyring import errors
 
@@ -16,6 +16,7 @@ from .errors import ProviderError, ToolError
 from .hidden import Hidden
 from .hints import shown
 from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
+from .records import Record
 from .waiting import Waiting, has_unseen_stderr
 
 HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_helper.py")
@@ -35,7 +36,7 @@ _ERRORS = {
 }
 
 
-class Setup(NamedTuple):
+class Setup(Record):
     """Which of a tool's backends are asked; see the helper's set-up line."""
 
     everything: bool
@@ -44,7 +45,7 @@ class Setup(NamedTuple):
     skip: tuple[str, ...]
 
 
-class Call(NamedTuple):
+class Call(Record):
     """One call of keyring's: the method's name and its arguments."""
 
     method: str
@@ -53,7 +54,7 @@ class Call(NamedTuple):
     password: Hidden | None = None
 
 
-class Reply(NamedTuple):
+class Reply(Record):
     """What a tool said.
 
     Attributes:
@@ -73,7 +74,7 @@ class Reply(NamedTuple):
         return f"<reply of {self.backend or 'nobody'}>"
 
 
-class Invocation(NamedTuple):
+class Invocation(Record):
     """How a tool is run: its program and arguments, its environment, its name in messages, and the time limit."""
 
     arguments: tuple[str, ...]

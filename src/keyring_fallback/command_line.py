@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from keyring import errors
 
@@ -14,6 +14,7 @@ from .bridge import Call, Invocation, Reply
 from .errors import ProviderError, ToolError
 from .hidden import Hidden
 from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
+from .records import Record
 from .waiting import Waiting
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
@@ -61,7 +62,7 @@ def ask(invocation: Invocation, call: Call) -> Reply:
     return Reply(answer, invocation.name if answer is not None else "")
 
 
-class _Outcome(NamedTuple):
+class _Outcome(Record):
     """What running a tool's keyring has come to: whether it knew the options, what it found and what it printed."""
 
     understood: bool

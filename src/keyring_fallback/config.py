@@ -6,7 +6,9 @@ import configparser
 import os
 import sys
 from collections.abc import Mapping
-from typing import Callable, NamedTuple
+from typing import Callable
+
+from .records import Record
 
 #: What keyring itself calls its configuration file (keyring 25.7.0, core.py).
 FILE_NAME = "keyringrc.cfg"
@@ -17,7 +19,7 @@ _MAX_BYTES = 1 << 20
 _TRUE, _FALSE = ("1", "yes", "true", "on"), ("0", "no", "false", "off")
 
 
-class Settings(NamedTuple):
+class Settings(Record):
     """What the user has set.
 
     Attributes:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from . import environment, executable, places, trust
+from .records import Record
 
 #: The source of the tools that the user has named.
 SETTING = "setting"
 
 
-class Here(NamedTuple):
+class Here(Record):
     """This environment and what surrounds it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Here(NamedTuple):
     uid: int
 
 
-class Tool(NamedTuple):
+class Tool(Record):
     """A globally installed keyring.
 
     Attributes:
@@ -77,7 +77,7 @@ class Tool(NamedTuple):
         return os.path.realpath(self.root or self.interpreter or self.path)
 
 
-class Refusal(NamedTuple):
+class Refusal(Record):
     """A candidate that was turned down: how and where it was found, and why it is not used."""
 
     source: str
@@ -85,7 +85,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-class Findings(NamedTuple):
+class Findings(Record):
     """What `find` has found.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from .records import Record
 
 #: The group in which backends are registered (keyring 25.7.0, backend.py).
 GROUP = "keyring.backends"
@@ -27,7 +28,7 @@ _HARMLESS_PTH_END = "-nspkg.pth"
 _OURS = ("keyring", "keyring-fallback")
 
 
-class Provider(NamedTuple):
+class Provider(Record):
     """A distribution's entry point for keyring: its name and version, and the value, as in ``package.module:Class``."""
 
     distribution: str
@@ -40,7 +41,7 @@ class Provider(NamedTuple):
         return self.value.partition(":")[0].partition("[")[0].strip()
 
 
-class Content(NamedTuple):
+class Content(Record):
     """What site-packages hold.
 
     Attributes:

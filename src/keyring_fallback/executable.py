@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from . import environment, places
+from .records import Record
 
 _HEAD_BYTES = 4096
 #: The largest of the launchers on Windows has some 200 kilobytes; what is larger is none of them.
@@ -18,7 +18,7 @@ _EXEC, _TAIL = "'''exec' ", '"$0" "$@"'
 _BESIDE = ('"$(dirname -- "$(realpath -- "$0")")"/', '"$(CDPATH= cd -- "$(dirname -- "$0")" && echo "$PWD")"/')
 
 
-class Target(NamedTuple):
+class Target(Record):
     """What an executable runs.
 
     Attributes:

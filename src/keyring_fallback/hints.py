@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from .records import Record
 
-class Registry(NamedTuple):
+
+class Registry(Record):
     """A kind of package registry.
 
     Attributes:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import NamedTuple
+
+from .records import Record
 
 #: What a row's path names.
 ENVIRONMENT, FOLDER = "environment", "folder"
 PATH, CONDA = "PATH", "conda base"
 
 
-class Place(NamedTuple):
+class Place(Record):
     """Where to look.
 
     Attributes:

@@ -10,7 +10,9 @@ import signal
 import subprocess
 import threading
 import time
-from typing import IO, Callable, NamedTuple, Protocol
+from typing import IO, Callable, Protocol
+
+from .records import Record
 
 #: Bytes that a pipe takes without its reader (POSIX: PIPE_BUF, Windows: the size that subprocess asks for).
 _PIPE_BYTES = 4096
@@ -39,7 +41,7 @@ class ReplyTooLargeError(Exception):
     """A program wrote more on stdout than any answer has."""
 
 
-class Heard(NamedTuple):
+class Heard(Record):
     """Something that the program wrote: where (``stdout`` or ``stderr``) and what; nothing at its end."""
 
     where: str

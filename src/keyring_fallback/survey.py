@@ -6,9 +6,9 @@ import fnmatch
 import os
 import sys
 import time
-from typing import NamedTuple
 
 from . import config, discovery, environment, hints
+from .records import Record
 
 #: Marks the environment of what we start: nothing in there delegates again.
 NESTED = "KEYRING_FALLBACK_NESTED"
@@ -17,7 +17,7 @@ _FRESH_SECONDS = 5.0
 _PACKAGE = __package__ or "keyring_fallback"
 
 
-class Survey(NamedTuple):
+class Survey(Record):
     """What is in force.
 
     Attributes:
