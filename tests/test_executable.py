@@ -284,6 +284,8 @@ def test_other_programs_of_windows(tmp_path: Path) -> None:
         assert Target() == executable.target(os.fspath(exe), "win32")
     os.truncate(exe, 1 << 32)
     assert Target() == executable.target(os.fspath(exe), "win32")
+    exe.write_bytes(b"MZ" * (1 << 20) + good)
+    assert Target() == executable.target(os.fspath(exe), "win32")
 
 
 def test_launcher_whose_python_is_gone(tmp_path: Path) -> None:
