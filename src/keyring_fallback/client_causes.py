@@ -92,12 +92,15 @@ def _indexes(examination: Examination) -> Iterator[Cause]:
             )
             continue
         if not index.username and index.authenticate != "always":
+            url = index.url.replace("://", f"://{username}@", 1)
             yield Cause(
                 "uv-no-username",
                 f"uv does not ask keyring for {index.url}: the index has no user name in its URL, and no "
                 f'authenticate = "always" ({index.source}).',
-                command=_with_username(index, username, examination),
-                edit="" if _is_variable(index) else f'add authenticate = "always" to this index in {index.source}',
+                command=_in_variable(index, url, examination),
+                edit=f"put a user name into its URL in {index.source}: {url}"
+                if _is_variable(index)
+                else f'add authenticate = "always" to this index in {index.source}',
             )
         yield from _too_old(examination, index)
         if not uv.asks_keyring:
@@ -144,13 +147,12 @@ def _is_variable(index: Index) -> bool:
     return not os.path.isabs(index.source)
 
 
-def _with_username(index: Index, username: str, examination: Examination) -> str:
-    """Return the command that puts a user name into the variable that names an index, if one does."""
+def _in_variable(index: Index, url: str, examination: Examination) -> str:
+    """Return the command that gives the variable which names an index another URL, where it names no other index."""
     environ = examination.survey.here.environ
     if not _is_variable(index) or len(environ.get(index.source, "").split()) != 1:
         return ""
-    name = f"{index.name}=" if index.name else ""
-    return _set(index.source, name + index.url.replace("://", f"://{username}@", 1), examination)
+    return _set(index.source, f"{index.name}={url}" if index.name else url, examination)
 
 
 def _set(variable: str, value: str, examination: Examination) -> str:

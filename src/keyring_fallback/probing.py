@@ -150,9 +150,10 @@ def _run(arguments: Sequence[str], environ: Mapping[str, str], request: dict[str
 def _listen(process: Process, deadline: float, waiting: Waiting) -> tuple[bytes, bytes, bool]:
     """Return what a program says on stdout and stderr, and whether it came to its end."""
     output = errors = b""
+    elsewhere = False
     while time.monotonic() < deadline:
-        # while a tool is asked, it is said over there who waits for it
-        elsewhere = output.rpartition(b'"event": ')[2].startswith(b'"asking", "kind": "tool"')
+        # from the moment a tool is asked, who waits for whom is said by those who ask it
+        elsewhere = elsewhere or b'"event": "asking", "kind": "tool"' in output
         heard = process.hear(min(deadline - time.monotonic(), 1.0 if elsewhere else waiting.pause()))
         if heard is None:
             continue

@@ -71,7 +71,7 @@ def as_json(examination: Examination, causes: list[Cause]) -> str:
             "tool": list(settings.tool),
             "services": list(settings.services),
             "timeout": settings.timeout,
-            "default-keyring": settings.selected,
+            "selected": settings.selected,
             "sources": dict(settings.sources),
         },
         "clients": {
@@ -83,7 +83,7 @@ def as_json(examination: Examination, causes: list[Cause]) -> str:
         "uv": {
             "files_read": uv_config.READS_FILES,
             "files": list(examination.uv.files),
-            "keyring-provider": examination.uv.provider,
+            "keyring_provider": examination.uv.provider,
             "indexes": [index._asdict() for index in examination.uv.indexes],
         },
         "lookups": [_lookup_as_data(lookup) for lookup in examination.me.lookups],

@@ -28,23 +28,29 @@ _LAUNCHER = (
 class Terminal:
     """A terminal with one program in it; to be used in a ``with``.
 
-    stdin is the null device and stdout is kept, as installers do that ask ``keyring``; stderr is kept too
-    (*stderr* ``"kept"``), is the terminal itself (``"terminal"``), or goes to the null device (``"null"``).
+    stdin is the null device; stdout and stderr are kept (``"kept"``), as installers do that ask ``keyring``, or are
+    the terminal itself (``"terminal"``).
     """
 
     def __init__(
-        self, argv: Sequence[Text], *, env: Mapping[str, str], cwd: Text | None = None, stderr: str = "kept"
+        self,
+        argv: Sequence[Text],
+        *,
+        env: Mapping[str, str],
+        cwd: Text | None = None,
+        stdout: str = "kept",
+        stderr: str = "kept",
     ) -> None:
         """Start the program *argv* in the whole environment *env*."""
         self._master, self._slave = pty.openpty()
-        kinds = {"kept": subprocess.PIPE, "terminal": self._slave, "null": subprocess.DEVNULL}
+        kinds = {"kept": subprocess.PIPE, "terminal": self._slave}
         launched = [sys.executable, "-I", "-c", _LAUNCHER, os.ttyname(self._slave), *map(os.fspath, argv)]
         self._process = subprocess.Popen(
             launched,
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=kinds[stdout],
             stderr=kinds[stderr],
             text=True,
             encoding="utf-8",
@@ -92,7 +98,7 @@ class Terminal:
         stdout, stderr = self._process.communicate(timeout=seconds)
         while self._read(0.1):
             pass
-        return subprocess.CompletedProcess([], self._process.returncode, stdout, stderr or "")
+        return subprocess.CompletedProcess([], self._process.returncode, stdout or "", stderr or "")
 
     def _read(self, seconds: float) -> bool:
         """Read what the terminal shows within some seconds; give whether there was anything."""

@@ -1,0 +1,360 @@
+"""How the doctor speaks: text of 80 columns, colours where they are wanted, JSON of a fixed form, and exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import time
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from support import environments, machine, providers, uv7003
+from support.patient import AZURE, CANARY, USERNAME, Patient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.feed import Feed
+
+if not machine.WINDOWS:
+    from support.terminal import Terminal
+
+terminals = pytest.mark.skipif(machine.WINDOWS, reason="there are no pseudo-terminals on Windows")
+
+
+@pytest.fixture
+def patient(
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    home: Path,
+    tmp_path: Path,
+    stub_tokens: Path,
+) -> Patient:
+    """A person with all that it takes."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    patient = Patient(shared_environments.get(python, "keyring", wheel), home, folder)
+    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
+
+
+TEXT = {"type": "string"}
+TEXTS = {"type": "array", "items": TEXT}
+MAYBE = {"type": ["string", "null"]}
+TRUTH = {"type": "boolean"}
+NUMBER = {"type": "integer", "minimum": 0}
+OUTCOME = {"enum": ["answer", "nothing", "failed", "unfinished"]}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    """The schema of an object with exactly these members."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _list(**properties: Any) -> dict[str, Any]:
+    """The schema of a list of such objects."""
+    return {"type": "array", "items": _object(**properties)}
+
+
+KEYRING = {
+    "anyOf": [
+        {"type": "null"},
+        _object(
+            path=TEXT,
+            environment=TEXT,
+            keyring=TEXT,
+            has_keyring_fallback={"type": ["boolean", "null"]},
+            is_this_environment=TRUTH,
+        ),
+    ]
+}
+PROVIDERS = _list(distribution=TEXT, version=TEXT, value=TEXT)
+SCHEMA = _object(
+    schema={"const": 1},
+    works=TRUTH,
+    version=TEXT,
+    environment=_object(root=TEXT, python=TEXT, keyring=TEXT, providers=PROVIDERS, is_tool=TRUTH),
+    reason=TEXT,
+    selected=TEXT,
+    backends=_list(name=TEXT, priority={"type": "number"}),
+    tools=_list(
+        source=TEXT,
+        path=TEXT,
+        root=TEXT,
+        interpreter=TEXT,
+        python=TEXT,
+        keyring=TEXT,
+        providers=PROVIDERS,
+        adds=TEXTS,
+        known=TRUTH,
+        error=TEXT,
+    ),
+    refused=_list(source=TEXT, path=TEXT, reason=TEXT),
+    settings=_object(
+        file=TEXT,
+        enabled=TRUTH,
+        tool=TEXTS,
+        services=TEXTS,
+        timeout={"type": "number"},
+        selected=TEXT,
+        sources={"type": "object", "additionalProperties": TEXT},
+    ),
+    clients=_object(uv=KEYRING, pip=KEYRING, pip_version=TEXT, pip_keyring_provider=TEXT),
+    uv=_object(
+        files_read=TRUTH,
+        files=TEXTS,
+        keyring_provider=TEXT,
+        indexes=_list(url=TEXT, name=TEXT, username=TEXT, password=TRUTH, authenticate=TEXT, source=TEXT),
+    ),
+    lookups=_list(
+        method={"enum": ["get_password", "get_credential"]},
+        outcome=OUTCOME,
+        milliseconds=NUMBER,
+        username=MAYBE,
+        length=NUMBER,
+        error=TEXT,
+        asked=_list(
+            who=TEXT,
+            kind={"enum": ["backend", "tool"]},
+            outcome=OUTCOME,
+            milliseconds=NUMBER,
+            answered_by=TEXT,
+            errors=TEXTS,
+        ),
+    ),
+    service=MAYBE,
+    username=MAYBE,
+    causes=_list(name={"type": "string", "pattern": "^[a-z-]+$"}, text=TEXT, command=TEXT, edit=TEXT, problem=TRUTH),
+)
+
+ROWS: list[tuple[list[str], dict[str, str]]] = [
+    ([], {}),
+    ([AZURE, USERNAME], {}),
+    (["https://registry.example/", "me"], {"UV_INDEX": f"a={AZURE} https://b.example"}),
+    ([AZURE], {"STUB_TOKENS_FILE": "/nowhere", "PYTHON_KEYRING_BACKEND": ""}),
+    ([AZURE], {"STUB_TOKENS_FILE": "/nowhere", "KEYRING_PROPERTY_FALLBACK_TIMEOUT": "never"}),
+    ([AZURE], {"UV_TOOL_DIR": "/nowhere", "PATH": "/nowhere"}),
+    ([AZURE], {"HOME": "/nowhere", "USERPROFILE": "/nowhere"}),
+    (["no-url\n\x1b[31m\u2028ü\udc80", "\udc81"], {}),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
+def test_form(patient: Patient, row: tuple[list[str], dict[str, str]]) -> None:
+    """The JSON document has its form, and no line of the text is wider than 80 columns but for what is to be copied."""
+    arguments, variables = row
+    if machine.WINDOWS and any("\udc80" in word for word in arguments):
+        pytest.skip("such arguments exist on POSIX only")
+    finding = patient.see_the_doctor(*arguments, **variables)
+    jsonschema.validate(finding.document, SCHEMA)
+    for line in finding.text.splitlines():
+        long = [word for word in line.split() if len(word) > 40]
+        assert len(line) <= 80 or long or line.startswith("     $ "), line
+        assert line == line.rstrip()
+    assert "\x1b" not in finding.text
+
+
+@terminals
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+)
+def test_colours(patient: Patient, variables: dict[str, str], *, coloured: bool) -> None:
+    """On a terminal there are colours, and never with NO_COLOR."""
+    argv = [patient.environment.script("keyring-fallback"), "doctor"]
+    env = patient.env(TERM="xterm", **variables) if "TERM" not in variables else patient.env(**variables)
+    with Terminal(argv, env=env, cwd=patient.folder, stdout="terminal") as terminal:
+        assert 0 == terminal.end().returncode
+    assert coloured == ("\x1b[" in terminal.shown)
+    assert "It works." in terminal.shown
+
+
+def test_usage(patient: Patient) -> None:
+    """Wrong usage is exit 2, with a line on stderr; help and version are exit 0."""
+    for arguments in ((), ("cure",), ("doctor", "a", "b", "c"), ("doctor", "--yaml")):
+        result = patient.run(*arguments)
+        assert (2, "") == (result.returncode, result.stdout)
+        assert "usage: keyring-fallback" in result.stderr
+    assert re.fullmatch(r"keyring-fallback \d+\.\d+\.\d+\n", patient.run("--version").stdout)
+    assert 0 == patient.run("doctor", "--help").returncode
+
+
+def test_as_a_module(patient: Patient) -> None:
+    """``python -m keyring_fallback doctor`` is the same command."""
+    result = patient.environment.run(["-m", "keyring_fallback", "doctor", AZURE], env=patient.env())
+    assert (0, True) == (result.returncode, result.stdout.endswith("It works.\n"))
+    result = patient.environment.run(
+        ["-m", "keyring_fallback", "doctor"], env=patient.env(PYTHON_KEYRING_BACKEND="x.y")
+    )
+    assert 1 == result.returncode
+
+
+def test_it_starts_without_keyring(patient: Patient) -> None:
+    """Nothing of the doctor imports keyring, or anything else that is not in the standard library."""
+    program = (
+        "import sys; from keyring_fallback import cli, causes, doctor, report\n"
+        "roots = {name.partition('.')[0] for name in sys.modules}\n"
+        "site = [n for n in roots if 'site-packages' in (getattr(sys.modules[n], '__file__', None) or '')]\n"
+        "print(sorted(n for n in site if not n.startswith('_')))"
+    )
+    assert "['keyring_fallback']\n" == patient.environment.run(["-c", program], env=patient.env(), check=True).stdout
+
+
+def test_any_encoding(patient: Patient) -> None:
+    """A terminal that knows ASCII only gets escapes, no crash."""
+    result = patient.run("doctor", "https://ü.example/", "ü", PYTHONIOENCODING="ascii")
+    assert (1, True) == (result.returncode, r"https://\xfc.example/" in result.stdout)
+
+
+def test_nobody_reads_on(patient: Patient) -> None:
+    """``doctor | head -1`` is no error."""
+    if machine.WINDOWS:
+        pytest.skip("a shell's pipe")
+    script = shlex.quote(str(patient.environment.script("keyring-fallback")))
+    env = patient.env()
+    result = environments.run(["/bin/sh", "-c", f"{script} doctor | true"], env=env)
+    assert ("", "") == (result.stdout, result.stderr)
+
+
+@terminals
+def test_ctrl_c(patient: Patient, tmp_path: Path) -> None:
+    """Ctrl-C ends the doctor and what it started: exit 130, no traceback."""
+    source = (
+        "import time, pathlib, os\nfrom keyring.backend import KeyringBackend\n"
+        "class Stuck(KeyringBackend):\n priority = 9.5\n"
+        " def get_password(self, s, u):\n"
+        f"  pathlib.Path({str(tmp_path / 'asked')!r}).write_text(str(os.getpid())); time.sleep(600)\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "stuck-store", source), tmp_path / "site")
+    argv = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
+    env = patient.env(PYTHONPATH=str(tmp_path / "site"))
+    with Terminal(argv, env=env, cwd=patient.folder, stdout="terminal", stderr="terminal") as terminal:
+        line = (
+            f"keyring-fallback: waiting for the keyring of this environment to answer for '{AZURE}'; Ctrl-C stops it\n"
+        )
+        terminal.until(line)
+        terminal.press("\x03")
+        assert 130 == terminal.end().returncode
+    assert "Traceback" not in terminal.shown
+    probe = int((tmp_path / "asked").read_text())
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.kill(probe, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("the probe still runs")
+
+
+@terminals
+def test_prompts_while_the_doctor_asks(
+    patient: Patient, shared_environments: environments.Environments, python: Path, tmp_path: Path
+) -> None:
+    """A provider's prompt reaches the person who asked the doctor, and one line says who waits, not two."""
+    folder = shared_environments.once(
+        "prompting", lambda path: providers.make_provider(path, "prompting", providers.source("prompting"))
+    )
+    tool = shared_environments.uv_tool(python, next(folder.glob("*.whl")))
+    argv = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
+    env = patient.env(
+        KEYRING_PROPERTY_FALLBACK_TOOL=str(tool.environment.root),
+        GATE=str(tmp_path / "gate"),
+        ASKED=str(tmp_path / "asked"),
+    )
+    with Terminal(argv, env=env, cwd=patient.folder, stderr="terminal") as terminal:
+        terminal.until("waiting for the global keyring")
+        (tmp_path / "gate").touch()
+        result = terminal.end()
+    assert (0, True) == (result.returncode, result.stdout.endswith("It works.\n"))
+    assert 1 == terminal.shown.count("waiting for")
+    assert "enter the code C0DE" in terminal.shown
+    assert "canary-password" not in terminal.shown + result.stdout
+
+
+def test_the_canary_is_nowhere(patient: Patient, tmp_path: Path) -> None:
+    """What an exception tells of the password that another one answers with is struck out."""
+    source = (
+        "from keyring.backend import KeyringBackend\nfrom keyring.credentials import SimpleCredential\n"
+        "class Talker(KeyringBackend):\n priority = 9.5\n"
+        f" def get_password(self, s, u): raise RuntimeError({f'no {CANARY}, {CANARY!r}'!r})\n"
+        " get_credential = set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "a-talker", source), tmp_path / "site")
+    for arguments in ((AZURE, USERNAME), (AZURE,), (AZURE.replace("://", f"://{USERNAME}:{CANARY}@"),)):
+        finding = patient.see_the_doctor(*arguments, PYTHONPATH=str(tmp_path / "site"))
+        assert "no ***" in json.dumps(finding.document)
+
+
+@pytest.fixture
+def story(
+    shared_environments: environments.Environments, wheel: Path, python: Path, tmp_path: Path
+) -> Iterator[tuple[uv7003.Story, Feed]]:
+    """The project of uv#7003, whose active venv has keyring, and not us."""
+    if (choice := uv7003.provider()) is None:
+        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
+    tool = shared_environments.uv_tool(*choice)
+    folder = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
+    with uv7003.feed(folder) as feed:
+        story = uv7003.Story(tmp_path / "project", tool, feed, python)
+        added = story.uv_add("keyring", active=True)
+        assert added.returncode == 0, added.stderr
+        yield story, feed
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="the command is for a POSIX shell here")
+def test_the_one_command_that_installs_us(
+    story: tuple[uv7003.Story, Feed], shared_environments: environments.Environments, python: Path, wheel: Path
+) -> None:
+    """The venv's keyring is in the way of its own cure: the command that the doctor prints is run as it stands."""
+    told, feed = story
+    elsewhere = shared_environments.get(python, "keyring", wheel)
+    env = told.environment(active=True)
+    env["PATH"] += os.pathsep + os.path.dirname(machine.uv())
+    assert told.uv_add("six", active=True).returncode != 0
+    argv = [elsewhere.script("keyring-fallback"), "doctor", "--json"]
+    result = environments.run(argv, env=env, cwd=told.folder)
+    (cause,) = json.loads(result.stdout)["causes"]
+    assert ("missing-there", 1) == (cause["name"], result.returncode)
+    expected = f"PATH={told.tool.environment.scripts}:$PATH uv add --project {told.folder} --dev keyring-fallback"
+    assert expected == cause["command"]
+
+    cured = environments.run(["/bin/sh", "-c", cause["command"]], env={**env, "UV_NO_CACHE": "1"}, cwd=told.folder)
+    assert cured.returncode == 0, cured.stderr
+    added = told.uv_add("six", active=True)
+    assert added.returncode == 0, added.stderr
+    argv = [told.venv.script("keyring-fallback"), "doctor", feed.url, uv7003.USERNAME]
+    result = environments.run(argv, env=env, cwd=told.folder)
+    assert 0 == result.returncode, result.stdout
+    assert feed.password not in result.stdout + result.stderr
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="the command is for a POSIX shell here")
+def test_the_one_command_for_pip(
+    story: tuple[uv7003.Story, Feed], shared_environments: environments.Environments, python: Path, wheel: Path
+) -> None:
+    """The same where there is no uv: pip in its subprocess mode passes its own environment's keyring over."""
+    told, feed = story
+    elsewhere = shared_environments.get(python, "keyring", wheel)
+    told.venv.install("pip")
+    env = {
+        **told.environment(active=True),
+        "PIP_INDEX_URL": feed.with_username(uv7003.USERNAME),
+        "PIP_NO_CACHE_DIR": "1",
+    }
+    env["PIP_TRUSTED_HOST"] = "pkgs.dev.azure.com"
+    without_uv = [entry for entry in env["PATH"].split(os.pathsep) if not os.path.exists(os.path.join(entry, "uv"))]
+    env["PATH"] = os.pathsep.join(without_uv)
+    argv = [elsewhere.script("keyring-fallback"), "doctor", "--json"]
+    (cause,) = json.loads(environments.run(argv, env=env, cwd=told.folder).stdout)["causes"]
+    assert f"{told.venv.python} -m pip install --keyring-provider subprocess keyring-fallback" == cause["command"]
+    cured = environments.run(["/bin/sh", "-c", cause["command"]], env=env, cwd=told.folder)
+    assert cured.returncode == 0, cured.stderr
+    installed = told.venv.run(["-m", "pip", "install", "--no-input", "--keyring-provider", "import", "six"], env=env)
+    assert installed.returncode == 0, installed.stderr
