@@ -171,7 +171,8 @@ def pip_of(python: Path) -> list[str | Path]:
     argv: list[str | Path] = [python, "-m", "pip"]
     if environments.run([*argv, "--version"], env=machine.building()).returncode:
         pytest.skip(f"{python} has no pip")
-    options: list[str | Path] = ["install", "--quiet", "--user", "--no-warn-script-location", "--break-system-packages"]
+    # what the system has installed for itself is not what this is about
+    options = "install --quiet --user --ignore-installed --no-warn-script-location --break-system-packages".split()
     return [*argv, *options]
 
 

@@ -281,7 +281,8 @@ def test_working_directory_is_gone(scene: Scene) -> None:
     planted = scene.plant(scene.folder / "bin")
     gone = scene.folder / "gone"
     gone.mkdir()
-    code = f"import os; os.chdir({os.fspath(gone)!r}); os.rmdir({os.fspath(gone)!r})\n{PROGRAM}"
+    # keyring itself cannot be imported in such a place (backports in Python 3.11 and older)
+    code = f"import os, keyring; os.chdir({os.fspath(gone)!r}); os.rmdir({os.fspath(gone)!r})\n{PROGRAM}"
     env = {**os.environ, "PATH": f".::{planted.parent}"}
     seen = json.loads(scene.environment.run(["-c", code], env=env, check=True).stdout)
     assert ([10.5, 8], "planted") == (seen["viable"], seen["answer"])
