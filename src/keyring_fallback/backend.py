@@ -13,7 +13,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.chainer import ChainerBackend
 from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 
-from . import hints, preload, survey
+from . import chain, hints, preload, survey
 from .errors import NotDeletedError, NotStoredError
 from .hidden import Hidden
 
@@ -84,7 +84,7 @@ class GlobalKeyring(KeyringBackend):
         now = _survey()
         password = Hidden(password)
         if now.local:
-            _store_locally(service, username, password)
+            chain.store(_local_backends(), service, username, password)
         elif _ask_tools(now, "set_password", service, username, password) is None:
             raise NotStoredError(_nobody(now, service, "stores"))
 
@@ -97,7 +97,7 @@ class GlobalKeyring(KeyringBackend):
         """
         now = _survey()
         if now.local:
-            if not _delete_locally(service, username):
+            if not chain.delete(_local_backends(), service, username):
                 raise PasswordDeleteError("Password not found")
         elif _ask_tools(now, "delete_password", service, username) is None:
             raise NotDeletedError(_nobody(now, service, "deletes"))
@@ -146,7 +146,7 @@ class FallbackKeyring(KeyringBackend):
         """
         password = Hidden(password)
         try:
-            _store_locally(service, username, password)
+            chain.store(_local_backends(), service, username, password)
         except NotStoredError as error:
             for backend in _global_backends():
                 try:
@@ -164,7 +164,7 @@ class FallbackKeyring(KeyringBackend):
         """
         missing: PasswordDeleteError | None = None
         try:
-            if _delete_locally(service, username):
+            if chain.delete(_local_backends(), service, username):
                 return None
         except PasswordDeleteError as error:
             missing = error
@@ -229,41 +229,6 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
         # an application that sees None may create a secret and overwrite the one that could not be read
         raise error
     return None
-
-
-def _store_locally(service: str, username: str, password: Hidden) -> None:
-    """Store a password in the first backend that takes it.
-
-    Raises:
-        NotStoredError: None does.
-    """
-    for backend in _local_backends():
-        try:
-            return backend.set_password(service, username, str(password))
-        except NotImplementedError:
-            pass
-    raise NotStoredError("no backend of this environment stores passwords")
-
-
-def _delete_locally(service: str, username: str) -> bool:
-    """Delete a password from the first backend that has it; return whether one said so.
-
-    Raises:
-        PasswordDeleteError: None had it; the first one's error.
-    """
-    missing: PasswordDeleteError | None = None
-    for backend in _local_backends():
-        try:
-            backend.delete_password(service, username)
-        except NotImplementedError:
-            pass
-        except PasswordDeleteError as error:
-            missing = missing or error
-        else:
-            return True
-    if missing is not None:
-        raise missing
-    return False
 
 
 def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: Hidden | None = None) -> Any:
