@@ -267,6 +267,24 @@ def test_pip_is_told_not_to_ask(patient: Patient) -> None:
     assert "PIP_KEYRING_PROVIDER" in finding.document["causes"][0]["edit"]
 
 
+def test_pip_is_told_to_ask_for_no_input(patient: Patient, feed: Feed, demo_store: Path) -> None:
+    """With ``no-input`` pip asks no keyring by default, and does where it is told to: what the doctor says is so."""
+    patient.with_tokens({"127.0.0.1": feed.password})
+    argv = [sys.executable, "-m", "pip", "--python", patient.environment.python, "install", "--dry-run", "--no-deps"]
+    argv += ["--no-cache-dir", "--disable-pip-version-check", "--index-url", feed.direct_url, "demo-store"]
+    silent = {"PIP_NO_INPUT": "1"}
+    assert demo_store
+    assert 0 != environments.run(argv, env=patient.env(**silent)).returncode
+    finding = patient.see_the_doctor(**silent)
+    assert (0, ["pip-silent"]) == (finding.status, finding.notes)
+    if not machine.WINDOWS:
+        assert "export PIP_KEYRING_PROVIDER=import" == finding.document["causes"][0]["command"]
+    silent["PIP_KEYRING_PROVIDER"] = "import"
+    told = environments.run(argv, env=patient.env(**silent))
+    assert 0 == told.returncode, told.stderr
+    assert [] == patient.see_the_doctor(**silent).document["causes"]
+
+
 def _here(tmp_path: Path, **environ: str) -> discovery.Here:
     """This process in a home folder of its own."""
     return survey.here()._replace(environ=environ, home=str(tmp_path), cwd=str(tmp_path), platform="linux")

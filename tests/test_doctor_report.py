@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -17,7 +18,6 @@ from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from support.feed import Feed
 
@@ -358,3 +358,14 @@ def test_the_one_command_for_pip(
     assert cured.returncode == 0, cured.stderr
     installed = told.venv.run(["-m", "pip", "install", "--no-input", "--keyring-provider", "import", "six"], env=env)
     assert installed.returncode == 0, installed.stderr
+
+
+def test_all_causes_are_explained() -> None:
+    """The table in the troubleshooting guide has each cause that the doctor can name, and no other."""
+    repository = Path(__file__).parent.parent
+    sources = "".join(file.read_text(encoding="utf-8") for file in (repository / "src").glob("**/*cause*.py"))
+    named = set(re.findall(r'Cause\(\s*"([a-z-]+)"', sources))
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \|", (repository / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert sorted(named) == sorted(rows)

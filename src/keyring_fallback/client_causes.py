@@ -20,12 +20,23 @@ def find(examination: Examination) -> Iterator[Cause]:
     """Yield what is wrong with how clients get to a keyring."""
     yield from _first_on_path(examination)
     yield from _indexes(examination)
-    if examination.pip.provider == "disabled":
-        where = f"({examination.pip.source})" if examination.pip.source else ""
+    yield from _pip(examination)
+
+
+def _pip(examination: Examination) -> Iterator[Cause]:
+    pip = examination.pip
+    if pip.provider == "disabled":
         yield Cause(
             "pip-disabled",
-            f"pip is told not to ask any keyring {where}.".replace(" .", "."),
-            edit=f"remove keyring-provider from {examination.pip.source}, or set it to auto",
+            f"pip is told not to ask any keyring ({pip.source}).",
+            edit=f"set keyring-provider to import in {pip.source}, or remove it",
+            problem=False,
+        )
+    elif pip.provider == "auto" and pip.silent:
+        yield Cause(
+            "pip-silent",
+            f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to.",
+            command=_set("PIP_KEYRING_PROVIDER", "import", examination),
             problem=False,
         )
 

@@ -11,6 +11,9 @@ from typing import NamedTuple
 from . import environment, executable, trust
 from .discovery import Here
 
+#: What pip takes for true (pip 26.3, cli/parser.py, strtobool).
+_TRUE = ("y", "yes", "t", "true", "on", "1")
+
 
 class Keyring(NamedTuple):
     """A ``keyring`` that a client would run.
@@ -39,11 +42,13 @@ class Pip(NamedTuple):
         version: The version of the pip in this environment, or "" if there is none.
         provider: Its keyring provider: "auto", "import", "subprocess" or "disabled".
         source: Where that is set, or "".
+        silent: Where it is told to ask for no input, or "".
     """
 
     version: str
     provider: str
     source: str
+    silent: str
 
 
 def on_path(here: Here, without: str = "") -> Keyring | None:
@@ -94,9 +99,17 @@ def pip(here: Here) -> Pip:
         version = metadata.version("pip")
     except metadata.PackageNotFoundError:
         version = ""
-    if here.environ.get("PIP_KEYRING_PROVIDER"):
-        return Pip(version, here.environ["PIP_KEYRING_PROVIDER"], "PIP_KEYRING_PROVIDER")
-    provider, source = "auto", ""
+    provider, source = _pip_option(here, "keyring-provider")
+    silent, where = _pip_option(here, "no-input")
+    return Pip(version, provider or "auto", source, where if silent.lower() in _TRUE else "")
+
+
+def _pip_option(here: Here, name: str) -> tuple[str, str]:
+    """Return the value of an option for ``pip install``, and where it is set."""
+    variable = "PIP_" + name.upper().replace("-", "_")
+    if here.environ.get(variable):
+        return here.environ[variable], variable
+    value = source = ""
     for section in ("global", "install"):
         for file in _pip_files(here):
             parser = configparser.RawConfigParser()
@@ -104,10 +117,10 @@ def pip(here: Here) -> Pip:
                 parser.read(file)
             except (OSError, ValueError, configparser.Error):
                 continue
-            for option in ("keyring-provider", "keyring_provider"):
+            for option in (name, name.replace("-", "_")):
                 if parser.has_option(section, option):
-                    provider, source = parser.get(section, option), file
-    return Pip(version, provider, source)
+                    value, source = parser.get(section, option), file
+    return value, source
 
 
 def _pip_files(here: Here) -> Iterator[str]:
