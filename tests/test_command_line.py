@@ -358,6 +358,49 @@ def test_colours_change_nothing(scripted: Stage) -> None:
     assert ["KeyringLocked", "unlock it"] == [result["error"][0], result["message"]]
 
 
+SHOWN = """\
+import sys, traceback, keyring
+try:
+    if sys.argv[1] == "set":
+        keyring.set_password("s", "u", sys.stdin.read())
+    else:
+        keyring.get_password("s", "u")
+except Exception as error:
+    for one in traceback.TracebackException.from_exception(error, capture_locals=True).format():
+        print(one)
+"""
+
+
+@pytest.mark.parametrize(
+    ("operation", "secret", "script"),
+    [
+        ("set", "opensesame", "exit 3"),
+        ("set", "opensesame\r", "exit 0"),
+        ("set", "opensesame", "sleep 1000"),
+        ("set", "opensesame", 'case $* in *get*) echo \'{"password": "other"}\';; esac'),
+        ("get", "opensesame", "echo opensesame"),
+        ("get", "opensesame", 'echo \'{"username": 5, "password": "opensesame"}\''),
+        ("get", "opensesame", "printf 'opensesame\\200'"),
+        ("get", "opensesame", 'echo \'{"password": "opensesame"}\'; exit 3'),
+        ("get", "opensesame", 'echo \'{"password": "opensesame"}\'; sleep 1000'),
+        (
+            "get",
+            "opensesame",
+            "case $* in *--mode*) echo usage: >&2; exit 2;; *) echo opensesame; echo opensesame;; esac",
+        ),
+    ],
+    ids=range(10),  # pytest tells the program's environment which test runs
+)
+def test_tracebacks_with_locals(stage: Stage, operation: str, secret: str, script: str) -> None:
+    """No frame of ours shows a password where a program prints tracebacks with their local variables."""
+    shim(stage, script)
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TIMEOUT"] = "1"
+    result = pinned(stage).environment.run(["-c", SHOWN, operation], env=stage.env(), stdin=secret, check=True)
+    frames = [frame for frame in result.stdout.split("File ") if "command_line.py" in frame.splitlines()[0]]
+    assert frames, result.stdout + result.stderr
+    assert "opensesame" not in "".join(frames)
+
+
 def test_tool_with_us_in_it(
     stage: Stage, shared_environments: Environments, python: Path, wheel: Path, demo_store: Path, tmp_path: Path
 ) -> None:

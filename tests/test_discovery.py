@@ -159,14 +159,14 @@ def test_fixed_place_in_the_working_directory(tmp_path: Path, here: Here) -> Non
 def test_equipped_before_bare_before_unknown(tmp_path: Path, here: Here) -> None:
     """A tool that surely adds something comes first, then one that surely does not, then those that may."""
     home = tmp_path / "home"
-    trees.make_environment(home / ".local/share/uv/tools/keyring")
+    trees.make_environment(home / ".local/share/uv/tools/keyring", settings="include-system-site-packages = true")
     trees.make_environment(home / ".local/pipx/venvs/keyring", "one")
-    trees.make_environment(home / ".rye/tools/keyring", settings="include-system-site-packages = true")
+    trees.make_environment(home / ".rye/tools/keyring")
     trees.make_environment(home / ".pixi/envs/keyring", "two", settings="include-system-site-packages = true")
     shim = trees.put(home / ".local/bin/keyring", "#!/bin/sh\nexec pyenv exec keyring\n", executable=True)
     findings = find(with_path(here, plain(tmp_path / "usr")))
-    places = [".local/pipx/venvs/keyring", ".pixi/envs/keyring", ".local/share/uv/tools/keyring"]
-    expected = [*(home / place for place in places), shim, home / ".rye/tools/keyring", tmp_path / "usr/bin/keyring"]
+    places = [".local/pipx/venvs/keyring", ".pixi/envs/keyring", ".rye/tools/keyring", ".local/share/uv/tools/keyring"]
+    expected = [*(home / place for place in places), shim, tmp_path / "usr/bin/keyring"]
     assert [os.fspath(path) for path in expected] == found(findings)
     assert [True, True, False, True, True, True] == [tool.useful for tool in findings.tools]
     assert [True, False, True, False, False, False] == [tool.known for tool in findings.tools]

@@ -172,7 +172,14 @@ def pip_of(python: Path) -> list[str | Path]:
     if environments.run([*argv, "--version"], env=machine.building()).returncode:
         pytest.skip(f"{python} has no pip")
     # what the system has installed for itself is not what this is about
-    options = "install --quiet --user --ignore-installed --no-warn-script-location --break-system-packages".split()
+    options = [
+        "install",
+        "--quiet",
+        "--user",
+        "--ignore-installed",
+        "--no-warn-script-location",
+        "--break-system-packages",
+    ]
     return [*argv, *options]
 
 

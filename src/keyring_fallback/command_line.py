@@ -112,18 +112,22 @@ def _answer(mode: str, username: str | None, password: str) -> Any:
 def _from_json(output: Hidden, mode: str, name: str) -> Any:
     """Return what keyring's JSON document says; a provider may have printed something around it."""
     for line in reversed(output.splitlines()):
-        found = _DOCUMENT.search(line.rstrip())
-        if found is None:
-            continue
-        try:
-            document = json.loads(found.group())
-            password, username = document["password"], document.get("username")
-        except (ValueError, KeyError, RecursionError):
-            continue
-        if isinstance(password, str) and isinstance(username, (str, type(None))):
-            return _answer(mode, username, password)
-    document = password = found = None  # a traceback may show locals
+        answer = _answer_in(line, mode)
+        if answer is not None:
+            return answer
+    line = ""  # a traceback may show locals
     raise ToolError(f"{name} printed something else than a credential; {_ADVICE}")
+
+
+def _answer_in(line: str, mode: str) -> Any:
+    found = _DOCUMENT.search(line.rstrip())
+    try:
+        document = json.loads(found.group()) if found else {}
+        password, username = document["password"], document.get("username")
+    except (ValueError, KeyError, RecursionError):
+        return None
+    fits = isinstance(password, str) and isinstance(username, (str, type(None)))
+    return _answer(mode, username, password) if fits else None
 
 
 class _Listening(Waiting):
@@ -175,20 +179,21 @@ def _run(
     name, seconds = invocation.name, invocation.seconds
     waiting = _Listening(f"keyring-fallback: waiting for {name} (at most {seconds:g} seconds; Ctrl-C stops it)")
     try:
-        given = (stdin or "").encode("utf-8")
         process = Process(arguments, environ, listen=True)
-    except UnicodeEncodeError:
-        raise ToolError(f"{name} cannot be given this on its command line: it has lone surrogates") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
         raise ToolError(f"{name} cannot be started ({reason}); {_ADVICE}") from None
     try:
-        process.send(given, end=True)
-        status, data = _listen(process, seconds, waiting)
+        process.send((stdin or "").encode("utf-8"), end=True)
+        status, output = _listen(process, seconds, waiting)
         if status == _USAGE and options and _USAGE_MARK in waiting.said:
             return _Outcome(understood=False, succeeded=False, output=Hidden())
         succeeded = _succeeded(status, waiting, name, stdin or "")
-        return _Outcome(understood=True, succeeded=succeeded, output=Hidden(data.decode("utf-8")))
+        if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
+            raise ToolError(f"{name} printed something that is not UTF-8; {_ADVICE}")
+        return _Outcome(understood=True, succeeded=succeeded, output=output)
+    except UnicodeEncodeError:
+        raise ToolError(f"{name} cannot be given this password: it has lone surrogates") from None
     except TimeoutError:
         waiting.release()
         raise ToolError(
@@ -196,15 +201,12 @@ def _run(
         ) from None
     except ReplyTooLargeError:
         raise ToolError(f"{name} printed more than any answer; {_ADVICE}") from None
-    except UnicodeDecodeError:
-        data = b""  # a traceback may show locals
-        raise ToolError(f"{name} printed something that is not UTF-8; {_ADVICE}") from None
     finally:
         waiting.end()
         process.kill()
 
 
-def _listen(process: Process, seconds: float, waiting: Waiting) -> tuple[int, bytes]:
+def _listen(process: Process, seconds: float, waiting: Waiting) -> tuple[int, Hidden]:
     """Return a program's exit status and what it printed, also where what it has started keeps its pipes open.
 
     Raises:
@@ -219,10 +221,10 @@ def _listen(process: Process, seconds: float, waiting: Waiting) -> tuple[int, by
         now = time.monotonic()
         if now >= min(deadline, late):
             break
-        heard = process.hear(min(deadline - now, waiting.pause(), _LOOK_SECONDS))
-        ended = process.status() is not None
+        ended = process.status() is not None  # looked at first: all that it wrote is in the pipes then
         if ended and late == deadline:
             late = now + _LATE_SECONDS
+        heard = process.hear(min(deadline - now, waiting.pause(), _LOOK_SECONDS))
         if heard is None:
             if ended:
                 break
@@ -239,7 +241,9 @@ def _listen(process: Process, seconds: float, waiting: Waiting) -> tuple[int, by
     if status is None:
         chunks.clear()
         raise TimeoutError
-    return status, b"".join(chunks)
+    data = b"".join(chunks)
+    chunks.clear()
+    return status, Hidden(data.decode("utf-8", "surrogateescape"))
 
 
 def _succeeded(status: int, waiting: _Listening, name: str, secret: str) -> bool:
