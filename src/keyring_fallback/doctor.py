@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from . import clients, discovery, probing, survey, uv_config
+from . import clients, discovery, probing, survey, trust, uv_config
 
 
 class Examination(NamedTuple):
@@ -68,7 +68,8 @@ def examine(service: str | None = None, username: str | None = None) -> Examinat
         findings=findings,
         me=probing.this_environment(now, len(findings.tools), service, username),
         tools=tuple(probing.tool(here, tool) for tool in findings.tools),
-        uv_keyring=clients.on_path(here),
+        # uvx puts the environment that it made for us first on PATH: that is not where the person's uv looks
+        uv_keyring=clients.on_path(here, clients.scripts(here) if trust.cache_reason(here.prefix) else ""),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
         pip=clients.pip(here),
         uv=uv_config.read(here),
