@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +15,7 @@ from keyring.backends.chainer import ChainerBackend
 from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 
 from . import chain, hints, preload, survey
-from .errors import NotDeletedError, NotStoredError
+from .errors import NotDeletedError, NotStoredError, ToolError
 from .hidden import Hidden
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
@@ -232,8 +233,14 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
 
 
 def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: Hidden | None = None) -> Any:
-    from . import bridge, delegation  # with all that starting a program needs: not before it is needed
-
+    try:
+        from . import bridge, delegation  # with all that starting a program needs: not before it is needed
+    except (ImportError, OSError) as error:  # no file can be opened any more, or pip is installing
+        reason = getattr(error, "strerror", None) or error
+        raise ToolError(
+            f"the modules in {os.path.dirname(__file__)} cannot be loaded ({reason}); "
+            "free what the system lacks, or install keyring-fallback again"
+        ) from None
     call = bridge.Call(method, service, username, password)
     everything = isinstance(_selected(), GlobalKeyring)  # not a link in a chain
     answer = delegation.ask_tools(now, call, everything=everything)
@@ -275,8 +282,10 @@ def _hint(service: object) -> None:
         return
     held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
     if not any(hints.serves(registry, provider.distribution) for provider in held):
-        from . import cures
-
+        try:
+            from . import cures
+        except (ImportError, OSError):
+            return
         tool = now.findings.tools[0] if now.findings.tools else None
         command = cures.add_provider(registry.distribution, tool, now.here.platform)
         _warn(f"no keyring here has a provider for {registry.name} ({hints.host_of(service)}); install it: {command}")

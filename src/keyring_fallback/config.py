@@ -106,7 +106,7 @@ def _read_file(file: str) -> tuple[dict[str, str], list[str]]:
             return {}, [f"{file}: larger than {_MAX_BYTES} bytes; used instead: the defaults"]
         with open(file, encoding="utf-8") as stream:
             parser.read_file(stream)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}, []
     except (OSError, ValueError, configparser.Error) as error:
         reason = str(error).split("\n")[0] or type(error).__name__

@@ -248,7 +248,7 @@ def _signal(pid: int, name: str) -> None:
 def _processes() -> list[tuple[int, int]]:
     """Return (process, parent) of all processes: from /proc (Linux; ps may be missing there), or else from ps."""
     if not os.path.exists("/proc/self/stat"):
-        command = ["/bin/ps", "-A", "-o", "pid=,ppid="]
+        command = ["/bin/ps", "-A", "-o", "pid=", "-o", "ppid="]
         listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=2.0, check=False)  # noqa: S603
         return [(int(line.split()[0]), int(line.split()[1])) for line in listing.stdout.splitlines()]
     pairs = []
