@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import textwrap
 from pathlib import Path
 
 import pytest
 
-import keyring_fallback
-from support import environments, interpreters, providers
+from support import environments, helper, interpreters, providers
 from support.environments import Environment, Environments
-
-HELPER = Path(keyring_fallback.__file__).with_name("_helper.py")
 
 #: A provider that does what the service says and answers with what came of it.
 PROVIDER = """\
@@ -147,8 +142,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def use(what):
     try:
         what()
-    except (AttributeError, ImportError):
-        pass  # of two that wait for each other, Python gives one a module that is not ready
+    except (AttributeError, ImportError, RuntimeError):
+        pass  # of two that wait for each other, Python gives one a module that is not ready, or PyPy an error
 
 sys.meta_path.insert(0, Finder())
 threads = [threading.Thread(target=use, args=(what,), daemon=True)
@@ -179,13 +174,8 @@ def tool(request: pytest.FixtureRequest, shared_environments: Environments) -> E
 
 def _ask(tool: Environment, service: str) -> str:
     """Ask the provider through a helper; return its answer."""
-    setup = {"nonce": "-", "everything": False, "entry_points": ["doer"], "own": [], "skip": []}
-    request = {"id": 1, "method": "get_password", "service": service, "username": "", "directory": None}
-    lines = json.dumps(setup) + "\n" + json.dumps(request) + "\n"
-    result = tool.run(["-I", HELPER], stdin=lines, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, check=True)
-    reply = json.loads(result.stdout[1:])
-    assert ([], []) == (reply["failures"], reply["unloaded"])
-    return reply["answer"]
+    answer: str = helper.ask(tool, "doer", service)
+    return answer
 
 
 @pytest.mark.parametrize("what", [*STYLES, *PATCHES, *THREADS])

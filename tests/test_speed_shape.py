@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import environments, providers
+from support import environments, interpreters, providers
+from support.helper import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -399,3 +400,74 @@ tell(open("/proc/%s/status" % pid).read().split("VmHWM:")[1].split()[0])
 """
     (helper,) = _run(teller, program)
     assert int(helper) <= 1.1 * there
+
+
+@pytest.fixture
+def own_stage(stage: Stage, tmp_path: Path, python: Path, wheel: Path) -> Stage:
+    """A stage whose environment no other test uses, with nothing compiled in it."""
+    stage.environment = environments.create(tmp_path / "own", python, "keyring", wheel)
+    return stage.there(TELLER)
+
+
+def _compiled(stage: Stage) -> list[Path]:
+    """The compiled forms of the helper that are kept in the environment."""
+    return sorted((stage.environment.site_packages / "keyring_fallback" / "__pycache__").glob("_helper.*"))
+
+
+def test_the_helper_runs_from_its_compiled_form(own_stage: Stage) -> None:
+    """The first lookup leaves the helper's bytecode beside its source, as an import does; later helpers run that."""
+    _run(own_stage, "tell(ask())")
+    (compiled,) = _compiled(own_stage)
+    source = own_stage.environment.site_packages / "keyring_fallback" / "_helper.py"
+    main = 'if __name__ == "__main__":'
+    marked = source.read_text(encoding="utf-8").replace(main, f"open(os.environ['NOTES'], 'a').write('used')\n{main}")
+    write = (
+        "import importlib._bootstrap_external as b, pathlib, sys\n"
+        "header = pathlib.Path(sys.argv[1]).read_bytes()[8:16]\n"
+        "numbers = [int.from_bytes(header[:4], 'little'), int.from_bytes(header[4:], 'little')]\n"
+        "data = b._code_to_timestamp_pyc(compile(sys.stdin.read(), 'marked', 'exec'), *numbers)\n"
+        "pathlib.Path(sys.argv[1]).write_bytes(data)\n"
+    )
+    own_stage.environment.run(["-c", write, compiled], stdin=marked, check=True)
+    _run(own_stage, "tell(ask())")
+    assert ["used"] == own_stage.notes()
+
+
+def test_bytecode_is_not_written_where_the_user_wants_none(own_stage: Stage) -> None:
+    """With PYTHONDONTWRITEBYTECODE no bytecode of the helper is left behind."""
+    own_stage.variables["PYTHONDONTWRITEBYTECODE"] = "1"
+    _run(own_stage, "tell(ask())")
+    assert [] == _compiled(own_stage)
+
+
+def test_a_tool_of_another_python_leaves_no_bytecode(own_stage: Stage, tmp_path: Path) -> None:
+    """A tool's interpreter of another version answers, and leaves nothing in this environment."""
+    others = [name for name in interpreters.available() if interpreters.find(name) != interpreters.current()]
+    if not others:
+        pytest.skip("this machine has one Python only")
+    source = providers.source("scripted_there")
+    wheel = providers.make_provider(tmp_path / "wheels", "scripted-there", source)
+    tool = environments.create(tmp_path / "tool", others[-1], "keyring", wheel)
+    own_stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(tool.root)
+    assert 1 == _run(own_stage, "tell(ask())")[0]["asked"]
+    assert [] == _compiled(own_stage)
+
+
+def test_the_package_folder_is_not_searched_for_modules(stage: Stage, python: Path) -> None:
+    """A tool that runs without ``-I`` finds its own modules, never one of ours of the same name."""
+    base = environments.create(stage.folder / "base", python, "keyring")
+    providers.put_provider(base, "scripted-there", providers.source("scripted_there"))
+    (base.site_packages / "places.py").write_text("whose = 'theirs'\n")
+    stage.there(
+        """
+        class Importer(KeyringBackend):
+            priority = 9
+            def get_password(self, service, username):
+                import places
+                return json.dumps([places.whose, [entry for entry in sys.path if "keyring_fallback" in entry]])
+            def set_password(self, service, username, password):
+                raise NotImplementedError
+        """
+    )
+    for flags in ([], ["-I"]):
+        assert ["theirs", []] == json.loads(ask(base, "scripted_there", "s", flags=flags, env=stage.env()))

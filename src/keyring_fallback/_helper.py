@@ -1,6 +1,6 @@
 """The helper: runs under the tool's interpreter and asks the tool's own backends.
 
-It is started as ``python -I _helper.py`` (without ``-I`` where the user's site-packages must stay visible), imports
+It is started as ``python -I _start.py`` (without ``-I`` where the user's site-packages must stay visible), imports
 nothing but the standard library and the tool's keyring, and runs on Python 3.8 and newer.
 
 In, on descriptor 0: one JSON document a line. The first is the set-up::
@@ -28,6 +28,7 @@ parent is gone, it ends.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -38,9 +39,6 @@ from types import ModuleType
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
     from typing import Any, Iterable
-
-if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
-    del sys.path[0]  # our own package's folder: its modules must not shadow anything over there
 
 #: Seconds without a request after which the helper ends; the parent stops using it before (bridge.IDLE_SECONDS).
 IDLE_SECONDS = 300.0
@@ -461,7 +459,9 @@ def main() -> None:
                 break
             move(request["directory"])
             if backends is None:
+                gc.disable()  # modules being loaded leave nothing to collect
                 backends = Backends(setup)
+                gc.enable()
             reply = backends.answer(request)
             if os.getpid() != process:
                 os._exit(0)  # a child that a provider forked came back here: only its parent answers

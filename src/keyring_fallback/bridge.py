@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
 from .records import Record
 from .waiting import Waiting, has_unseen_stderr
 
-HELPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_helper.py")
+START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_start.py")
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
 IDLE_SECONDS = 240.0
 
@@ -143,7 +144,10 @@ class _Session:
                 return False
             self.close()
         try:
-            process = Process([*invocation.arguments, HELPER], dict(invocation.environ), listen=has_unseen_stderr())
+            bytecode = "" if sys.dont_write_bytecode else sys.implementation.cache_tag or ""
+            process = Process(
+                [*invocation.arguments, START, bytecode], dict(invocation.environ), listen=has_unseen_stderr()
+            )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ToolError(f"{invocation.name} cannot be started ({reason}); {_ADVICE}") from None
