@@ -160,9 +160,8 @@ def test_password_that_nobody_stores(request: pytest.FixtureRequest, *, old: boo
 
 NOISE = """
             print("Welcome! {}")
-            sys.stdout.write("no line feed ")
-            sys.stdout.flush()
             os.system("echo from a child")
+            sys.stdout.write("no line feed ")
             import atexit; atexit.register(print, "goodbye {}")
             return 'token\\u00fc"'"""
 

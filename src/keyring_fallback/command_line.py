@@ -29,7 +29,7 @@ _DOCUMENT = re.compile(r'\{"(?:username|password)": .*\}$')
 _MESSAGE_LENGTH = 500
 _KEPT_BYTES = 64 << 10
 #: Seconds between two looks at whether it has ended, and for which what it started may still write to its pipes.
-_LOOK_SECONDS, _LATE_SECONDS = 0.2, 1.0
+_LOOK_SECONDS, _LATE_SECONDS = 0.2, 0.5
 
 #: Tools whose keyring is older than 25.2, which brought --mode and --output (keyring, NEWS.rst).
 _old: set[tuple[str, ...]] = set()
@@ -219,16 +219,14 @@ def _listen(process: Process, seconds: float, waiting: Waiting) -> tuple[int, Hi
     pipes = {"stdout", "stderr"}
     while pipes:
         now = time.monotonic()
-        if now >= min(deadline, late):
+        if now >= late:
             break
-        ended = process.status() is not None  # looked at first: all that it wrote is in the pipes then
-        if ended and late == deadline:
-            late = now + _LATE_SECONDS
-        heard = process.hear(min(deadline - now, waiting.pause(), _LOOK_SECONDS))
+        if late == deadline and process.status() is not None:
+            late = min(deadline, now + _LATE_SECONDS)
+        heard = process.hear(min(late - now, waiting.pause(), _LOOK_SECONDS))
         if heard is None:
-            if ended:
-                break
-        elif not heard.data:
+            continue
+        if not heard.data:
             pipes.discard(heard.where)
         elif heard.where == "stderr":
             waiting.heard(heard.data)
