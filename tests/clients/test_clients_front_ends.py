@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import machine
+from support import environments, machine
 from support.client_table import row
 
 if TYPE_CHECKING:
@@ -33,28 +33,35 @@ def test_build(stage: Stage, installer: str) -> None:
     stage.proves("/flit", build)
 
 
-@row("pipx", "`pipx install`", RUN, *ASKS, varies=True, note="pipx chooses `subprocess` by itself")
+def pipx_install(stage: Stage, *requirements: str, us: bool, backend: str) -> Result:
+    """``pipx install`` from the active environment of a person who has used pipx before."""
+    before = stage.shared.once("pipx-shared", lambda root: environments.create(root, stage.python, "pip"), stage.python)
+    variables = {
+        "PIPX_HOME": os.fspath(stage.folder / f"pipx-{us}"),
+        "PIPX_BIN_DIR": os.fspath(stage.folder / "bin"),
+        "PIPX_SHARED_LIBS": os.fspath(before),
+        "UV_KEYRING_PROVIDER": "subprocess",
+    }
+    argv = ("pipx", "install", "--backend", backend, "--python", os.fspath(stage.python), "kf-app")
+    return stage.module(stage.client(*requirements, us=us), *argv, **variables)
+
+
+@row(
+    "pipx",
+    "`pipx install`",
+    RUN,
+    ASKS[0],
+    note="pipx chooses `subprocess` by itself; the pip that it shares has to be 23.1 or newer",
+)
 def test_pipx(stage: Stage) -> None:
     """``pipx install`` from the active environment, with pip."""
-
-    def install(us: bool) -> Result:  # noqa: FBT001
-        variables = {"PIPX_HOME": os.fspath(stage.folder / "pipx"), "PIPX_BIN_DIR": os.fspath(stage.folder / "bin")}
-        argv = ("pipx", "install", "--backend", "pip", "--python", os.fspath(stage.python), "kf-app")
-        return stage.module(stage.client("pipx", us=us), *argv, **variables)
-
-    stage.proves("/kf-app", install)
+    stage.proves("/kf-app", lambda us: pipx_install(stage, "pipx", us=us, backend="pip"))
 
 
 @row("pipx", "`pipx install --backend uv`", RUN, ASKS[1], needs=UV_SET)
 def test_pipx_with_uv(stage: Stage) -> None:
     """``pipx install`` from the active environment, with uv."""
-
-    def install(us: bool) -> Result:  # noqa: FBT001
-        variables = {"PIPX_HOME": os.fspath(stage.folder / "pipx"), "PIPX_BIN_DIR": os.fspath(stage.folder / "bin")}
-        argv = ("pipx", "install", "--backend", "uv", "--python", os.fspath(stage.python), "kf-app")
-        return stage.module(stage.client("pipx", "uv", us=us), *argv, UV_KEYRING_PROVIDER="subprocess", **variables)
-
-    stage.proves("/kf-app", install)
+    stage.proves("/kf-app", lambda us: pipx_install(stage, "pipx", "uv", us=us, backend="uv"))
 
 
 TOX = """\

@@ -25,7 +25,6 @@ class Row(NamedTuple):
         asks: What keyring is asked for then; the test checks that it is this and nothing else.
         needs: What has to be set.
         outcome: Whether it works, or why not.
-        varies: Whether one run may ask for a part of it only.
     """
 
     client: str
@@ -34,7 +33,6 @@ class Row(NamedTuple):
     asks: tuple[str, ...]
     needs: tuple[str, ...]
     outcome: str
-    varies: bool
 
 
 def row(
@@ -46,11 +44,10 @@ def row(
     note: str = "",
     cannot: str = "",
     always: str = "",
-    varies: bool = False,
 ) -> Callable[[Test], Test]:
     """Make a test a row. It works with us only; *cannot*: why it does not; *always*: why it works without us, too."""
     outcome = f"**no**: {cannot}" if cannot else f"yes, also without us: {always}" if always else "yes"
-    return pytest.mark.client(row=Row(client, what, way, asks, needs, outcome + (f"; {note}" if note else ""), varies))
+    return pytest.mark.client(row=Row(client, what, way, asks, needs, outcome + (f"; {note}" if note else "")))
 
 
 def rows(modules: Iterable[ModuleType]) -> list[Row]:
