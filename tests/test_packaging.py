@@ -104,7 +104,7 @@ def test_entry_point_names_a_module(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
         text = archive.read(name).decode()
-    assert "[keyring.backends]\nfallback = keyring_fallback.backend\n" in text
+    assert "[keyring.backends]\nfallback = keyring_fallback.plugin\n" in text
 
 
 def test_version_stands_in_one_place(metadata: email.message.Message) -> None:

@@ -374,7 +374,9 @@ def test_nothing_heavy_is_loaded_before_a_lookup(
     stage: Stage, shared_environments: Environments, python: Path, *, with_tool: bool
 ) -> None:
     """A program that imports keyring loads no module because of us but our own, not those that ask, and starts nothing."""
-    env = stage.env() if with_tool else {**stage.env(), "KEYRING_PROPERTY_FALLBACK_TOOL": ""}
+    if not with_tool:
+        del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    env = stage.env()
     alone = shared_environments.get(python, "keyring").run(["-c", STARTING], env=env, check=True).stdout
     modules_alone, processes_alone, _ = json.loads(alone)
     modules, processes, module = json.loads(stage.environment.run(["-c", STARTING], env=env, check=True).stdout)
@@ -384,7 +386,47 @@ def test_nothing_heavy_is_loaded_before_a_lookup(
     assert set() == more - ours
     ask = {f"keyring_fallback.{name}" for name in ("bridge", "command_line", "delegation", "process", "waiting")}
     assert set() == ours & ask
+    if not with_tool:
+        assert {"keyring_fallback", *(f"keyring_fallback.{name}" for name in ("places", "plugin", "records"))} == ours
     assert len(processes_alone) == len(processes)
+
+
+LOADED = (
+    "import sys, keyring.backend; keyring.backend.get_all_keyring(); print('keyring_fallback.backend' in sys.modules)"
+)
+
+
+def test_the_backends_are_not_loaded_in_an_active_environment_without_a_tool(stage: Stage) -> None:
+    """This environment's own executable on PATH is no reason to look for tools."""
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    env = stage.environment.activated(stage.env())
+    assert "False\n" == stage.environment.run(["-c", LOADED], env=env, check=True).stdout
+
+
+@pytest.mark.parametrize("why", ["a tool in its place", "an executable on PATH", "a setting", "a variable", "pip"])
+def test_the_backends_are_loaded_where_there_may_be_a_tool(
+    stage: Stage, scripted_tool: Environment, home: Path, why: str
+) -> None:
+    """Whatever may lead to a tool makes keyring load the backends."""
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    env, before = stage.environment.activated(stage.env()), ""
+    if why == "a tool in its place":
+        place = home / "tools" / "keyring"
+        place.parent.mkdir()
+        place.symlink_to(scripted_tool.root, target_is_directory=True)
+        env["UV_TOOL_DIR"] = os.fspath(place.parent)
+    elif why == "an executable on PATH":
+        env["PATH"] += os.pathsep + os.fspath(scripted_tool.scripts)
+    elif why == "a setting":
+        file = home / "python_keyring" / "keyringrc.cfg"
+        file.parent.mkdir()
+        file.write_text("[fallback]\n")
+        env["XDG_CONFIG_HOME"] = os.fspath(home)
+    elif why == "a variable":
+        env["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*"
+    else:
+        before = "import sys; sys.modules['pip._internal'] = sys\n"
+    assert "True\n" == stage.environment.run(["-c", before + LOADED], env=env, check=True).stdout
 
 
 @linux

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import configparser
 import os
-import sys
 from collections.abc import Mapping
 from typing import Callable
 
+from .places import config_file
 from .records import Record
 
-#: What keyring itself calls its configuration file (keyring 25.7.0, core.py).
-FILE_NAME = "keyringrc.cfg"
 #: Prefix of the variables that win over the file; keyring's own convention (keyring 25.7.0, backend.py).
 VARIABLE_PREFIX = "KEYRING_PROPERTY_FALLBACK_"
 
@@ -41,21 +39,6 @@ class Settings(Record):
     file: str = ""
     sources: Mapping[str, str] = {}
     problems: tuple[str, ...] = ()
-
-
-def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
-    """Return the path of keyringrc.cfg by keyring's rules (keyring 25.7.0, util/platform_.py).
-
-    Args:
-        environ: The environment.
-        home: The user's home folder.
-        platform: As `sys.platform` names it.
-    """
-    if platform == "win32":
-        root = environ.get("LOCALAPPDATA", environ.get("ProgramData", "."))
-        return os.path.join(root, "Python Keyring", FILE_NAME)
-    root = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    return os.path.join(root, "python_keyring", FILE_NAME)
 
 
 def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
@@ -175,20 +158,3 @@ def _shown(value: object) -> str:
     text = value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value).lower()
     text = "".join(c if c.isprintable() else "?" for c in text.strip())
     return repr(text[:80]) if isinstance(value, str) else text
-
-
-def home_of(environ: Mapping[str, str], platform: str) -> str:
-    """Return the user's home folder, or "" if none can be told.
-
-    An empty HOME counts as none, as for uv (etcetera, its home crate): then the user database is asked.
-    """
-    name = "USERPROFILE" if platform == "win32" else "HOME"
-    home = environ.get(name, "")
-    if not home and sys.platform != "win32":
-        try:
-            import pwd
-
-            home = pwd.getpwuid(os.getuid()).pw_dir
-        except (ImportError, KeyError):
-            home = ""
-    return home if os.path.isabs(home) else ""

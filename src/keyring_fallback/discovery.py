@@ -141,24 +141,8 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
 
 def _searched(here: Here) -> Iterator[tuple[places.Place, executable.Target]]:
     """Yield what is at the known places and on PATH, with what it runs or why it is none."""
-    name = "keyring.exe" if here.platform == "win32" else "keyring"
-    for place in (*places.known(here.environ, here.home, here.platform), *places.on_path(here.environ)):
-        path = place.path if place.kind == places.ENVIRONMENT else os.path.join(place.path, name)
-        there = _is_there(path)
-        if there:
-            found = place._replace(path=path)
-            yield found, executable.Target(broken=there) if isinstance(there, str) else _target(here, found)
-
-
-def _is_there(path: str) -> bool | str:
-    """Tell whether there is something, or why that cannot be told."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return False
-    except OSError as error:
-        return f"it cannot be looked at ({error.strerror})"
-    return True
+    for place, unseen in places.candidates(here.environ, here.home, here.platform):
+        yield place, executable.Target(broken=unseen) if unseen else _target(here, place)
 
 
 def _target(here: Here, place: places.Place) -> executable.Target:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
@@ -11,6 +12,8 @@ from .records import Record
 #: What a row's path names.
 ENVIRONMENT, FOLDER = "environment", "folder"
 PATH, CONDA = "PATH", "conda base"
+#: The platform that this process runs on: Cygwin's users have Windows' tools.
+HERE = "win32" if sys.platform == "cygwin" else sys.platform
 
 
 class Place(Record):
@@ -142,6 +145,28 @@ def on_path(environ: Mapping[str, str]) -> Iterator[Place]:
         yield Place(PATH, FOLDER, entry, PATH)
 
 
+def candidates(environ: Mapping[str, str], home: str, platform: str) -> Iterator[tuple[Place, str]]:
+    """Yield what is at the known places and on PATH: where, and why it cannot be looked at, or "".
+
+    Args:
+        environ: The environment.
+        home: The user's home folder, or "" if there is none.
+        platform: As `sys.platform` names it.
+    """
+    name = "keyring.exe" if platform == _WINDOWS else "keyring"
+    for places in (known(environ, home, platform), on_path(environ)):
+        for place in places:
+            path = place.path if place.kind == ENVIRONMENT else os.path.join(place.path, name)
+            try:
+                os.lstat(path)
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                continue
+            except OSError as error:
+                yield place._replace(path=path), f"it cannot be looked at ({error.strerror})"
+            else:
+                yield place._replace(path=path), ""
+
+
 def is_absolute(path: str, flavour: ModuleType = os.path) -> bool:
     """Tell whether a path says where it is without the working directory, and is no share of another machine.
 
@@ -178,3 +203,35 @@ def _matches(base: str, parts: list[str]) -> Iterator[str]:
                     yield from _matches(os.path.join(folder, name), parts[index + 1 :])
             return
     yield os.path.join(base, *parts)
+
+
+def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
+    """Return the path of keyringrc.cfg by keyring's rules (keyring 25.7.0, util/platform_.py).
+
+    Args:
+        environ: The environment.
+        home: The user's home folder.
+        platform: As `sys.platform` names it.
+    """
+    if platform == "win32":
+        root = environ.get("LOCALAPPDATA", environ.get("ProgramData", "."))
+        return os.path.join(root, "Python Keyring", "keyringrc.cfg")
+    root = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    return os.path.join(root, "python_keyring", "keyringrc.cfg")
+
+
+def home_of(environ: Mapping[str, str], platform: str) -> str:
+    """Return the user's home folder, or "" if none can be told.
+
+    An empty HOME counts as none, as for uv (etcetera, its home crate): then the user database is asked.
+    """
+    name = "USERPROFILE" if platform == "win32" else "HOME"
+    home = environ.get(name, "")
+    if not home and sys.platform != "win32":
+        try:
+            import pwd
+
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except (ImportError, KeyError):
+            home = ""
+    return home if os.path.isabs(home) else ""

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from . import config, discovery, environment, hints
+from . import config, discovery, environment, hints, places
 from .records import Record
 
 #: Marks the environment of what we start: nothing in there delegates again.
@@ -61,12 +61,11 @@ def here() -> discovery.Here:
         cwd = os.getcwd()
     except OSError:
         cwd = ""
-    platform = "win32" if sys.platform == "cygwin" else sys.platform
     environ = dict(os.environ)
     return discovery.Here(
         environ=environ,
-        home=config.home_of(environ, platform),
-        platform=platform,
+        home=places.home_of(environ, places.HERE),
+        platform=places.HERE,
         cwd=cwd,
         prefix=sys.prefix,
         virtual=sys.prefix != sys.base_prefix,
