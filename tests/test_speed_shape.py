@@ -161,7 +161,7 @@ def test_one_process_for_urls(stage: Stage, url_only: Environment) -> None:
     stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(url_only.root)
     stage.variables["MARKS"] = os.fspath(stage.folder / "marks")
     program = "answers = [keyring.get_password(f'https://{host}/', 'u') for host in 'abc']\n"
-    assert [["token"] * 3, ["subprocess.Popen"]] == _run(stage, program + "tell(answers, processes)")
+    assert [["token"] * 3, 1] == _run(stage, program + "tell(answers, processes.count('subprocess.Popen'))")
     if os.name == "posix":
         assert "started\n" == (stage.folder / "marks").read_text()
 
@@ -176,12 +176,12 @@ def test_all_lookups_of_a_process_share_a_helper(teller: Stage) -> None:
     """First and later lookups, of every kind and name, are answered by the same process, which is not the caller's."""
     program = """
 told = [ask(), ask("https://other/", "v"), json.loads(keyring.get_credential("https://h/", "u").password), ask()]
-tell([one["pid"] for one in told], os.getpid(), processes)
+tell([one["pid"] for one in told], os.getpid(), processes.count("subprocess.Popen"))
 """
-    pids, caller, processes = _run(teller, program)
+    pids, caller, started = _run(teller, program)
     assert 1 == len(set(pids))
     assert caller not in pids
-    assert ["subprocess.Popen"] == processes
+    assert 1 == started
 
 
 def test_every_lookup_asks_the_provider_again(teller: Stage) -> None:
@@ -295,7 +295,7 @@ import signal
 first = ask()["pid"]
 os.kill(first, signal.{how})
 second = ask()["pid"]
-tell(first != second, second == ask()["pid"], len(processes))
+tell(first != second, second == ask()["pid"], processes.count("subprocess.Popen"))
 """
     assert [True, True, 2] == _run(teller, program)
 

@@ -8,7 +8,7 @@ from typing import Any
 from keyring.backend import get_all_keyring
 from keyring.errors import KeyringError, PasswordDeleteError
 
-from . import bridge, command_line, hints
+from . import bridge, hints
 from .discovery import Here, Tool
 from .errors import ToolError
 from .survey import NESTED, Survey
@@ -66,6 +66,8 @@ def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> b
     seconds = survey.settings.timeout
     if not tool.interpreter:
         environ = child_environ(survey, isolated=False)
+        from . import command_line  # most tools have an interpreter that can be told
+
         return command_line.ask(bridge.Invocation((tool.path,), environ, name, seconds), call)
     flags = ("-I",) if tool.isolated else ()
     environ = child_environ(survey, isolated=tool.isolated)

@@ -55,7 +55,7 @@ REGISTRIES = (
     Registry("pyx", ("api.pyx.dev", "files.astralhosted.com"), "pyx-keyring", "__token__"),
 )
 #: The hosts below amazonaws.com that keyrings.codeartifact 2.1.2 answers for (HOST_REGEX).
-_CODEARTIFACT = re.compile(r".+-\d{12}\.d\.codeartifact\.[^.]+\.amazonaws\.com")
+_CODEARTIFACT = r".+-\d{12}\.d\.codeartifact\.[^.]+\.amazonaws\.com"
 
 _SHOWN_LENGTH = 160
 
@@ -107,7 +107,7 @@ def registry_of(service: object) -> Registry | None:
     for registry in REGISTRIES:
         for name in registry.hosts:
             if host == name or host.endswith("." + name.lstrip(".")):
-                known = registry.distribution != "keyrings.codeartifact" or _CODEARTIFACT.fullmatch(host)
+                known = registry.distribution != "keyrings.codeartifact" or re.fullmatch(_CODEARTIFACT, host)
                 return registry if known else None
     return None
 
