@@ -88,7 +88,7 @@ TOOL = (
         (
             {
                 "../pyproject.toml": TOOL + "authenticate = 'always'\n[tool.uv.workspace]\nmembers = ['w*']\n",
-                "pyproject.toml": "[project]\nname = 'b'\nversion = '1'\n[tool.uv]\nkeyring-provider = 'disabled'\n",
+                "pyproject.toml": TOOL.replace("'a'", "'b'").replace('"subprocess"', "'disabled'"),
             },
             {},
             [],

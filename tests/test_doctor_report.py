@@ -281,15 +281,41 @@ def test_prompts_while_the_doctor_asks(
 def test_the_canary_is_nowhere(patient: Patient, tmp_path: Path) -> None:
     """What an exception tells of the password that another one answers with is struck out."""
     source = (
-        "from keyring.backend import KeyringBackend\nfrom keyring.credentials import SimpleCredential\n"
-        "class Talker(KeyringBackend):\n priority = 9.5\n"
+        "from keyring.backend import KeyringBackend\n"
+        "class Talker(KeyringBackend):\n priority = 9.95\n"
         f" def get_password(self, s, u): raise RuntimeError({f'no {CANARY}, {CANARY!r}'!r})\n"
         " get_credential = set_password = delete_password = get_password\n"
     )
     providers.unpack(providers.make_provider(tmp_path / "w", "a-talker", source), tmp_path / "site")
+    patient.variables["PYTHONPATH"] = str(tmp_path / "site")
     for arguments in ((AZURE, USERNAME), (AZURE,), (AZURE.replace("://", f"://{USERNAME}:{CANARY}@"),)):
-        finding = patient.see_the_doctor(*arguments, PYTHONPATH=str(tmp_path / "site"))
+        assert "no ***" in json.dumps(patient.see_the_doctor(*arguments).document)
+
+    # the same where a provider of this environment answers
+    token = providers.make_provider(tmp_path / "w", "stub-tokens", providers.source("stub_tokens"))
+    providers.unpack(token, tmp_path / "site")
+    for arguments in ((AZURE, USERNAME), (AZURE,)):
+        finding = patient.see_the_doctor(*arguments, PYTHON_KEYRING_BACKEND="keyring_fallback.FallbackKeyring")
+        assert 0 == finding.status
         assert "no ***" in json.dumps(finding.document)
+
+
+def test_each_is_asked_once(patient: Patient, tmp_path: Path) -> None:
+    """A backend whose methods call each other is shown as asked once; what is here too is not asked over there."""
+    source = (
+        "from keyring.backend import KeyringBackend\nfrom keyring.credentials import SimpleCredential\n"
+        f"class Here(KeyringBackend):\n priority = 9\n def get_password(self, s, u): return {CANARY!r}\n"
+        " def get_credential(self, s, u): return SimpleCredential('me', self.get_password(s, u))\n"
+        " set_password = delete_password = None\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "stub-tokens", source), tmp_path / "site")
+    finding = patient.see_the_doctor(AZURE, PYTHONPATH=str(tmp_path / "site"))
+    (lookup,) = finding.document["lookups"]
+    assert [("stub_tokens.Here", "backend", "answer")] == [
+        (asked["who"], asked["kind"], asked["outcome"]) for asked in lookup["asked"]
+    ]
+    assert ("me", len(CANARY)) == (lookup["username"], lookup["length"])
+    assert "here too, and not asked there: stub-tokens" in finding.text
 
 
 @pytest.fixture
