@@ -1,8 +1,8 @@
-"""A string that does not show itself."""
+"""A string, and bytes, that do not show themselves."""
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 
 class Hidden(str):
@@ -19,4 +19,19 @@ class Hidden(str):
 
     def __repr__(self) -> str:
         """Leave the string out."""
+        return "<hidden>"
+
+
+class HiddenBytes(bytes):
+    """The same for bytes; what is joined or cut from them is plain again, slices excepted."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Any:
+        """Hide a part as well."""
+        part = bytes.__getitem__(self, key)
+        return HiddenBytes(part) if isinstance(part, bytes) else part
+
+    def __repr__(self) -> str:
+        """Leave the bytes out."""
         return "<hidden>"

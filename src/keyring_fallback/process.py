@@ -12,6 +12,7 @@ import threading
 import time
 from typing import IO, Callable, Protocol
 
+from .hidden import HiddenBytes
 from .records import Record
 
 #: Bytes that a pipe takes without its reader (POSIX: PIPE_BUF, Windows: the size that subprocess asks for).
@@ -115,11 +116,7 @@ class Process:
             ReplyTooLargeError: There is more than `MAX_REPLY_BYTES`.
         """
         chunks: list[bytes] = []
-        try:
-            self._gather(chunks, complete, time.monotonic() + seconds, listener)
-        except BaseException:
-            chunks.clear()  # a traceback may show locals
-            raise
+        self._gather(chunks, complete, time.monotonic() + seconds, listener)
         while True:  # what was said before the answer must not come after it
             heard = self.hear(0)
             if heard is None or heard.where != "stderr" or not heard.data:
@@ -308,11 +305,11 @@ class _Selected:
                     continue
                 pipe = self._readers[key.data]
                 try:
-                    data = os.read(pipe.fileno(), _CHUNK_BYTES)
+                    data = HiddenBytes(os.read(pipe.fileno(), _CHUNK_BYTES))
                 except BlockingIOError:
                     continue
                 except OSError:
-                    data = b""
+                    data = HiddenBytes()
                 if not data:
                     self._selector.unregister(pipe)
                 return Heard(key.data, data)
@@ -340,12 +337,12 @@ class _Threaded:
         threading.Thread(target=target, args=arguments, daemon=True).start()
 
     def _read(self, where: str, pipe: IO[bytes]) -> None:
-        data = b"-"
+        data = HiddenBytes(b"-")
         while data:
             try:
-                data = os.read(pipe.fileno(), _CHUNK_BYTES)
+                data = HiddenBytes(os.read(pipe.fileno(), _CHUNK_BYTES))
             except (OSError, ValueError):
-                data = b""
+                data = HiddenBytes()
             self._heard.put(Heard(where, data))
         pipe.close()  # here, since closing while another thread reads would wait for that read
 
