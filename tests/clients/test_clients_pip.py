@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from support import environments
+from support import environments, machine
 from support.client_table import row
 from support.clients import USERNAME
 
@@ -137,19 +137,31 @@ def test_import_before_the_block(stage: Stage, interpreter: Callable[[str], Path
     stage.works("/six", stage.module(ours, "pip", *argv))
 
 
-def test_lookups_after_the_block(stage: Stage) -> None:
-    """Even the first lookup of a process imports nothing any more, if keyring was there before pip began to install."""
+@pytest.mark.parametrize("kind", ["interpreter", "command", "failing"])
+def test_lookups_after_the_block(stage: Stage, kind: str) -> None:
+    """Even a process's first lookup imports nothing any more, however a tool is asked, if keyring was there before."""
     program = (
         "import os, sys, pip._internal.commands.install as install, keyring\n"
         "keyring.get_keyring()\n"
         "with install._prevent_further_imports(until_process_exit=True):\n"
         "    for number in '12':\n"
         "        os.environ['NUMBER'] = number  # so that the tools are looked for again\n"
-        "        assert keyring.get_credential(sys.argv[1], 'somebody').username == 'somebody'\n"
-        "        assert keyring.get_credential(sys.argv[1], None).username == sys.argv[2]\n"
-        "        assert keyring.get_password('nowhere', 'nobody') is None\n"
-        "print('answered')\n"
+        "        for username in ('somebody', None):\n"
+        "            found = keyring.get_credential(sys.argv[1], username)\n"
+        "            print(found and found.username)\n"
+        "        print(keyring.get_password('nowhere', 'nobody'))\n"
     )
+    variables = {}
+    if kind != "interpreter":
+        if machine.WINDOWS:
+            pytest.skip("a command without an interpreter is a shell script here, and Windows has no shell")
+        command = stage.folder / "keyring"
+        asks = f'exec "{stage.tool.environment.script("keyring")}" "$@"' if kind == "command" else "exit 3"
+        command.write_text(f"#!/bin/sh\n{asks}\n", encoding="utf-8")
+        command.chmod(0o755)
+        variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(command)
     pip = stage.client("pip==26.3", us=True)
-    result = stage.run([pip.python, "-c", program, stage.index, USERNAME], active=pip)
-    assert ("answered\n", "") == (result.stdout, result.stderr)
+    result = stage.run([pip.python, "-c", program, stage.index], active=pip, **variables)
+    assert "Blocked import" not in result.stderr
+    expected = ["None"] * 3 if kind == "failing" else ["somebody", USERNAME, "None"]
+    assert expected * 2 == result.stdout.split(), result.stderr
