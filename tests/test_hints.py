@@ -164,7 +164,7 @@ def test_the_command_for_a_uv_tool_works(
     environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
     names = [path.name for path in tool.environment.site_packages.glob("*.dist-info")]
     assert ["demo_store-1.0.dist-info", "stub_tokens-1.0.dist-info"] == sorted(
-        n for n in names if "_" in n and "1.0" in n
+        name for name in names if name.startswith(("demo_store", "stub_tokens"))
     )
 
 
