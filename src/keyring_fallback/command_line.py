@@ -120,7 +120,9 @@ def _from_json(output: Hidden, mode: str, name: str) -> Any:
 
 
 def _answer_in(line: str, mode: str) -> Any:
-    found = _DOCUMENT.search(line.rstrip())
+    line = line.rstrip()
+    # without an end to be found, the search would look for one from every beginning
+    found = _DOCUMENT.search(line) if line.endswith("}") else None
     try:
         document = json.loads(found.group()) if found else {}
         password, username = document["password"], document.get("username")
