@@ -149,7 +149,7 @@ def test_lookups_after_the_block(stage: Stage, kind: str) -> None:
         "        for username in ('somebody', None):\n"
         "            found = keyring.get_credential(sys.argv[1], username)\n"
         "            print(found and found.username)\n"
-        "        print(keyring.get_password('nowhere', 'nobody'))\n"
+        "        print(keyring.get_password('https://pkgs.dev.azure.com/nowhere/', 'nobody'))  # for want of a provider\n"
     )
     variables = {}
     if kind != "interpreter":
