@@ -229,7 +229,9 @@ tell([os.path.basename(one["directory"]) for one in told], len({one["pid"] for o
 @pytest.mark.parametrize("how", ["end", "SIGTERM", "SIGKILL", "SIGINT"])
 def test_the_helper_goes_with_its_parent(teller: Stage, how: str) -> None:
     """However the program ends, its helper is gone two seconds later."""
-    with _running(teller, "tell(ask()['pid'])") as (process, (helper,)):
+    # whoever runs the tests in the background ignores SIGINT for them
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); tell(ask()['pid'])"
+    with _running(teller, program) as (process, (helper,)):
         assert _state(helper) not in ("", "Z")
         if how == "end":
             assert 0 == _end(process)
