@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,7 +132,7 @@ def test_the_doctor_says_what_uv_does(
     environments.run(argv, env=env, cwd=patient.folder)
     asked = (tmp_path / "asked").exists()
 
-    finding = patient.see_the_doctor(feed.direct_url, "me", **variables)
+    finding = patient.ask_for_data(feed.direct_url, "me", **variables)
     named = [cause["name"] for cause in finding.document["causes"] if cause["name"].startswith("uv-")]
     assert (causes, not causes) == (named, asked)
     assert 1 == finding.status, "nobody knows the password"
@@ -269,6 +270,8 @@ def test_pip_is_told_not_to_ask(patient: Patient) -> None:
 
 def test_pip_is_told_to_ask_for_no_input(patient: Patient, feed: Feed, demo_store: Path) -> None:
     """With ``no-input`` pip asks no keyring by default, and does where it is told to: what the doctor says is so."""
+    if tuple(map(int, metadata.version("pip").split(".")[:2])) < (23, 1):
+        pytest.skip(f"pip {metadata.version('pip')} has no choice of keyring providers")
     patient.with_tokens({"127.0.0.1": feed.password})
     argv = [sys.executable, "-m", "pip", "--python", patient.environment.python, "install", "--dry-run", "--no-deps"]
     argv += ["--no-cache-dir", "--disable-pip-version-check", "--index-url", feed.direct_url, "demo-store"]

@@ -127,7 +127,9 @@ def _tools(examination: Examination) -> Iterator[Cause]:
         elif probe.broken and "selected" not in examination.survey.settings.sources:
             yield _broken(tool.source, tool.root or tool.path, f"its keyring cannot be used: {probe.broken}", here)
     useful = [tool for tool, probe in examination.probed() if tool.useful and not probe.error]
-    refused = [cause for refusal in findings.refusals for cause in _refused(refusal, examination)]
+    # what lies in a project on PATH is nobody's loss where there is a tool
+    refusals = [one for one in findings.refusals if not (useful and _OF_A_PROJECT.match(one.reason))]
+    refused = [cause for refusal in refusals for cause in _refused(refusal, examination)]
     yield from (cause._replace(problem=not useful) for cause in refused)
     if useful or any(probe.error for probe in examination.tools):
         return

@@ -92,12 +92,16 @@ class Patient:
         assert "Traceback" not in result.stdout + result.stderr, result.stderr
         return result
 
+    def ask_for_data(self, *args: str, **variables: str) -> Finding:
+        """``keyring-fallback doctor --json ARGS`` only."""
+        result = self.run("doctor", "--json", *args, **variables)
+        return Finding(result.returncode, "", json.loads(result.stdout))
+
     def see_the_doctor(self, *args: str, **variables: str) -> Finding:
         """``keyring-fallback doctor ARGS``, and the same as JSON: they agree on what is wrong."""
         text = self.run("doctor", *args, **variables)
-        data = self.run("doctor", "--json", *args, **variables)
-        document = json.loads(data.stdout)
-        assert text.returncode == data.returncode == (0 if document["works"] else 1), text.stdout + text.stderr
+        status, _, document = self.ask_for_data(*args, **variables)
+        assert text.returncode == status == (0 if document["works"] else 1), text.stdout + text.stderr
         assert ("It works." in text.stdout, "It does not work." in text.stdout) == (
             document["works"],
             not document["works"],

@@ -75,10 +75,10 @@ class Terminal:
         """Read until the terminal has shown *text*; give all that it has shown."""
         deadline = time.monotonic() + seconds
         while text not in self.shown:
-            if time.monotonic() > deadline:
+            ended = self._process.poll() is not None
+            if not self._read(0.1) and (ended or time.monotonic() > deadline):
                 message = f"the terminal did not show {text!r} but only {self.shown!r}"
                 raise AssertionError(message)
-            self._read(0.1)
         return self.shown
 
     def settings(self) -> list[Any]:
