@@ -536,3 +536,41 @@ def test_arguments_that_are_no_strings_or_too_large(stage: Stage) -> None:
     assert [None, None, "the answer"] == outcome.answers
     outcome.results = outcome.results[:2]
     check_failure(outcome, "service, username and password are too large")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Executables that are asked through keyring's command line
+
+DOCUMENT = """echo '{"username": "user", "password": "the answer"}'"""
+EXECUTABLES = {
+    "noise before": (f"echo NOISE; echo NOISE >&2; {DOCUMENT}", None),
+    "noise after": (f"{DOCUMENT}; echo NOISE", None),
+    "1 MiB on stderr": (f"head -c 1000000 /dev/zero | tr '\\0' N >&2; {DOCUMENT}", None),
+    "leaves a child with its pipes": (f"sleep 3 & {DOCUMENT}", None),
+    "closes its descriptors": (f"{DOCUMENT}; exec 0<&- 1>&- 2>&-; sleep 0.1", None),
+    "nothing at all": ("", "printed something else than a credential"),
+    "no JSON": ("echo CANARY", "printed something else than a credential"),
+    "not UTF-8": ("printf 'CANARY\\377\\n'", "not UTF-8"),
+    "without end": ("while :; do echo CANARYCANARYCANARYCANARY; done", "the global keyring"),
+    "100 MB": ("head -c 100000000 /dev/zero", "more than any answer"),
+    "is killed": ("kill -9 $$", "signal 9"),
+    "hangs": ("sleep 60", "gave no answer within"),
+    "hangs and ignores signals": ("trap '' INT TERM HUP; sleep 60; sleep 60", "gave no answer within"),
+    "another exit status": ("echo CANARY; exit 77", "77"),
+    "no program": ("exec /no/such/program", "127"),
+}
+
+
+@pytest.mark.parametrize("case", EXECUTABLES)
+def test_executable_that_speaks_badly(stage: Stage, tmp_path: Path, case: str) -> None:
+    """A program in the place of ``keyring`` gives an answer as keyring would, or a KeyringError ends the lookup in time."""
+    source, expected = EXECUTABLES[case]
+    path = hostile.false_executable(tmp_path / "bin", source + "\n")
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(path)
+    slow = "hangs" in case or "without end" in case
+    outcome = hostile.play(stage, GET_ANY, timeout=SHORT if slow else 60)
+    if expected is None:
+        assert [["user", "the answer"]] == outcome.answers
+        assert GENEROUS > max(outcome.seconds)
+    else:
+        check_failure(outcome, expected, os.fspath(path))
