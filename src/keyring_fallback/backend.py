@@ -149,12 +149,13 @@ class FallbackKeyring(KeyringBackend):
         try:
             chain.store(_local_backends(), service, username, password)
         except NotStoredError as error:
+            reasons = [str(error)]
             for backend in _global_backends():
                 try:
                     return backend.set_password(service, username, str(password))
-                except NotImplementedError:
-                    pass
-            raise PasswordSetError(f"{error}, nor does one of a global keyring") from None
+                except NotImplementedError as reason:
+                    reasons.append(str(reason))
+            raise PasswordSetError(f"{'; '.join(filter(None, reasons))}; install one that does") from None
 
     def delete_password(self, service: str, username: str) -> None:
         """Delete a password from the first backend of this environment that has it, or else from the global keyring.

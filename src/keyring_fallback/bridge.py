@@ -154,14 +154,15 @@ class _Session:
         self.process, self._environ = process, invocation.environ
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
-        process.send(_line({"nonce": nonce, **setup._asdict()}))
+        process.send(_line({"nonce": nonce, **setup._asdict()}, invocation.name))
         return True
 
     def _exchange(self, invocation: Invocation, call: Call) -> Hidden | None:
         """Send a request and return the reply's document, or None if the helper ended instead."""
         assert self.process is not None  # noqa: S101 - for the type checker
         self._number += 1
-        self.process.send(_line({"id": self._number, **call._asdict(), "directory": _directory()}))
+        request = {"id": self._number, **call._asdict(), "directory": _directory()}
+        self.process.send(_line(request, invocation.name))
         waiting = Waiting(
             f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)!r}"
             f" (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
@@ -241,13 +242,13 @@ def _has_line(data: bytes) -> bool:
     return b"\n" in data
 
 
-def _line(document: dict[str, Any]) -> bytes:
+def _line(document: dict[str, Any], name: str) -> bytes:
     try:
         line = Hidden(json.dumps(document))
     except (TypeError, ValueError, RecursionError):
-        raise ToolError("the global keyring cannot be asked: service, username and password must be strings") from None
+        raise ToolError(f"{name} cannot be asked: service, username and password must be strings or None") from None
     if len(line) > MAX_REPLY_BYTES:
-        raise ToolError("the global keyring cannot be asked: service, username and password are too large for it")
+        raise ToolError(f"{name} cannot be asked: service, username and password must be smaller than 8 MiB")
     return line.encode("ascii") + b"\n"
 
 

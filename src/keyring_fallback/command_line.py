@@ -45,7 +45,7 @@ def ask(invocation: Invocation, call: Call) -> Reply:
     """
     words = [call.service] if call.username is None else [call.service, call.username]
     if not all(isinstance(word, str) for word in words):
-        raise ToolError(f"{invocation.name} is asked on a command line, which carries strings only")
+        raise ToolError(f"{invocation.name} is asked on a command line, where service and username must be strings")
     if call.username is None and call.method != "get_credential":
         return Reply()  # keyring's command line needs one
     try:
@@ -96,12 +96,14 @@ def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | N
         _get(invocation, words, "password")  # tells whether it is too old to give more than one line back
     # for an empty one it would ask on the terminal, and carriage returns become line feeds (keyring 25.7.0, cli.py)
     if not password or "\r" in password or ("\n" in password and invocation.arguments in _old):
-        raise errors.PasswordSetError(f"{invocation.name} takes no such password on its command line: one line, please")
+        raise errors.PasswordSetError(
+            f"{invocation.name} is asked on a command line, where a password must be one line"
+        )
     if not _run(invocation, "set", words, stdin=Hidden(f"{password}\n")).succeeded:
         return None
     # keyring's own chain loses a password silently when no backend takes it, and exits with 0
     if _get(invocation, words, "password") != password:
-        raise errors.PasswordSetError(f"{invocation.name} said that it stored it, but does not return it")
+        raise errors.PasswordSetError(f"{invocation.name} said that it stored it, but does not return it; {_ADVICE}")
     return True
 
 
@@ -195,7 +197,7 @@ def _run(
             raise ToolError(f"{name} printed something that is not UTF-8; {_ADVICE}")
         return _Outcome(understood=True, succeeded=succeeded, output=output)
     except UnicodeEncodeError:
-        raise ToolError(f"{name} cannot be given this password: it has lone surrogates") from None
+        raise ToolError(f"{name} is asked on a command line, where a password must not have lone surrogates") from None
     except TimeoutError:
         waiting.release()
         raise ToolError(
