@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Callable
 
@@ -114,3 +115,23 @@ def stage(
     folder.mkdir()
     environment = shared_environments.get(python, "keyring", wheel)
     return Stage(environment, folder, {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(scripted_tool.root)})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with the table of robustness: per group, how many cases were tried on this machine and how many survived."""
+    document = REPOSITORY / "docs" / "robustness.md"
+    rows = re.findall(r"^\| ([^|]+) \| `(test_\w+\.py)` \|", document.read_text(encoding="utf-8"), re.MULTILINE)
+    lines = []
+    for group, name in rows:
+        kinds = [
+            [one for one in terminalreporter.stats.get(kind, []) if Path(one.nodeid.partition("::")[0]).name == name]
+            for kind in ("passed", "failed", "error", "skipped")
+        ]
+        passed, failed, errors, skipped = map(len, kinds)
+        if passed + failed + errors:
+            tried = f"{passed + failed + errors} tried, {passed} survived"
+            lines.append(f"{tried}{f', {skipped} skipped here' if skipped else ''}: {group}")
+    if lines:
+        terminalreporter.section("robustness")
+        for line in lines:
+            terminalreporter.write_line(line)
