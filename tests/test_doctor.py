@@ -14,6 +14,7 @@ from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Callable
 
 GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
 posix = pytest.mark.skipif(machine.WINDOWS, reason="there are no such permissions and scripts on Windows")
@@ -361,6 +362,16 @@ def test_a_tool_without_a_known_interpreter(patient: Patient, tmp_path: Path) ->
     finding = patient.see_the_doctor(AZURE, USERNAME, KEYRING_PROPERTY_FALLBACK_TOOL=str(shim))
     assert (0, []) == (finding.status, finding.document["causes"])
     assert "asked through its command line" in finding.text
+
+
+def test_a_tool_of_an_old_python(
+    ill: Patient, shared_environments: environments.Environments, interpreter: Callable[[str], Path], stub_tokens: Path
+) -> None:
+    """The probe runs on Python 3.8, as the helper does."""
+    ill.with_tool(shared_environments.uv_tool(interpreter("3.8"), stub_tokens))
+    finding = ill.see_the_doctor(AZURE, USERNAME)
+    assert (0, []) == (finding.status, finding.document["causes"])
+    assert finding.document["tools"][0]["python"].startswith("3.8.")
 
 
 def test_in_the_tool_itself(patient: Patient, wheel: Path, python: Path, stub_tokens: Path, tmp_path: Path) -> None:
