@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback import clients, discovery, survey, uv_config
+from keyring_fallback import discovery, survey
+from keyring_fallback.doctor import clients, uv_config
 from support import environments, machine, providers
 from support.feed import Feed
 from support.patient import AZURE, USERNAME, Patient

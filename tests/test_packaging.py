@@ -64,7 +64,8 @@ def test_wheel_holds_what_it_should(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     info = f"keyring_fallback-{keyring_fallback.__version__}.dist-info"
-    modules = {f"keyring_fallback/{path.name}" for path in PACKAGE.iterdir() if path.is_file()}
+    files = [path.relative_to(PACKAGE.parent) for path in PACKAGE.rglob("*") if path.is_file()]
+    modules = {path.as_posix() for path in files if "__pycache__" not in path.parts}
     assert "keyring_fallback/py.typed" in modules
     expected = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
     assert modules | expected == names
@@ -132,7 +133,8 @@ WINDOWS_ONLY = ["_winapi", "msvcrt", "winreg", "nt"]
 @pytest.mark.parametrize("absent", [POSIX_ONLY, WINDOWS_ONLY], ids=["POSIX", "Windows"])
 def test_every_module_imports_where_system_modules_are_absent(absent: list[str]) -> None:
     """No module of ours needs a module of one system at import."""
-    names = [path.stem for path in PACKAGE.glob("*.py") if path.stem != "__main__"]
+    files = [path.relative_to(PACKAGE.parent).with_suffix("") for path in PACKAGE.rglob("*.py")]
+    names = [".".join(file.parts) for file in files if file.name not in ("__main__", "__init__", "_start")]
     code = f"""
 import importlib, os, sys
 import keyring.backends.chainer, subprocess, threading, configparser, json, logging, select, selectors
@@ -145,7 +147,7 @@ for name in {absent!r}:
     sys.modules.pop(name, None)
 sys.meta_path.insert(0, Absent())
 for name in {names!r}:
-    importlib.import_module("keyring_fallback." + name)
+    importlib.import_module(name)
 """
     result = run([sys.executable, "-c", code], env=dict(os.environ))
     assert ("", 0) == (result.stderr, result.returncode)

@@ -21,14 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        from . import causes, doctor, report
+        from .doctor import causes, examination, report
 
-        examination = doctor.examine(options.service, options.username)
-        found = causes.find(examination)
+        facts = examination.examine(options.service, options.username)
+        found = causes.find(facts)
         if options.json:
-            text = report.as_json(examination, found)
+            text = report.as_json(facts, found)
         else:
-            text = report.as_text(examination, found, colour=_has_colours(sys.stdout, os.environ))
+            text = report.as_text(facts, found, colour=_has_colours(sys.stdout, os.environ))
         _write(text)
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from . import cures, hints
+from .. import cures, hints
 from .cause import Cause
-from .doctor import Examination
+from .examination import Examination
 from .probing import Asked
 
 

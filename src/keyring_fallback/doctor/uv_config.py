@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from . import hints
-from .discovery import Here
+from .. import hints
+from ..discovery import Here
 
 #: Whether this Python can read uv's files.
 READS_FILES = sys.version_info >= (3, 11)

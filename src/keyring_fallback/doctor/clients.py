@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import NamedTuple
 
-from . import environment, executable, trust
-from .discovery import Here
+from .. import environment, executable, trust
+from ..discovery import Here
 
 #: What pip takes for true (pip 26.3, cli/parser.py, strtobool).
 _TRUE = ("y", "yes", "t", "true", "on", "1")

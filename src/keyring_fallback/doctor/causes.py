@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Iterator
 
-from . import client_causes, cures, discovery, hints, lookup_causes, survey
+from .. import cures, discovery, hints, survey
+from ..discovery import SETTING
+from . import client_causes, lookup_causes
 from .cause import Cause
-from .discovery import SETTING
-from .doctor import Examination
+from .examination import Examination
 
 #: What discovery says of candidates that others may have put there, and of those that are no loss.
 _OF_A_PROJECT = re.compile(r"it lies in |what \w+ says is not an absolute path")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from . import clients, discovery, probing, survey, trust, uv_config
+from .. import discovery, survey, trust
+from . import clients, probing, uv_config
 
 
 class Examination(NamedTuple):

@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import hints, survey
-from .discovery import Here, Tool
-from .process import Process
-from .waiting import Waiting
+from .. import hints, survey
+from ..discovery import Here, Tool
+from ..process import Process
+from ..waiting import Waiting
 
 _PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_probe.py")
 #: Seconds that the probe of a tool may take: it makes no lookup.

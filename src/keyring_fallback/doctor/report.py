@@ -8,11 +8,12 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import __version__, clients, hints, uv_config
+from .. import __version__, hints
+from ..discovery import Tool
+from ..environment import Provider
+from . import clients, uv_config
 from .cause import Cause
-from .discovery import Tool
-from .doctor import Examination
-from .environment import Provider
+from .examination import Examination
 from .probing import Asked, Lookup, Probe
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.

@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Iterator
 
-from . import clients, cures, hints, trust
+from .. import cures, hints, trust
+from ..discovery import Tool
+from . import clients
 from .cause import Cause
-from .discovery import Tool
-from .doctor import Examination
+from .examination import Examination
 from .uv_config import Index
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
