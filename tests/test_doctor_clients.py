@@ -229,7 +229,8 @@ def test_our_package_is_missing_where_keyring_comes_first(
     """Another environment's keyring comes first on PATH and lacks us: the command that installs us there."""
     other = shared_environments.get(python, "keyring")
     variables = {"VIRTUAL_ENV": str(other.root if active else patient.environment.root)}
-    path = os.pathsep.join([str(other.scripts), os.environ["PATH"]])
+    without_uv = [one for one in os.environ["PATH"].split(os.pathsep) if not os.path.exists(os.path.join(one, "uv"))]
+    path = os.pathsep.join([str(other.scripts), *without_uv])
     finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
     assert "missing-there" == finding.cause["name"]
     assert str(other.root) in finding.cause["text"]
