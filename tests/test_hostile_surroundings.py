@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: signals, descriptors, limits")
 
-#: Looks up once and writes what came of it into the file that it is given; what follows is set in os.environ before.
+#: Looks up, makes some noise, looks up again and writes the answer into the file that it is given; what follows is set
+#: in os.environ before.
 LOOKUP = """\
 import os, sys
 os.environ.update(pair.split("=", 1) for pair in sys.argv[2:])
 import keyring
+keyring.get_password("https://host/", "user")
+for descriptor in range(3):
+    try: os.write(descriptor, b"NOISE\\n")
+    except OSError: pass
 answer = keyring.get_password("https://host/", "user")
 with open(sys.argv[1], "w", encoding="utf-8", errors="surrogateescape") as file:
     file.write(ascii(answer))

@@ -535,7 +535,7 @@ def test_arguments_that_are_no_strings_or_too_large(stage: Stage) -> None:
     outcome = hostile.play(stage, *calls)
     assert [None, None, "the answer"] == outcome.answers
     outcome.results = outcome.results[:2]
-    check_failure(outcome, "service, username and password are too large")
+    check_failure(outcome, "must be smaller than 8 MiB")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
