@@ -214,6 +214,18 @@ def test_closed_standard_descriptors(lookup: Lookup, closed: str) -> None:
     assert ANSWER == lookup.run(stderr=" ".join({"0": "<&-", "1": ">&-", "2": "2>&-"}[one] for one in closed))
 
 
+def test_pipes_keep_off_the_standard_descriptors(lookup: Lookup) -> None:
+    """What a program writes on a descriptor 0, 1 or 2 that it has closed cannot get into our pipes."""
+    code = (
+        "import os, sys\nimport keyring\nos.closerange(0, 3)\n"
+        "keyring.get_password('https://host/', 'user')\n"
+        "opened = [one for one in range(3) if os.path.exists('/dev/fd/%d' % one)]\n"
+        "with open(sys.argv[1], 'w') as file: file.write('%r' % opened)\n"
+    )
+    lookup.script.write_text(code)
+    assert "[]" == lookup.run()
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 @pytest.mark.parametrize("stream", [">/dev/full", "2>/dev/full", ">/dev/full 2>&1"])
 def test_full_streams(lookup: Lookup, stream: str) -> None:
