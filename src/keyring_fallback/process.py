@@ -79,21 +79,21 @@ class Process:
                 close_fds=True,
                 creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
+            outputs: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
+            readers = {where: pipe for where, pipe in outputs.items() if pipe is not None}
+            assert self._popen.stdin is not None  # noqa: S101 - for the type checker
+            # Threads are kept out of the caller's process where the system allows: they make os.fork() warn.
+            pipes = _Selected if os.name == "posix" else _Threaded
+            try:
+                self._pipes: _Selected | _Threaded = pipes(self._popen.stdin, readers)
+            except BaseException:  # no descriptor is left for the selector, for example
+                for pipe in (self._popen.stdin, *readers.values()):
+                    pipe.close()
+                self._popen.kill()
+                self._popen.wait()
+                raise
         _left[:] = [popen for popen in _left if popen.poll() is None]
         self.pid = self._popen.pid
-        outputs: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
-        readers = {where: pipe for where, pipe in outputs.items() if pipe is not None}
-        assert self._popen.stdin is not None  # noqa: S101 - for the type checker
-        # Threads are kept out of the caller's process where the system allows: they make os.fork() warn.
-        pipes = _Selected if os.name == "posix" else _Threaded
-        try:
-            self._pipes: _Selected | _Threaded = pipes(self._popen.stdin, readers)
-        except BaseException:  # no descriptor is left for the selector, for example
-            for pipe in (self._popen.stdin, *readers.values()):
-                pipe.close()
-            self._popen.kill()
-            self._popen.wait()
-            raise
 
     def send(self, data: bytes, *, end: bool = False) -> None:
         """Queue data for the program's stdin, which is closed after it where `end` says so."""
