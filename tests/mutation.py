@@ -26,11 +26,23 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "src" / "keyring_fallback"
-#: The tests that are about a module, the quickest first.
+#: The tests that are about a module, as pytest's arguments: the quickest first.
 SELECTED = {
-    "_helper": ["properties", "conformance", "backends", "deferred", "hostile_tool"],
-    "bridge": ["properties", "conformance", "messages", "backends", "hostile_tool"],
-    "backend": ["conformance", "backends", "messages", "harmless"],
+    "_helper": ["test_conformance.py", "test_hostile_tool.py", "test_backends.py", "test_deferred.py"],
+    "bridge": [
+        "test_conformance.py",
+        "test_properties.py",
+        "test_messages.py",
+        "test_hostile_tool.py",
+        "test_backends.py",
+    ],
+    "backend": ["test_conformance.py", "test_backends.py", "test_messages.py", "test_harmless.py"],
+}
+#: Of these, what other modules are about.
+LEFT_OUT = {
+    "_helper": "not interpreter and not executable and not arguments",
+    "bridge": "not executable and not provider and not credential and not command_line and not files and not settings",
+    "backend": "not own_tests",
 }
 #: Seconds after which the tests of a mutant count as hanging, and so as noticing it.
 TIMEOUT = 400
@@ -64,17 +76,17 @@ class Worker:
                 for compiled in (copy / "__pycache__").glob(f"{module}.*"):
                     compiled.unlink()
 
-    def survives(self, names: list[str]) -> bool:
-        """Whether all tests pass."""
+    def survives(self, module: str) -> bool:
+        """Whether all tests about the module pass."""
         variables = {
             **os.environ,
             "PYTHONPATH": os.fspath(self._folder / "src"),
             "PYTHONDONTWRITEBYTECODE": "1",
             "KEYRING_FALLBACK_SHARED": os.fspath(self._folder / "shared"),
         }
-        files = [TESTS / f"test_{name}.py" for name in names]
+        files = filter(Path.exists, (TESTS / name for name in SELECTED[module]))
         options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={self._folder / 'tmp'}"]
-        command = [sys.executable, "-m", "pytest", *options, *filter(Path.exists, files)]
+        command = [sys.executable, "-m", "pytest", *options, "-k", LEFT_OUT[module], *files]
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(command, cwd=TESTS.parent, env=variables, stdout=output, stderr=output)
             try:
@@ -95,7 +107,7 @@ def run(module: str, sources: list[str], workers: list[Worker]) -> Iterator[tupl
         worker = free.get()
         try:
             worker.write(module, source)
-            return source, worker.survives(SELECTED[module])
+            return source, worker.survives(module)
         finally:
             free.put(worker)
 
@@ -123,14 +135,16 @@ def main() -> int:
             if options.sample:
                 random.Random(options.seed).shuffle(sources)  # noqa: S311 - no secret
                 sources = sources[: options.sample]
-            survivors = [source for source, survived in run(module, sources, workers) if survived]
+            survivors = 0
+            for number, (source, survived) in enumerate(run(module, sources, workers), 1):
+                survivors += survived
+                print(f"{module}: {number - survivors} of {number} killed ({len(sources)} in all)", flush=True)
+                if survived:
+                    lines = difflib.unified_diff(code.splitlines(), source.splitlines(), lineterm="", n=1)
+                    print("survived:", *list(lines)[2:], sep="\n  ", flush=True)
             for worker in workers:
                 worker.write(module, code)
-            for source in survivors:
-                lines = difflib.unified_diff(code.splitlines(), source.splitlines(), lineterm="", n=1)
-                print(f"survived in {module}:", *list(lines)[2:], sep="\n  ", flush=True)
-            print(f"{module}: {len(sources) - len(survivors)} of {len(sources)} killed", flush=True)
-            tried, killed = tried + len(sources), killed + len(sources) - len(survivors)
+            tried, killed = tried + len(sources), killed + len(sources) - survivors
     print(f"{killed} of {tried} killed: {100 * killed / tried:.1f} %")
     return int(killed <= 0.85 * tried)
 
