@@ -399,3 +399,23 @@ def test_hint_where_the_provider_is_nowhere(stage: Stage) -> None:
     )
     (line,) = stderr.splitlines()
     assert line.endswith(" artifacts-keyring")
+
+
+def test_at_home_the_own_backends_store_and_delete(stage: Stage) -> None:
+    """In the tool's own environment, GlobalKeyring stores in and deletes from that environment's backends."""
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(stage.environment.root)
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    calls = [["set_password", "service", "user", "pw"], ["delete_password", "service", "user"]]
+    stage.here(reader("Provider", 9.9, "return None") + writer("Store", 5, "pass"))
+    assert [[], []] == [result["error"] for result in stage.calls(*calls)[0]]
+    assert ["Store set 'pw'", "Store delete"] == stage.notes()
+
+
+def test_delete_that_nobody_takes_has_keyrings_words(stage: Stage) -> None:
+    """Where no backend deletes at all, the message is the one that keyring's own backends have, at home and in the chain."""
+    stage.here(reader("Provider", 9.9, "return None") + reader("Another", 5, "return None"))
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(stage.environment.root)
+    for name in ("GlobalKeyring", "FallbackKeyring"):
+        stage.variables["PYTHON_KEYRING_BACKEND"] = f"keyring_fallback.{name}"
+        result = stage.call("delete_password", "service", "user")
+        assert ("PasswordDeleteError", "Password not found") == (result["error"][0], result["message"])
