@@ -461,6 +461,8 @@ def main() -> None:
             if backends is None:
                 gc.disable()  # modules being loaded leave nothing to collect
                 backends = Backends(setup)
+                if hasattr(gc, "freeze"):  # not on PyPy
+                    gc.freeze()  # and looking through them in the middle of the lookup takes as long
                 gc.enable()
             reply = backends.answer(request)
             if os.getpid() != process:
