@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -76,6 +77,55 @@ STYLES = {
     "pickle": "import pickle, pathlib, inspect; show += [str(pickle.loads(pickle.dumps(pathlib.PurePosixPath('x')))), pickle.loads(pickle.dumps(inspect.signature)) is inspect.signature]",
     "configuration": "import configparser; c = configparser.ConfigParser(); c.read_string('[a]\\nb=1'); show.append(c['a']['b'])",
     "an annotation": "import pathlib, typing\ndef f(p: pathlib.Path): pass\nshow.append(typing.get_type_hints(f)['p'].__name__)",
+    "functions taken early": (
+        "from shutil import rmtree; from importlib.metadata import version; import inspect, os, tempfile\n"
+        "show += [version('keyring'), rmtree.__name__, str(inspect.signature(version)), rmtree.avoids_symlink_attacks]\n"
+        "f = tempfile.mkdtemp(); rmtree(f); show.append(os.path.exists(f))"
+    ),
+    "functions taken early, kept in a class": (
+        "import shutil, os, functools\n"
+        "class C:\n  remove = staticmethod(shutil.rmtree)\n  def f(self, path, remove=shutil.rmtree): remove(path)\n"
+        "  method = shutil.rmtree\n"
+        "partial = functools.partial(shutil.rmtree, ignore_errors=True)\n"
+        "wrapped = functools.wraps(shutil.rmtree)(lambda path: shutil.rmtree(path))\n"
+        "import tempfile\n"
+        "for use in (C.remove, C().f, partial, wrapped, C.method):\n"
+        "  f = tempfile.mkdtemp(); use(f); show.append(os.path.exists(f))\n"
+        "show += [wrapped.__name__, type(C().method).__name__]"
+    ),
+    "a function that is not there": (
+        "try:\n  from importlib.metadata import version\n  version('nothing-like-it')\n"
+        "except ModuleNotFoundError as error:\n  show.append(type(error).__name__)"
+    ),
+    "is a function there": "import tarfile, shutil; show += [hasattr(tarfile, 'data_filter'), hasattr(shutil, 'rmtree'), hasattr(shutil, 'x')]",
+    "requests": (
+        "import requests; r = requests.models.Response()\n"
+        "r._content = 'Les \u00e9l\u00e8ves \u00e9taient tr\u00e8s fatigu\u00e9s apr\u00e8s la f\u00eate'.encode('utf-8')\n"
+        "show += [r.apparent_encoding, r.text, requests.certs.where()[-4:], requests.Request('GET', 'https://h/').prepare().url]"
+    ),
+    "a version": "import charset_normalizer as c; show.append(c.__version__); from charset_normalizer import __version__; show.append(__version__)",
+    "a version, then all": (
+        "import charset_normalizer as c; v = c.__version__; show += [c.from_bytes(b'abc').best().encoding, c.__version__ == v]\n"
+        "c.__version__ = 'patched'; from charset_normalizer import __version__; show += [__version__, c.version.__version__ == v]"
+    ),
+    "a package of several": (
+        "try:\n  import backports.nothing\nexcept ImportError as error:\n  show.append(str(error)[:30])\n"
+        "try:\n  from backports import tarfile\n  import backports\n"
+        "  show += [backports.tarfile.TarFile.__name__, hasattr(backports, 'x'), tarfile.data_filter.__name__]\n"
+        "except ImportError as error:\n  show.append(type(error).__name__)"
+    ),
+    "aliases": "import requests, sys; show.append(sys.modules['requests.packages.chardet'].__name__)",
+    "names of hosts": (
+        "import requests, idna, sys; from requests.packages.idna.core import encode; show += [idna.encode('\u00e4.example'), "
+        "encode('\u00e4.example'), requests.Request('GET', 'https://\u00e4.example/').prepare().url]"
+    ),
+    "addresses": "import ipaddress, mimetypes; show += [str(ipaddress.ip_address('::1')), mimetypes.guess_type('x.html')]",
+    "sources": "import linecache, textwrap, tokenize, locale; show += [textwrap.dedent(' x'), tokenize.NAME, linecache.getlines('nothing'), locale.LC_ALL]",
+    "tracebacks": "import traceback\ntry:\n  1/0\nexcept ZeroDivisionError:\n  show.append(traceback.format_exc().splitlines()[-1])",
+    "archives": (
+        "import zipfile, io, shutil\nb = io.BytesIO()\nwith zipfile.ZipFile(b, 'w') as z: z.writestr('n', 'x')\n"
+        "show += [zipfile.ZipFile(b).namelist(), bool(shutil.which('sh')), [f for f, _ in shutil.get_archive_formats()]]"
+    ),
 }
 
 PATCHES = {
@@ -94,6 +144,17 @@ PATCHES = {
         "import urllib.request\nfrom unittest import mock\n"
         "with mock.patch.object(urllib.request, 'urlopen', 5): show.append(urllib.request.urlopen)\n"
         "show.append(urllib.request.urlopen.__name__)"
+    ),
+    "a patch of a function that was taken early": (
+        "import os, shutil, tempfile\nfrom shutil import rmtree\nfrom unittest import mock\n"
+        "with mock.patch('shutil.rmtree', lambda path: 'patched'):\n"
+        "  show += [shutil.rmtree('x'), rmtree.__name__]\n"
+        "with mock.patch.object(shutil, 'rmtree', lambda path: 'patched again'): show.append(shutil.rmtree('x'))\n"
+        "for use in (rmtree, shutil.rmtree):\n  f = tempfile.mkdtemp(); use(f); show.append(os.path.exists(f))"
+    ),
+    "a patch by an object that was taken early": (
+        "import shutil, os, tempfile\nearly = shutil.rmtree\nshutil.rmtree = 1\nshow.append(shutil.rmtree)\nshutil.rmtree = early\n"
+        "f = tempfile.mkdtemp(); shutil.rmtree(f); show.append(os.path.exists(f))"
     ),
     "deletion": (
         "import tempfile\nkept = tempfile.mkdtemp\ndel tempfile.mkdtemp\nimport tempfile as again\n"
@@ -167,7 +228,9 @@ def tool(request: pytest.FixtureRequest, shared_environments: Environments) -> E
 
     def build(folder: Path) -> None:
         wheel = providers.make_provider(folder / "wheels", "doer", PROVIDER)
-        environments.create(folder / "tool", python, "keyring", wheel, compile_bytecode=True, share_files=True)
+        environments.create(
+            folder / "tool", python, "keyring", "requests", wheel, compile_bytecode=True, share_files=True
+        )
 
     return Environment(shared_environments.once("deferred", build, python) / "tool")
 
@@ -194,6 +257,30 @@ def test_two_imports_that_wait_for_each_other_both_end(tool: Environment) -> Non
 
 def test_a_lookup_that_needs_none_of_them_loads_none(tool: Environment) -> None:
     """By the time that the provider is asked, what takes long to load is deferred and not used by keyring either."""
-    names = ["importlib.metadata", "inspect", "more_itertools", "pathlib", "tempfile", "urllib.request"]
-    service = f"import sys; show += [n for n in {names!r} if type(sys.modules[n]).__name__ != 'Deferred']"
-    assert "[]" == _ask(tool, service)
+    names = ["importlib.metadata", "inspect", "more_itertools", "pathlib", "tempfile", "textwrap", "urllib.request"]
+    service = "show += [n for n in {!r} if type(sys.modules[n]).__name__ != 'Deferred']"
+    assert "[]" == _ask(tool, "import sys;" + service.format(names))
+
+
+def test_a_package_in_several_folders(shared_environments: Environments, python: Path) -> None:
+    """A package that adds the folders of other distributions to its own when it is loaded has all of them."""
+
+    def build(folder: Path) -> None:
+        wheel = providers.make_provider(folder / "wheels", "doer", PROVIDER)
+        made = environments.create(folder / "tool", python, "keyring", "backports.tarfile", wheel)
+        other = folder / "other" / "backports"
+        other.mkdir(parents=True)
+        (other / "__init__.py").write_text("__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n")
+        (other / "other.py").write_text("value = 1\n")
+        (made.site_packages / "other.pth").write_text(os.fspath(folder / "other") + "\n")
+
+    tool = Environment(shared_environments.once("deferred-several", build, python) / "tool")
+    service = "import backports.other; from backports import tarfile; show += [backports.other.value, tarfile.__name__]"
+    assert "[1, 'backports.tarfile']" == _ask(tool, service)
+
+
+def test_requests_does_not_load_what_guesses_encodings(tool: Environment) -> None:
+    """With requests, which most providers use, the package that it guesses encodings with stays deferred."""
+    assert "['Deferred']" == _ask(
+        tool, "import requests, sys; show.append(type(sys.modules['charset_normalizer']).__name__)"
+    )

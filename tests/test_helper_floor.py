@@ -16,7 +16,7 @@ from support.stage import Stage
 if TYPE_CHECKING:
     from support.environments import Environments
 
-SOURCE = Path(keyring_fallback.__file__).with_name("_helper.py")
+SOURCES = [Path(keyring_fallback.__file__).with_name(f"_{name}.py") for name in ("start", "helper", "deferred")]
 
 
 @pytest.mark.parametrize("keyring", ["keyring==23.0.0", "keyring"])
@@ -53,16 +53,18 @@ def test_answers_from_old_and_new(
     assert [[]] * 5 == [result["error"] for result in results]
 
 
-def test_syntax_is_that_of_python_3_8() -> None:
-    """The helper's source parses as Python 3.8."""
-    ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 8))
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_syntax_is_that_of_python_3_8(source: Path) -> None:
+    """The helper's sources parse as Python 3.8."""
+    ast.parse(source.read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="needs sys.stdlib_module_names")
 def test_imports_nothing_but_the_standard_library_and_keyring() -> None:
-    """The helper imports the standard library and keyring, and nothing of ours."""
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    assert {"keyring"} == {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+    """The helper imports the standard library, keyring and its own parts, and nothing else of ours."""
+    nodes = [node for source in SOURCES for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
+    assert {"_deferred"} == {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.level}
+    foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
+    assert {"keyring", "_keyring_fallback"} == foreign

@@ -34,7 +34,8 @@ import os
 import sys
 import threading
 import time
-from types import ModuleType
+
+from ._deferred import DEFERRED, defer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
@@ -48,97 +49,6 @@ GRACE_SECONDS = 0.5
 PARENT_SECONDS = 1.0
 #: Characters of a provider's message that are passed on.
 MESSAGE_LENGTH = 500
-
-#: Modules that ``import keyring.backend`` loads and a lookup seldom uses: together more than half of a start.
-DEFERRED = (
-    "backports.tarfile",
-    "configparser",
-    "importlib.metadata",
-    "importlib_metadata",
-    "inspect",
-    "more_itertools",
-    "pathlib",
-    "subprocess",
-    "tarfile",
-    "tempfile",
-    "urllib.request",
-)
-
-
-class Deferred(ModuleType):
-    """Stands for a module that is imported when one of its attributes is first used.
-
-    ``importlib.util.LazyLoader`` does not help: ``import a.b`` reads ``__spec__`` of what it finds, which loads it.
-
-    Args:
-        spec: Where the module is, as the import system found it.
-    """
-
-    _lock = threading.Lock()
-
-    def __init__(self, spec: Any) -> None:
-        super().__init__(spec.name)
-        # what the import system, find_spec() and inspect look at does not load it
-        own = {"__spec__": spec, "__loader__": spec.loader, "__package__": spec.parent, "__file__": spec.origin}
-        if spec.submodule_search_locations is not None:
-            own["__path__"] = spec.submodule_search_locations
-        for name, value in own.items():
-            super().__setattr__(name, value)
-
-    def _real(self) -> ModuleType:
-        with Deferred._lock:  # not while it imports: that has locks of its own, and finds deadlocks
-            if sys.modules.get(self.__name__) is self:
-                del sys.modules[self.__name__]
-        try:
-            __import__(self.__name__)
-            real = sys.modules[self.__name__]
-        except BaseException:
-            sys.modules.setdefault(self.__name__, self)  # the next use tries again
-            raise
-        for name in list(sys.modules):
-            package, _, child = name.rpartition(".")
-            if package == self.__name__:
-                setattr(real, child, sys.modules[name])
-        super().__setattr__("_module", real)
-        return real
-
-    @property
-    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
-        real: ModuleType = self._module
-        return real.__dict__
-
-    def __getattr__(self, name: str) -> Any:
-        return self._real() if name == "_module" else getattr(self._module, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if sys.modules.get(self.__name__) is self and sys.modules.get(self.__name__ + "." + name) is value:
-            super().__setattr__(name, value)  # the import system binds a submodule, which may come before its package
-        else:
-            setattr(self._module, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        delattr(self._module, name)
-
-    def __dir__(self) -> list[str]:
-        return dir(self._module)
-
-
-def defer(names: Iterable[str]) -> None:
-    """Put a `Deferred` in the place of each module that is there and not loaded yet."""
-    from importlib.machinery import PathFinder
-
-    for name in names:
-        package, _, child = name.rpartition(".")
-        try:
-            parent = __import__(package) if package else None
-            folders = list(parent.__path__) if parent else None
-            spec = None if name in sys.modules else PathFinder.find_spec(name, folders)
-        except ImportError:
-            continue
-        if spec is not None and spec.loader is not None:
-            sys.modules[name] = Deferred(spec)
-            if parent:
-                setattr(parent, child, sys.modules[name])
 
 
 def take_descriptors() -> tuple[int, int]:
@@ -489,7 +399,3 @@ def move(directory: str | None) -> None:
             os.chdir(directory)
     except OSError:
         pass
-
-
-if __name__ == "__main__":
-    main()

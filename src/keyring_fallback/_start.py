@@ -1,19 +1,24 @@
 """Starts the helper from its compiled form: a script that Python is given by name it compiles at every start.
 
-It is started as ``python -I _start.py TAG``. TAG names the kind of bytecode that is kept in our folder (PEP 3147): an
+It is started as ``python -I _start.py TAG``. TAG names the kind of bytecode that is kept in our folder (PEP 3147); an
 interpreter of another kind leaves nothing of its own in there.
 """
 
 import sys
+from types import ModuleType
 
 if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]  # our own package's folder: its modules must not shadow anything over there
 
-from importlib.machinery import SourceFileLoader
-
-__file__ = __file__[: -len("_start.py")] + "_helper.py"
+# under a name of its own: the tool may have this project too
+package = sys.modules["_keyring_fallback"] = ModuleType("_keyring_fallback")
+package.__path__ = [__file__[: -len("/_start.py")]]
 kept = sys.dont_write_bytecode
 sys.dont_write_bytecode = kept or sys.argv[1:] != [sys.implementation.cache_tag]
-code = SourceFileLoader("_helper", __file__).get_code("_helper")
-sys.dont_write_bytecode = kept
-exec(code)  # type: ignore[arg-type]  # noqa: S102
+try:
+    from _keyring_fallback import _helper  # type: ignore[import-not-found]
+
+    sys.dont_write_bytecode = kept
+    _helper.main()
+except KeyboardInterrupt:  # the person has ended the program that waits for us: there is nothing to say
+    sys.exit(1)
