@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 
 from .records import Record
@@ -184,7 +183,7 @@ class _Scan:
 
     def _add_distribution(self, path: str, stem: str) -> None:
         name, _, rest = stem.partition("-")
-        name = re.sub(r"[-_.]+", "-", name).lower()
+        name = "-".join(filter(None, name.replace("_", "-").replace(".", "-").split("-"))).lower()
         version = rest.partition("-py")[0]
         if name == "keyring":
             self.keyring = self.keyring or version or "?"
@@ -227,5 +226,6 @@ def parse_entry_points(text: str) -> Iterator[str]:
             section = line[1:-1].strip()
         elif section == GROUP and line and line[0] not in "#;":
             value = line.partition("=")[2].strip()
-            if re.fullmatch(r"[\w.]+\s*(:\s*[\w.]+)?\s*(\[.*\])?", value):
+            names = value.partition("[")[0].split(":", 1)
+            if all(name.strip().replace(".", "_").isidentifier() for name in names):
                 yield value
