@@ -16,7 +16,10 @@ from support.stage import Stage
 if TYPE_CHECKING:
     from support.environments import Environments
 
-SOURCES = [Path(keyring_fallback.__file__).with_name(f"_{name}.py") for name in ("start", "helper", "deferred")]
+SOURCES = [
+    Path(keyring_fallback.__file__).with_name(f"_{name}.py")
+    for name in ("start", "helper", "backends", "deferred", "listing")
+]
 
 
 @pytest.mark.parametrize("keyring", ["keyring==23.0.0", "keyring"])
@@ -65,6 +68,8 @@ def test_imports_nothing_but_the_standard_library_and_keyring() -> None:
     nodes = [node for source in SOURCES for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    assert {"_deferred"} == {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.level}
+    assert {"_backends", "_deferred", "_listing"} == {
+        str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.level
+    }
     foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
     assert {"keyring", "_keyring_fallback"} == foreign

@@ -15,7 +15,7 @@ from keyring.errors import KeyringError
 
 import keyring_fallback
 from keyring_fallback import (
-    _helper,
+    _backends,
     bridge,
     command_line,
     config,
@@ -291,9 +291,11 @@ def test_services(service: Any) -> None:
 @given(ANY, ANY, ANY)
 def test_failure_over_there(message: str, password: str, username: str) -> None:
     """The helper passes on any message in one line, not too long, without the password in any form that holds it."""
-    found = _helper.failure("backend", ValueError(f"{message}{password!r}{message}"), _helper.forms(password, username))
+    found = _backends.failure(
+        "backend", ValueError(f"{message}{password!r}{message}"), _backends.forms(password, username)
+    )
     assert found["message"] == "" or found["message"].isprintable()
-    assert _helper.MESSAGE_LENGTH >= len(found["message"])
+    assert _backends.MESSAGE_LENGTH >= len(found["message"])
     if len(password) > 3:  # a shorter one may stand in the stars or in what is between them
         assert password not in found["message"] or password in message
     json.dumps(found).encode("ascii")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyring_fallback import bridge, hidden, process
+from keyring_fallback import bridge, hidden, pipes, process
 from support import environments, hostile
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ HOLDERS: dict[str, Any] = {
     "a call": bridge.Call("set_password", "service", "user", hidden.Hidden(SECRET)),
     "a reply": bridge.Reply(SECRET),
     "a reply with a credential": bridge.Reply({"username": "user", "password": SECRET}),
-    "what was heard": process.Heard("stdout", SECRET.encode()),
+    "what was heard": pipes.Heard("stdout", SECRET.encode()),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 from keyring.testing.backend import BackendBasicTests
 
 import keyring_fallback
-from keyring_fallback import bridge, process
+from keyring_fallback import bridge, pipes, process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Choose the pipes that are chosen on Windows; helpers of other tests are left alone."""
     registry = bridge._Registry()  # noqa: SLF001 - with helpers of its own
-    monkeypatch.setattr(process, "_Selected", process._Threaded)  # noqa: SLF001
+    monkeypatch.setattr(pipes, "Selected", pipes.Threaded)
     monkeypatch.setattr(bridge, "_registry", registry)
     yield
     for session in registry.sessions.values():

@@ -23,6 +23,9 @@ from .waiting import Waiting, has_unseen_stderr
 START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_start.py")
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
 IDLE_SECONDS = 240.0
+#: How messages about a tool end: what to do.
+ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
+ALLOW_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
 
 _ERRORS = {
     error.__name__: error
@@ -100,7 +103,9 @@ def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
         session = _registry.sessions.setdefault(key, _Session())
     # one lookup at a time; a thread that waits for its turn waits no longer than for an answer
     if not session.lock.acquire(timeout=invocation.seconds):
-        raise ToolError(f"{invocation.name} was busy with other lookups for {invocation.seconds:g} seconds; {_MORE}")
+        raise ToolError(
+            f"{invocation.name} was busy with other lookups for {invocation.seconds:g} seconds; {ALLOW_MORE}"
+        )
     try:
         return session.ask(invocation, setup, call)
     finally:
@@ -128,7 +133,7 @@ class _Session:
                 self._ready(invocation, setup)
                 document = self._exchange(invocation, call)
             if document is None:
-                raise ToolError(f"{invocation.name} ended without a reply{self._how()}; {_ADVICE}")
+                raise ToolError(f"{invocation.name} ended without a reply{self._how()}; {ADVICE}")
             reply = _reply(document, self._number, call, invocation.name)
         except BaseException:
             self.close(kill=True)
@@ -150,7 +155,7 @@ class _Session:
             )
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ToolError(f"{invocation.name} cannot be started ({reason}); {_ADVICE}") from None
+            raise ToolError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
         self.process, self._environ = process, invocation.environ
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
@@ -170,16 +175,16 @@ class _Session:
         deadline = time.monotonic() + invocation.seconds
         try:
             while True:
-                whole, document = self._found(self.process.collect(_has_line, deadline - time.monotonic(), waiting))
+                whole, document = self._found(self.process.collect(_ends_line, deadline - time.monotonic(), waiting))
                 if document is not None or not whole:
                     return document
         except TimeoutError:
             raise ToolError(
                 f"{invocation.name} gave no answer within {invocation.seconds:g} seconds; if it was waiting for you, "
-                f"run 'keyring-fallback doctor' on a terminal, or {_MORE}"
+                f"run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}"
             ) from None
         except ReplyTooLargeError:
-            raise ToolError(f"{invocation.name} gave a reply larger than any answer; {_ADVICE}") from None
+            raise ToolError(f"{invocation.name} gave a reply larger than any answer; {ADVICE}") from None
         finally:
             waiting.end()
 
@@ -234,12 +239,9 @@ atexit.register(_registry.leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_registry.forget)
 
-_ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
-_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
 
-
-def _has_line(data: bytes) -> bool:
-    return b"\n" in data
+def _ends_line(data: bytes) -> bool:
+    return not data or b"\n" in data
 
 
 def _line(document: dict[str, Any], name: str) -> bytes:
@@ -273,7 +275,7 @@ def _reply(document: Hidden, number: int, call: Call, name: str) -> Reply:
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         reply = answer = None  # a traceback may show locals
-        raise ToolError(f"{name} gave a reply that is not one; {_ADVICE}") from None
+        raise ToolError(f"{name} gave a reply that is not one; {ADVICE}") from None
     return Reply(answer, backend, failures, unloaded)
 
 

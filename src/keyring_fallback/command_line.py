@@ -10,26 +10,22 @@ from typing import Any
 
 from keyring import errors
 
-from .bridge import Call, Invocation, Reply
+from .bridge import ADVICE, ALLOW_MORE, Call, Invocation, Reply, one_line
 from .errors import ProviderError, ToolError
 from .hidden import Hidden
-from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
+from .process import Process, ReplyTooLargeError
 from .records import Record
 from .waiting import Waiting
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
 _NOTHING, _USAGE = 1, 2
-_ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
 #: What begins a complaint on stderr that we put in words of our own.
 _USAGE_MARK, _TRACEBACK_MARK = b"usage:", b"Traceback (most recent call last):"
 #: The types of exceptions that say that there is no backend for it, not that one has failed.
 _NOBODY = ("keyring.errors.NoKeyringError", "NotImplementedError")
 #: How a credential is printed with ``--output json`` (keyring 25.7.0, cli.py and credentials.py).
 _DOCUMENT = re.compile(r'\{"(?:username|password)": .*\}$')
-_MESSAGE_LENGTH = 500
 _KEPT_BYTES = 64 << 10
-#: Seconds between two looks at whether it has ended, and for which what it started may still write to its pipes.
-_LOOK_SECONDS, _LATE_SECONDS = 0.2, 0.5
 
 #: Tools whose keyring is older than 25.2, which brought --mode and --output (keyring, NEWS.rst).
 _old: set[tuple[str, ...]] = set()
@@ -103,7 +99,7 @@ def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | N
         return None
     # keyring's own chain loses a password silently when no backend takes it, and exits with 0
     if _get(invocation, words, "password") != password:
-        raise errors.PasswordSetError(f"{invocation.name} said that it stored it, but does not return it; {_ADVICE}")
+        raise errors.PasswordSetError(f"{invocation.name} said that it stored it, but does not return it; {ADVICE}")
     return True
 
 
@@ -118,7 +114,7 @@ def _from_json(output: Hidden, mode: str, name: str) -> Any:
         if answer is not None:
             return answer
     line = ""  # a traceback may show locals
-    raise ToolError(f"{name} printed something else than a credential; {_ADVICE}")
+    raise ToolError(f"{name} printed something else than a credential; {ADVICE}")
 
 
 def _answer_in(line: str, mode: str) -> Any:
@@ -186,66 +182,30 @@ def _run(
         process = Process(arguments, environ, listen=True)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
-        raise ToolError(f"{name} cannot be started ({reason}); {_ADVICE}") from None
+        raise ToolError(f"{name} cannot be started ({reason}); {ADVICE}") from None
     try:
         process.send((stdin or "").encode("utf-8"), end=True)
-        status, output = _listen(process, seconds, waiting)
+        deadline = time.monotonic() + seconds
+        output = Hidden(process.collect(lambda _: False, seconds, waiting).decode("utf-8", "surrogateescape"))
+        status = process.wait(deadline - time.monotonic())
+        if status is None:
+            raise TimeoutError
         if status == _USAGE and options and _USAGE_MARK in waiting.said:
             return _Outcome(understood=False, succeeded=False, output=Hidden())
         succeeded = _succeeded(status, waiting, name, stdin or "")
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
-            raise ToolError(f"{name} printed something that is not UTF-8; {_ADVICE}")
+            raise ToolError(f"{name} printed something that is not UTF-8; {ADVICE}")
         return _Outcome(understood=True, succeeded=succeeded, output=output)
     except UnicodeEncodeError:
         raise ToolError(f"{name} is asked on a command line, where a password must not have lone surrogates") from None
     except TimeoutError:
         waiting.release()
-        raise ToolError(
-            f"{name} gave no answer within {seconds:g} seconds; allow more by 'timeout' in [fallback] of keyringrc.cfg"
-        ) from None
+        raise ToolError(f"{name} gave no answer within {seconds:g} seconds; {ALLOW_MORE}") from None
     except ReplyTooLargeError:
-        raise ToolError(f"{name} printed more than any answer; {_ADVICE}") from None
+        raise ToolError(f"{name} printed more than any answer; {ADVICE}") from None
     finally:
         waiting.end()
         process.kill()
-
-
-def _listen(process: Process, seconds: float, waiting: Waiting) -> tuple[int, Hidden]:
-    """Return a program's exit status and what it printed, also where what it has started keeps its pipes open.
-
-    Raises:
-        TimeoutError: It takes longer than so many seconds.
-        ReplyTooLargeError: It printed more than any answer has.
-    """
-    deadline = time.monotonic() + seconds
-    late = deadline
-    chunks: list[bytes] = []
-    pipes = {"stdout", "stderr"}
-    while pipes:
-        now = time.monotonic()
-        if now >= late:
-            break
-        if late == deadline and process.status() is not None:
-            late = min(deadline, now + _LATE_SECONDS)
-        heard = process.hear(min(late - now, waiting.pause(), _LOOK_SECONDS))
-        if heard is None:
-            continue
-        if not heard.data:
-            pipes.discard(heard.where)
-        elif heard.where == "stderr":
-            waiting.heard(heard.data)
-        else:
-            chunks.append(heard.data)
-            if sum(map(len, chunks)) > MAX_REPLY_BYTES:
-                chunks.clear()  # a traceback may show locals
-                raise ReplyTooLargeError
-    status = process.wait(deadline - time.monotonic())
-    if status is None:
-        chunks.clear()
-        raise TimeoutError
-    data = b"".join(chunks)
-    chunks.clear()
-    return status, Hidden(data.decode("utf-8", "surrogateescape"))
 
 
 def _succeeded(status: int, waiting: _Listening, name: str, secret: str) -> bool:
@@ -262,7 +222,7 @@ def _succeeded(status: int, waiting: _Listening, name: str, secret: str) -> bool
         raise _error(kind, message, name)
     if status not in (0, _NOTHING):
         how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
-        raise ToolError(f"{name} {how}; {_ADVICE}")
+        raise ToolError(f"{name} {how}; {ADVICE}")
     return status == 0
 
 
@@ -276,8 +236,7 @@ def _exception(said: bytes, secret: str) -> tuple[str, str]:
     kind, _, message = line.partition(":")
     for form in (secret.rstrip("\n"), repr(secret.rstrip("\n"))[1:-1]):
         message = message.replace(form, "***") if form else message
-    message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    return kind, message if len(message) <= _MESSAGE_LENGTH else message[: _MESSAGE_LENGTH - 3] + "..."
+    return kind, one_line(message)
 
 
 def _error(kind: str, message: str, name: str) -> errors.KeyringError:

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import atexit
 import os
-import queue
-import selectors
 import signal
 import subprocess
-import threading
 import time
 from typing import IO, Callable, Protocol
 
+from . import pipes
+from ._listing import processes
 from .hidden import HiddenBytes
-from .records import Record
+from .pipes import Heard
 
-#: Bytes that a pipe takes without its reader (POSIX: PIPE_BUF, Windows: the size that subprocess asks for).
-_PIPE_BYTES = 4096
-_CHUNK_BYTES = 65536
 #: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
 MAX_REPLY_BYTES = 8 << 20
 #: Seconds between two looks at whether the program still lives, while a child of its own may hold its pipes open.
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
+#: Seconds for which what an ended program has written may still come, and what it has started may still write.
+_LATE_SECONDS = 0.5
 #: Processes that are looked for below one that is ended.
 _MAX_DESCENDANTS = 1000
-#: Seconds in which what an ended program has written must have come through.
-_LAST_SECONDS = 0.1
 
 
 class Listener(Protocol):
@@ -40,17 +36,6 @@ class Listener(Protocol):
 
 class ReplyTooLargeError(Exception):
     """A program wrote more on stdout than any answer has."""
-
-
-class Heard(Record):
-    """Something that the program wrote: where (``stdout`` or ``stderr``) and what; nothing at its end."""
-
-    where: str
-    data: bytes
-
-    def __repr__(self) -> str:
-        """Leave the data out: it may be a password."""
-        return f"<{len(self.data)} bytes of {self.where}>"
 
 
 class Process:
@@ -82,16 +67,16 @@ class Process:
             outputs: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
             readers = {where: pipe for where, pipe in outputs.items() if pipe is not None}
             assert self._popen.stdin is not None  # noqa: S101 - for the type checker
-            # Threads are kept out of the caller's process where the system allows: they make os.fork() warn.
-            pipes = _Selected if os.name == "posix" else _Threaded
+            kind = pipes.Selected if os.name == "posix" else pipes.Threaded
             try:
-                self._pipes: _Selected | _Threaded = pipes(self._popen.stdin, readers)
+                self._pipes: pipes.Selected | pipes.Threaded = kind(self._popen.stdin, readers)
             except BaseException:  # no descriptor is left for the selector, for example
                 for pipe in (self._popen.stdin, *readers.values()):
                     pipe.close()
                 self._popen.kill()
                 self._popen.wait()
                 raise
+        self._open = set(readers)
         _left[:] = [popen for popen in _left if popen.poll() is None]
         self.pid = self._popen.pid
 
@@ -103,11 +88,11 @@ class Process:
         """Return the next thing that the program writes, or None if there is none within so many seconds."""
         return self._pipes.hear(seconds)
 
-    def collect(self, complete: Callable[[bytes], bool], seconds: float, listener: Listener) -> bytes:
-        """Return what the program writes on stdout, until that is complete or has ended.
+    def collect(self, complete: Callable[[bytes], bool], seconds: float, listener: Listener) -> HiddenBytes:
+        """Return what the program writes on stdout, until that is complete or the program and its pipes have ended.
 
         Args:
-            complete: Tells whether the bytes so far are all that is wanted.
+            complete: Tells whether something that was written, or b"" at the end of stdout, completes it.
             seconds: How long to wait at the most.
             listener: Hears stderr meanwhile.
 
@@ -117,36 +102,37 @@ class Process:
         """
         chunks: list[bytes] = []
         self._gather(chunks, complete, time.monotonic() + seconds, listener)
-        while True:  # what was said before the answer must not come after it
-            heard = self.hear(0)
-            if heard is None or heard.where != "stderr" or not heard.data:
-                break
-            listener.heard(heard.data)
-        return b"".join(chunks)
+        while (heard := self.hear(0)) is not None and heard.where == "stderr" and heard.data:
+            listener.heard(heard.data)  # what was said before the answer must not come after it
+        return HiddenBytes(b"".join(chunks))
 
     def _gather(
         self, chunks: list[bytes], complete: Callable[[bytes], bool], deadline: float, listener: Listener
     ) -> None:
         size = 0
-        ended = False
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
+        late: float | None = None
+        while self._open:
+            now = time.monotonic()
+            if late is None and self.status() is not None:
+                late = now + _LATE_SECONDS
+            if late is not None and now >= min(late, deadline):
+                return  # what a child of its own may still write is no answer
+            if now >= deadline:
                 raise TimeoutError
-            heard = self.hear(_LAST_SECONDS if ended else min(left, listener.pause(), _LOOK_SECONDS))
+            heard = self.hear(min((late or deadline) - now, listener.pause(), _LOOK_SECONDS))
             if heard is None:
-                if ended:
-                    return  # what a child of its own may still write is no answer
-                ended = self.status() is not None
-            elif heard.where == "stderr":
+                continue
+            if not heard.data:
+                self._open.discard(heard.where)
+            if heard.where == "stderr":
                 listener.heard(heard.data)
-            else:
-                chunks.append(heard.data)
-                size += len(heard.data)
-                if size > MAX_REPLY_BYTES:
-                    raise ReplyTooLargeError
-                if not heard.data or complete(heard.data):
-                    return
+                continue
+            chunks.append(heard.data)
+            size += len(heard.data)
+            if size > MAX_REPLY_BYTES:
+                raise ReplyTooLargeError
+            if complete(heard.data):
+                return
 
     def status(self) -> int | None:
         """Return the exit status of the program (negative: the signal), or None while it runs."""
@@ -228,10 +214,10 @@ def _stopped(pid: int) -> list[int]:
             _signal(one, "SIGSTOP")
         found += fresh
         try:
-            pairs = _processes()
+            listing = processes()
         except (OSError, ValueError, IndexError, subprocess.SubprocessError):
             break
-        fresh = [child for child, parent in pairs if parent in found and child not in found]
+        fresh = [child for child, parent, _ in listing if parent in found and child not in found]
     return found[1:]
 
 
@@ -240,135 +226,3 @@ def _signal(pid: int, name: str) -> None:
         os.kill(pid, getattr(signal, name))
     except OSError:
         pass
-
-
-def _processes() -> list[tuple[int, int]]:
-    """Return (process, parent) of all processes: from /proc (Linux; ps may be missing there), or else from ps."""
-    if not os.path.exists("/proc/self/stat"):
-        command = ["/bin/ps", "-A", "-o", "pid=", "-o", "ppid="]
-        listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=2.0, check=False)  # noqa: S603
-        return [(int(line.split()[0]), int(line.split()[1])) for line in listing.stdout.splitlines()]
-    pairs = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat", "rb") as file:
-                pairs.append((int(name), int(file.read().rpartition(b")")[2].split()[1])))
-        except OSError:
-            continue  # ended meanwhile
-    return pairs
-
-
-class _Selected:
-    """The pipes of a program, without threads (POSIX)."""
-
-    def __init__(self, stdin: IO[bytes], readers: dict[str, IO[bytes]]) -> None:
-        self._stdin = stdin
-        self._pending = b""
-        self._end = False
-        self._selector = selectors.DefaultSelector()
-        os.set_blocking(stdin.fileno(), False)
-        for where, pipe in readers.items():
-            os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ, where)
-        self._readers = readers
-
-    def send(self, data: bytes, *, end: bool) -> None:
-        self._pending += data
-        self._end = end
-        self._write()
-        if self._pending and self._stdin not in self._selector.get_map():
-            self._selector.register(self._stdin, selectors.EVENT_WRITE, "stdin")
-
-    def _write(self) -> None:
-        try:
-            while self._pending:
-                self._pending = self._pending[os.write(self._stdin.fileno(), self._pending[:_CHUNK_BYTES]) :]
-        except BlockingIOError:
-            return
-        except OSError:  # it reads no more: its reply, or the lack of one, says the rest
-            self._pending = b""
-        if self._end:
-            self._stdin.close()
-
-    def hear(self, seconds: float) -> Heard | None:
-        deadline = time.monotonic() + seconds
-        while True:
-            ready = self._selector.select(max(deadline - time.monotonic(), 0.0))
-            if not ready:
-                return None
-            for key, _ in sorted(ready, key=lambda pair: str(pair[0].data)):  # stderr before stdout
-                if key.data == "stdin":
-                    descriptor = key.fileobj
-                    self._write()
-                    if not self._pending:
-                        self._selector.unregister(descriptor)
-                    continue
-                pipe = self._readers[key.data]
-                try:
-                    data = HiddenBytes(os.read(pipe.fileno(), _CHUNK_BYTES))
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    data = HiddenBytes()
-                if not data:
-                    self._selector.unregister(pipe)
-                return Heard(key.data, data)
-
-    def close(self) -> None:
-        self._selector.close()
-        for pipe in (self._stdin, *self._readers.values()):
-            try:
-                pipe.close()
-            except OSError:
-                pass
-
-
-class _Threaded:
-    """The same with a thread for each pipe (Windows cannot wait for pipes)."""
-
-    def __init__(self, stdin: IO[bytes], readers: dict[str, IO[bytes]]) -> None:
-        self._stdin = stdin
-        self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
-        for where, pipe in readers.items():
-            self._start(self._read, where, pipe)
-
-    @staticmethod
-    def _start(target: Callable[..., None], *arguments: object) -> None:
-        threading.Thread(target=target, args=arguments, daemon=True).start()
-
-    def _read(self, where: str, pipe: IO[bytes]) -> None:
-        data = HiddenBytes(b"-")
-        while data:
-            try:
-                data = HiddenBytes(os.read(pipe.fileno(), _CHUNK_BYTES))
-            except (OSError, ValueError):
-                data = HiddenBytes()
-            self._heard.put(Heard(where, data))
-        pipe.close()  # here, since closing while another thread reads would wait for that read
-
-    def send(self, data: bytes, *, end: bool) -> None:
-        if len(data) > _PIPE_BYTES:
-            self._start(self._write, data, end)
-        else:
-            self._write(data, end)
-
-    def _write(self, data: bytes, end: bool) -> None:  # noqa: FBT001 - a thread passes it on by position
-        try:
-            while data:
-                data = data[os.write(self._stdin.fileno(), data[:_CHUNK_BYTES]) :]
-            if end:
-                self._stdin.close()
-        except (OSError, ValueError):
-            pass
-
-    def hear(self, seconds: float) -> Heard | None:
-        try:
-            return self._heard.get(timeout=max(seconds, 0.0))
-        except queue.Empty:
-            return None
-
-    def close(self) -> None:
-        try:
-            self._stdin.close()
-        except OSError:
-            pass
