@@ -3,20 +3,24 @@
     python tests/mutation.py [--sample N] [--workers N] [MODULE ...]
 
 The mutants are those of mutmut. It cannot run them itself: the helper runs under other interpreters, from a copy of the package in an
-environment that the tests have built. So this writes each mutant into every copy, and runs the tests that are about the module.
+environment that the tests have built. So this writes each mutant into every copy, and runs the tests that are about the module: first
+those that noticed the last mutants, then the quickest.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -26,26 +30,80 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "src" / "keyring_fallback"
-#: The tests that are about a module, as pytest's arguments: the quickest first.
+#: The tests that are about the helper.
+_HELPER = [
+    *("test_conformance.py", "test_backends.py", "test_deferred.py", "test_helper_floor.py", "test_hostile_tool.py"),
+    *("test_hostile_surroundings.py", "test_speed_shape.py", "test_secrets.py"),
+]
+#: The tests that are about a module.
 SELECTED = {
-    "_helper": ["test_conformance.py", "test_hostile_tool.py", "test_backends.py", "test_deferred.py"],
+    "_helper": _HELPER,
+    "_backends": [*_HELPER, "test_messages.py", "test_properties.py"],
+    "_deferred": ["test_deferred.py"],
     "bridge": [
-        "test_conformance.py",
-        "test_properties.py",
-        "test_messages.py",
-        "test_hostile_tool.py",
-        "test_backends.py",
+        *("test_conformance.py", "test_properties.py", "test_messages.py", "test_hostile_tool.py", "test_backends.py"),
+        *("test_hostile_surroundings.py", "test_speed_shape.py", "test_threads.py", "test_secrets.py"),
     ],
-    "backend": ["test_conformance.py", "test_backends.py", "test_messages.py", "test_harmless.py"],
+    "backend": [
+        *("test_conformance.py", "test_backends.py", "test_messages.py", "test_hints.py", "test_harmless.py"),
+    ],
 }
 #: Of these, what other modules are about.
 LEFT_OUT = {
     "_helper": "not interpreter and not executable and not arguments",
+    "_backends": "not interpreter and not executable and not arguments",
+    "_deferred": "",
     "bridge": "not executable and not provider and not credential and not command_line and not files and not settings",
     "backend": "not own_tests",
 }
-#: Seconds after which the tests of a mutant count as hanging, and so as noticing it.
-TIMEOUT = 400
+#: Seconds that a test may take as the module is; those that take longer are left out.
+LONGEST = 0.6
+#: Seconds that the tests of a mutant get, times what they take as the module is: then it counts as noticed.
+PATIENCE = 3
+
+
+@dataclass
+class Order:
+    """In which order the tests run.
+
+    Attributes:
+        seconds: How long each test takes as the module is.
+        recent: The tests that noticed a mutant, the last one first.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    recent: list[str] = field(default_factory=list)
+
+    def noticed(self, name: str) -> None:
+        """Have a test run first."""
+        self.recent[:] = [name, *(one for one in self.recent if one != name)]
+
+
+class Watcher:
+    """A plugin of pytest: orders the tests, and writes down how long each took and which one failed first."""
+
+    def __init__(self, notes: Path) -> None:
+        """Read the order from a file, and write to it."""
+        self._notes = notes
+        self._order = Order(**json.loads(notes.read_text(encoding="utf-8")))
+        self._failed = ""
+
+    def pytest_collection_modifyitems(self, items: list[object]) -> None:
+        """Order the tests, and leave out those that take long."""
+        items[:] = [item for item in items if self._order.seconds.get(item.nodeid, 0.0) <= LONGEST]
+        recent = {name: place for place, name in enumerate(self._order.recent)}
+        items.sort(key=lambda item: (recent.get(item.nodeid, len(recent)), self._order.seconds.get(item.nodeid, 0.0)))
+
+    def pytest_runtest_logreport(self, report: object) -> None:
+        """Take the time, and the failure."""
+        if report.when == "call":
+            self._order.seconds[report.nodeid] = report.duration
+        if report.failed:
+            self._failed = self._failed or report.nodeid
+
+    def pytest_sessionfinish(self) -> None:
+        """Write down what was seen."""
+        self._notes.write_text(json.dumps({"seconds": self._order.seconds, "failed": self._failed}), encoding="utf-8")
 
 
 def mutants(module: str) -> list[str]:
@@ -76,43 +134,102 @@ class Worker:
                 for compiled in (copy / "__pycache__").glob(f"{module}.*"):
                     compiled.unlink()
 
-    def survives(self, module: str) -> bool:
-        """Whether all tests about the module pass."""
+    def run(self, module: str, order: Order, limit: float) -> dict[str, object] | None:
+        """Run the tests about a module; return what `Watcher` wrote down, or None if they took too long."""
         variables = {
-            **os.environ,
-            "PYTHONPATH": os.fspath(self._folder / "src"),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+            "PYTHONPATH": os.pathsep.join([os.fspath(self._folder / "src"), os.fspath(TESTS)]),
             "KEYRING_FALLBACK_SHARED": os.fspath(self._folder / "shared"),
         }
-        files = filter(Path.exists, (TESTS / name for name in SELECTED[module]))
+        notes = self._folder / "notes.json"
+        notes.write_text(json.dumps({"seconds": order.seconds, "recent": order.recent}), encoding="utf-8")
+        files = map(os.fspath, filter(Path.exists, (TESTS / name for name in SELECTED[module])))
         options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={self._folder / 'tmp'}"]
-        command = [sys.executable, "-m", "pytest", *options, "-k", LEFT_OUT[module], *files]
+        arguments = json.dumps([*options, "-k", LEFT_OUT[module], *files])
+        program = f"import mutation; raise SystemExit(mutation.watched({arguments}, {os.fspath(notes)!r}))"
         with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(command, cwd=TESTS.parent, env=variables, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                [sys.executable, "-c", program],
+                cwd=TESTS.parent,
+                env=variables,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
             try:
-                return process.wait(timeout=TIMEOUT) == 0
+                status = process.wait(timeout=limit)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                return False
+                status = None
+            self._end_all(process)
+            if status is None:
+                return None
+            found: dict[str, object] = json.loads(notes.read_text(encoding="utf-8"))
+            if status and not found.get("failed"):
+                found["failed"] = "(pytest itself)"
+            return found
+
+    def _end_all(self, process: subprocess.Popen[bytes]) -> None:
+        """End what a mutant leaves behind: all that runs from this folder."""
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+        process.wait()
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.fsencode(f"{self._folder}{os.sep}") in (entry / "cmdline").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+            except OSError:
+                continue
 
 
-def run(module: str, sources: list[str], workers: list[Worker]) -> Iterator[tuple[str, bool]]:
-    """Try each source; yield it with whether it survived."""
+def watched(arguments: list[str], notes: str) -> int:
+    """Run pytest with a `Watcher`."""
+    import pytest
+
+    return int(pytest.main(arguments, plugins=[Watcher(Path(notes))]))
+
+
+def run(module: str, sources: list[str], workers: list[Worker], order: Order) -> Iterator[tuple[str, str]]:
+    """Try each source; yield it with the test that noticed it, "" where it survived.
+
+    Raises:
+        SystemExit: The tests fail as the module is.
+    """
+    code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+
+    def check(worker: Worker) -> None:
+        worker.write(module, code)
+        notes = worker.run(module, order, 3600)
+        if notes is None or notes["failed"]:
+            raise SystemExit(f"the tests of {module} fail as it is: {notes and notes['failed']}")
+        order.seconds.update(notes["seconds"])  # type: ignore[call-overload]
+
+    check(workers[0])
+    short = [seconds for seconds in order.seconds.values() if seconds <= LONGEST]
+    limit = 20 + PATIENCE * sum(short)
+    print(f"{module}: {len(short)} tests of {sum(short):.0f} seconds in all", flush=True)
     free: SimpleQueue[Worker] = SimpleQueue()
-    for worker in workers:
-        free.put(worker)
 
-    def attempt(source: str) -> tuple[str, bool]:
+    def attempt(source: str) -> tuple[str, str]:
         worker = free.get()
         try:
             worker.write(module, source)
-            return source, worker.survives(module)
+            notes = worker.run(module, order, limit)
         finally:
             free.put(worker)
+        name = "(the time limit)" if notes is None else str(notes["failed"])
+        if name in order.seconds:
+            order.noticed(name)
+        return source, name
 
     with ThreadPoolExecutor(len(workers)) as pool:
+        list(pool.map(check, workers[1:]))  # each builds its environments
+        for worker in workers:
+            free.put(worker)
         yield from pool.map(attempt, sources)
+    for worker in workers:
+        worker.write(module, code)
 
 
 def main() -> int:
@@ -124,26 +241,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     tried = killed = 0
+    order = Order()
     with tempfile.TemporaryDirectory() as folder:
         workers = [Worker(Path(folder, str(number))) for number in range(options.workers)]
         for module in options.modules:
             code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-            if not all(survived for _, survived in run(module, [code] * len(workers), workers)):
-                print(f"the tests of {module} fail as it is")
-                return 2
             sources = mutants(module)
             if options.sample:
                 random.Random(options.seed).shuffle(sources)  # noqa: S311 - no secret
                 sources = sources[: options.sample]
             survivors = 0
-            for number, (source, survived) in enumerate(run(module, sources, workers), 1):
-                survivors += survived
-                print(f"{module}: {number - survivors} of {number} killed ({len(sources)} in all)", flush=True)
-                if survived:
+            for number, (source, name) in enumerate(run(module, sources, workers, order), 1):
+                survivors += not name
+                print(f"{module}: {number - survivors} of {number} killed ({len(sources)} in all) {name}", flush=True)
+                if not name:
                     lines = difflib.unified_diff(code.splitlines(), source.splitlines(), lineterm="", n=1)
                     print("survived:", *list(lines)[2:], sep="\n  ", flush=True)
-            for worker in workers:
-                worker.write(module, code)
             tried, killed = tried + len(sources), killed + len(sources) - survivors
     print(f"{killed} of {tried} killed: {100 * killed / tried:.1f} %")
     return int(killed <= 0.85 * tried)

@@ -175,7 +175,9 @@ class _Session:
         deadline = time.monotonic() + invocation.seconds
         try:
             while True:
-                whole, document = self._found(self.process.collect(_ends_line, deadline - time.monotonic(), waiting))
+                left = deadline - time.monotonic()
+                data = self.process.collect(lambda data: not data or b"\n" in data, left, waiting)
+                whole, document = self._found(data)
                 if document is not None or not whole:
                     return document
         except TimeoutError:
@@ -238,10 +240,6 @@ _registry = _Registry()
 atexit.register(_registry.leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_registry.forget)
-
-
-def _ends_line(data: bytes) -> bool:
-    return not data or b"\n" in data
 
 
 def _line(document: dict[str, Any], name: str) -> bytes:
