@@ -187,6 +187,7 @@ def watched(arguments: list[str], notes: str) -> int:
     """Run pytest with a `Watcher`."""
     import pytest
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     return int(pytest.main(arguments, plugins=[Watcher(Path(notes))]))
 
 
