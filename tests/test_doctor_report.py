@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+import keyring_fallback
 from support import environments, machine, providers, uv7003
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
@@ -403,7 +404,8 @@ def test_the_one_command_for_pip(
 def test_all_causes_are_explained() -> None:
     """The table in the troubleshooting guide has each cause that the doctor can name, and no other."""
     repository = Path(__file__).parent.parent
-    sources = "".join(file.read_text(encoding="utf-8") for file in (repository / "src").glob("**/*cause*.py"))
+    package = Path(keyring_fallback.__file__).parent
+    sources = "".join(file.read_text(encoding="utf-8") for file in package.glob("**/*cause*.py"))
     named = set(re.findall(r'Cause\(\s*"([a-z-]+)"', sources))
     rows = re.findall(
         r"^\| `([a-z-]+)` \|", (repository / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE
