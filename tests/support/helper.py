@@ -16,6 +16,99 @@ if TYPE_CHECKING:
     from .environments import Environment
 
 START = Path(keyring_fallback.__file__).with_name("_start.py")
+NONCE = "0123"
+
+#: Runs the helper with other constants than its own: the changes are the first argument, as JSON.
+CHANGED = f"""\
+import json, sys, types
+package = sys.modules["_keyring_fallback"] = types.ModuleType("_keyring_fallback")
+package.__path__ = [{os.fspath(START.parent)!r}]
+from _keyring_fallback import _helper
+vars(_helper).update(json.loads(sys.argv[1]))
+_helper.main()
+"""
+
+
+class Helper:
+    """A helper that runs.
+
+    Its stdin stays open until `end`, as our own bridge has it: it does not outlive its parent.
+
+    Args:
+        tool: The environment under whose interpreter it runs.
+        flags: The interpreter's options.
+        env: Its whole environment; by default that of the test.
+        changed: Constants of ``_helper.py`` that have another value.
+        shell: What a shell does to the command line before it runs it, such as ``2>&-``.
+        setup: What the first line says otherwise than usual.
+    """
+
+    def __init__(
+        self,
+        tool: Environment,
+        *,
+        flags: Sequence[str] = ("-I",),
+        env: Mapping[str, str] | None = None,
+        changed: Mapping[str, float] | None = None,
+        shell: str = "",
+        **setup: Any,
+    ) -> None:
+        """Start it."""
+        program = [os.fspath(START), ""] if changed is None else ["-c", CHANGED, json.dumps(changed)]
+        command = [os.fspath(tool.python), *flags, *program]
+        self.process = subprocess.Popen(
+            ["/bin/sh", "-c", f'exec "$@" {shell}', "sh", *command] if shell else command,
+            env=dict(os.environ if env is None else env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="ascii",
+        )
+        self._number = 0
+        self.write({"nonce": NONCE, "everything": False, "entry_points": [], "own": [], "skip": [], **setup})
+
+    def __enter__(self) -> Helper:  # noqa: PYI034 - typing.Self is newer than our floor
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, whatever it does."""
+        self.process.kill()
+        self.process.communicate()
+
+    def write(self, document: Any) -> None:
+        """Write a line of JSON."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(document) + "\n")
+        self.process.stdin.flush()
+
+    def request(self, method: str, service: Any, username: Any = "", **more: Any) -> None:
+        """Write a request, whose reply is not waited for."""
+        self._number += 1
+        request = {"id": self._number, "method": method, "service": service, "username": username, "directory": None}
+        self.write({**request, **more})
+
+    def reply(self) -> Any:
+        """Read a reply: its line begins with the nonce, and it is that of the last request. None: there is none."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            return None
+        assert line.startswith(NONCE)
+        document = json.loads(line[len(NONCE) :])
+        assert ["id", "answer", "backend", "failures", "unloaded"] == list(document)
+        assert self._number == document.pop("id")
+        return document
+
+    def ask(self, method: str, service: Any, username: Any = "", **more: Any) -> Any:
+        """Write a request and read its reply."""
+        self.request(method, service, username, **more)
+        return self.reply()
+
+    def end(self) -> tuple[int, str, str]:
+        """Let it end; return its exit status and what it wrote otherwise, on stdout and stderr."""
+        said = self.process.communicate(timeout=60)
+        return self.process.returncode, *said
 
 
 def ask(
@@ -26,29 +119,10 @@ def ask(
     flags: Sequence[str] = ("-I",),
     env: Mapping[str, str] | None = None,
 ) -> Any:
-    """Ask one provider of a tool for a password; everything must go well, and nothing be said on stderr.
-
-    The helper's stdin stays open until it has answered, as our own bridge has it: it does not outlive its parent.
-    """
-    setup = {"nonce": "-", "everything": False, "entry_points": [entry_point], "own": [], "skip": []}
-    request = {"id": 1, "method": "get_password", "service": service, "username": "", "directory": None}
-    with subprocess.Popen(
-        [os.fspath(tool.python), *flags, os.fspath(START), ""],
-        env=dict(os.environ if env is None else env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="ascii",
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdin.write(json.dumps(setup) + "\n" + json.dumps(request) + "\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-        process.stdin.close()
-        said = process.stderr.read()
-    assert "-" == line[:1], said
-    reply = json.loads(line[1:])
-    assert ([], [], "") == (reply["failures"], reply["unloaded"], said), (reply, said)
+    """Ask one provider of a tool for a password; everything must go well, and nothing be said on stderr."""
+    with Helper(tool, flags=flags, env=env, entry_points=[entry_point]) as helper:
+        reply = helper.ask("get_password", service)
+        status, _, said = helper.end()
+    assert (0, "") == (status, said), (reply, said)
+    assert ([], []) == (reply["failures"], reply["unloaded"]), reply
     return reply["answer"]

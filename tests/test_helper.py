@@ -1,0 +1,358 @@
+"""The helper, spoken to directly: what it answers, what it leaves as it was, and when it ends."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable
+
+import pytest
+
+from support import hostile, machine
+from support.helper import Helper
+from support.stage import PRELUDE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.environments import Environment
+
+Start = Callable[..., Helper]
+
+SECRET = "a secret"  # noqa: S105 - a test's
+CHAINER = "keyring.backends.chainer"
+#: A backend that evaluates the service that it is asked for.
+DOER = """
+class Doer(KeyringBackend):
+    priority = 9
+    def get_password(self, service, username):
+        return eval(service)
+    get_credential = get_password
+    def set_password(self, service, username, password):
+        exec(service)
+    delete_password = get_password
+"""
+#: A backend that takes part in everything, called Name.
+PART = """
+class Name(KeyringBackend):
+    priority = 5
+    def get_password(self, service, username): return result("Name", "get_password", service, username)
+    def get_credential(self, service, username): return result("Name", "get_credential", service, username)
+    def set_password(self, service, username, password): return result("Name", "set_password", service, username, password)
+    def delete_password(self, service, username): return result("Name", "delete_password", service, username)
+"""
+#: What such a backend does is in the service: {its name: what is raised or returned}; it notes its name in the answer.
+RESULT = """
+asked = []
+def result(name, method, service, *others):
+    asked.append(name)
+    value = eval(service).get(name)
+    if isinstance(value, BaseException):
+        raise value
+    return value
+"""
+
+
+def parts(**priorities: object) -> str:
+    """The code of several backends."""
+    classes = [PART.replace("Name", name).replace("= 5", f"= {priority}") for name, priority in priorities.items()]
+    return RESULT + "".join(classes)
+
+
+@pytest.fixture
+def start(scripted_tool: Environment, tmp_path: Path) -> Start:
+    """Start the helper in a tool whose provider ``scripted-there`` has the code that is given, by default `DOER`."""
+
+    def started(source: str = DOER, **options: Any) -> Helper:
+        script = tmp_path / "there.py"
+        script.write_text(PRELUDE + textwrap.dedent(source), encoding="utf-8")
+        env = {**os.environ, "SCRIPT_THERE": os.fspath(script), **options.pop("env", {})}
+        return Helper(scripted_tool, env=env, **{"entry_points": ["scripted_there"], **options})
+
+    return started
+
+
+def test_it_ends_with_its_input_and_says_nothing_else(start: Start) -> None:
+    """At the end of its input it ends with status 0, and has written its replies and nothing else."""
+    with start() as helper:
+        assert "answer" == helper.ask("get_password", "'answer'")["answer"]
+        assert "scripted_there.Doer" == helper.ask("get_password", "'again'")["backend"]
+        assert (0, "", "") == helper.end()
+
+
+def test_without_a_request_it_ends_too(start: Start) -> None:
+    """It loads nothing before it is asked, and ends where it never is."""
+    with start("open(os.environ['LOADED'], 'w')", env={"LOADED": "loaded"}) as helper:
+        assert (0, "", "") == helper.end()
+    assert not os.path.exists("loaded")
+
+
+def test_a_prompt_is_there_before_the_answer(start: Start, tmp_path: Path) -> None:
+    """A line that a provider prints is on stderr while it still works."""
+    flag = tmp_path / "go"
+    wait = f"[time.sleep(0.01) for _ in iter(lambda: os.path.exists({os.fspath(flag)!r}), True)]"
+    with start() as helper:
+        helper.request("get_password", f"[print('question'), {wait}, 'answer'][-1]")
+        assert helper.process.stderr is not None
+        assert "question\n" == helper.process.stderr.readline()
+        flag.touch()
+        assert "answer" == helper.reply()["answer"]
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="a shell closes the descriptor")
+@pytest.mark.parametrize("closed", ["", "2>&-"], ids=["open", "closed"])
+def test_standard_descriptors_over_there(start: Start, closed: str) -> None:
+    """A provider and its children find the null device on stdin, stdout on stderr, and a stderr even if there was none."""
+    null = "os.fstat({0}).st_rdev == os.stat(os.devnull).st_rdev"
+    same = "os.path.sameopenfile(1, 2)"
+    asked = f"str([{null.format(0)}, {null.format(2)}, {same}, [os.get_inheritable(n) for n in (0, 1, 2)]])"
+    with start(shell=closed) as helper:
+        assert str([True, bool(closed), True, [True] * 3]) == helper.ask("get_password", asked)["answer"]
+
+
+def test_where_it_is(start: Start, scripted_tool: Environment, tmp_path: Path) -> None:
+    """A lookup runs in the caller's folder, one that is gone or unknown changes nothing, and in between it is in the tool's."""
+    with start() as helper:
+        asked = partial(helper.ask, "get_password", "os.getcwd()")
+        assert os.path.realpath(tmp_path) == asked(directory=os.fspath(tmp_path))["answer"]
+        home = os.path.realpath(scripted_tool.root)
+        if hostile.HAS_PROC:
+            assert home == os.readlink(f"/proc/{helper.process.pid}/cwd")
+        assert [home, home] == [asked(directory=where)["answer"] for where in (os.fspath(tmp_path / "gone"), None)]
+
+
+def test_idle_it_ends_by_itself(start: Start) -> None:
+    """Without a request for some time it ends, though its input is open."""
+    with start(changed={"IDLE_SECONDS": 0.5}) as helper:
+        assert "1" == helper.ask("get_password", "str(1)")["answer"]
+        assert 0 == helper.process.wait(timeout=20)
+
+
+def test_a_lookup_may_take_longer_than_it_may_be_idle(start: Start) -> None:
+    """Being idle begins when there is nothing to do."""
+    with start(changed={"IDLE_SECONDS": 0.3}) as helper:
+        assert "1" == helper.ask("get_password", "time.sleep(0.8) or '1'")["answer"]
+
+
+@pytest.mark.parametrize("state", ["isenabled()", "get_freeze_count() > 1000"])
+def test_garbage_is_collected_during_a_lookup(start: Start, state: str) -> None:
+    """The collector runs while a provider works, and does not look through the modules that were loaded before."""
+    with start() as helper:
+        assert "True" == helper.ask("get_password", f"str(__import__('gc').{state})")["answer"]
+
+
+def test_a_lookup_that_runs_when_the_input_ends(start: Start, tmp_path: Path) -> None:
+    """A lookup gets a moment to end by itself; then it is ended, with what it has started."""
+    done, child = tmp_path / "done", tmp_path / "child"
+    quick = f"time.sleep(0.2) or str(open({os.fspath(done)!r}, 'w').close())"
+    with start(changed={"GRACE_SECONDS": 2.0}) as helper:
+        helper.request("get_password", quick)
+        assert 0 == helper.end()[0]
+    assert done.exists()
+    program = f"import os, time; open({os.fspath(child)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    slow = f"str(__import__('subprocess').run([sys.executable, '-c', {program!r}]))"
+    with start() as helper:
+        helper.request("get_password", slow)
+        while not (child.exists() and child.read_text()):
+            time.sleep(0.01)
+        assert (0, "") == helper.end()[:2]
+    if hostile.HAS_PROC:
+        deadline = time.monotonic() + 10
+        while os.path.exists(f"/proc/{child.read_text()}/fd") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not os.path.exists(f"/proc/{child.read_text()}/exe")
+
+
+def test_order_is_that_of_priorities(start: Start) -> None:
+    """The backend with the highest priority is asked first; those of zero and below are not."""
+    with start(parts(Middle=5, Last=0.5, Never=0, First=9, Neither=-1)) as helper:
+        assert None is helper.ask("get_password", "{'Never': '1', 'Neither': '1'}")["answer"]
+        reply = helper.ask("get_password", "{'Last': '-'.join(asked)}")
+    assert ("First-Middle-Last-First-Middle-Last", "scripted_there.Last") == (reply["answer"], reply["backend"])
+
+
+@pytest.mark.parametrize("method", ["get_password", "get_credential"])
+def test_reading_goes_on_behind_what_fails(start: Start, method: str) -> None:
+    """An exception while reading does not end the lookup; all are told, with type and message, also those of keyring."""
+    service = (
+        "{'First': errors.KeyringLocked('locked'), 'Middle': NotImplementedError('no'), 'Last': OSError('odd', 'x')}"
+    )
+    with start(parts(First=9, Middle=8, Last=7)) as helper:
+        reply = helper.ask(method, service)
+    told = [(one["backend"], one["type"], one["error"], one["message"]) for one in reply["failures"]]
+    assert [
+        ("scripted_there.First", "KeyringLocked", "KeyringLocked", "locked"),
+        ("scripted_there.Middle", "NotImplementedError", "", "no"),
+        ("scripted_there.Last", "OSError", "", "[Errno odd] x"),
+    ] == told
+    assert (None, "") == (reply["answer"], reply["backend"])
+
+
+@pytest.mark.parametrize("method", ["set_password", "delete_password"])
+def test_writing_goes_on_behind_what_cannot(start: Start, method: str) -> None:
+    """Who cannot store or delete leaves it to the next, and is no failure; the next one's word counts."""
+    with start(parts(First=9, Middle=8, Last=7)) as helper:
+        reply = helper.ask(method, "{'First': NotImplementedError()}", password=SECRET)
+        assert (True, "scripted_there.Middle", []) == (reply["answer"], reply["backend"], reply["failures"])
+        reply = helper.ask(method, "{'First': errors.PasswordDeleteError('none')}", password=SECRET)
+        told = [one["error"] for one in reply["failures"]]
+        assert (True, "scripted_there.Middle", ["PasswordDeleteError"]) == (reply["answer"], reply["backend"], told)
+        reply = helper.ask(method, "{'First': errors.PasswordSetError('full')}", password=SECRET)
+        told = [one["error"] for one in reply["failures"]]
+        assert (None, "", ["PasswordSetError"]) == (reply["answer"], reply["backend"], told)
+
+
+def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
+    """The password, also quoted, escaped or encoded, alone or with the user name, is not in a message about storing it."""
+    password = "a se/cret\u00e9\n"  # noqa: S105 - a test's
+    forms = [
+        *("secret", "repr(secret)", "ascii(secret)", "json.dumps(secret)", "secret.encode('utf-8')"),
+        *("quote(secret)", "quote(secret, safe='')", "quote_plus(secret)"),
+        *("base64.b64encode(secret.encode())", "base64.urlsafe_b64encode(('me:' + secret).encode()).decode()"),
+    ]
+    code = (
+        "import base64; from urllib.parse import quote, quote_plus\n"
+        "class Refuser(KeyringBackend):\n"
+        "  priority = 9\n"
+        "  def get_password(self, service, username): pass\n"
+        "  def set_password(self, service, username, secret): raise ValueError('<' + str(eval(service)) + '>')\n"
+    )
+    with start(code) as helper:
+        told = [helper.ask("set_password", form, "me", password=password)["failures"][0]["message"] for form in forms]
+    assert {"***"} == {message.strip("<>b'\"=") for message in told}
+
+
+def test_a_long_message_is_cut(start: Start) -> None:
+    """A message has one line of 500 characters at the most, without control characters."""
+    with start() as helper:
+        (failed,) = helper.ask("set_password", "raise KeyError('a\\n\\tb\\x1b' + 'x' * 600)", password="")["failures"]
+        assert 500 == len(failed["message"])
+        assert failed["message"].endswith("xxx...")
+        (failed,) = helper.ask("set_password", "raise Warning('a\\n \\t b\\x1b c ' + 'x' * 492)", password="")[
+            "failures"
+        ]
+        assert "a b c " + "x" * 492 == failed["message"]
+        (failed,) = helper.ask("set_password", "raise Warning('x' * 500)", password="")["failures"]
+        assert "x" * 500 == failed["message"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("credentials.SimpleCredential('me', 'secret')", {"username": "me", "password": "secret"}),
+        ("credentials.SimpleCredential('', 'secret')", {"username": "", "password": "secret"}),
+        ("credentials.AnonymousCredential('secret')", {"username": None, "password": "secret"}),
+        ("'secret'", "'str' object has no attribute 'username'"),
+        ("credentials.SimpleCredential(1, 'secret')", "its username is of type int, not str"),
+        ("credentials.SimpleCredential('me', b'secret')", "its password is of type bytes, not str"),
+    ],
+)
+def test_credentials(start: Start, answer: str, expected: object) -> None:
+    """A credential is a user name, or none, and a password; anything else is a failure of the backend."""
+    with start() as helper:
+        reply = helper.ask("get_credential", answer, None)
+    if isinstance(expected, dict):
+        assert (expected, []) == (reply["answer"], reply["failures"])
+    else:
+        (failed,) = reply["failures"]
+        assert None is reply["answer"]
+        assert expected == failed["message"]
+
+
+@pytest.mark.parametrize(("answer", "kind"), [("b'secret'", "bytes"), ("0", "int"), ("''", "")])
+def test_passwords(start: Start, answer: str, kind: str) -> None:
+    """A password is a str, also an empty one; anything else is a failure of the backend."""
+    with start() as helper:
+        reply = helper.ask("get_password", answer)
+    assert [f"its password is of type {kind}, not str"] * bool(kind) == [one["message"] for one in reply["failures"]]
+    assert (None if kind else "") == reply["answer"]
+
+
+def test_what_cannot_be_loaded_is_told_apart(start: Start) -> None:
+    """Entry points that raise, classes that raise when they are made, and priorities that do: each is told, the rest asked."""
+    classes = {
+        "Raises": "(self): raise OSError('made')",
+        "Wants": "(self, argument): pass",  # keyring passes over it too
+        "Odd": "(self): type(self).priority = 'odd'",
+    }
+    source = "".join(f"class {name}(Doer):\n    def __init__{body}\n" for name, body in classes.items())
+    with start(DOER + source, entry_points=["not_there", "scripted_there", "scripted_there:nothing"]) as helper:
+        reply = helper.ask("get_password", "'answer'")
+        assert ("answer", []) == (reply["answer"], reply["failures"])
+        told = {one["backend"]: one["type"] for one in reply["unloaded"]}
+        again = helper.ask("get_password", "None")
+    assert {
+        "not_there": "ModuleNotFoundError",
+        "scripted_there:nothing": "AttributeError",
+        "scripted_there.Raises": "OSError",
+        "scripted_there.Odd": "ValueError",
+    } == told
+    assert [*told] == [one["backend"] for one in again["unloaded"]]
+
+
+@pytest.mark.parametrize(
+    ("skip", "expected"),
+    [
+        (["scripted_there.First"], "Last"),
+        (["scripted_there.Fir"], "First"),
+        (["scripted_there"], None),
+        (["scripted"], "First"),
+        ([], "First"),
+    ],
+)
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_is_skipped(start: Start, skip: list[str], expected: str | None, *, everything: bool) -> None:
+    """Backends whose class or module is to be skipped are not asked; others whose name only begins like it are."""
+    with start(parts(First=9, Last=8), skip=skip, everything=everything) as helper:
+        assert expected == helper.ask("get_password", "{'First': 'First', 'Last': 'Last'}")["answer"]
+
+
+#: The modules of keyring's own backends that are loaded; keyring/core.py itself loads one.
+LOADED = "' '.join(sorted(name[17:] for name in sys.modules if name.startswith('keyring.backends.')))"
+
+
+def test_entry_points_that_nobody_could_tell(start: Start) -> None:
+    """Where the entry points are not known, all that the tool has are loaded, keyring's own excepted."""
+    with start(entry_points=None) as helper:
+        reply = helper.ask("get_password", LOADED)
+    assert ("fail", "scripted_there.Doer", []) == (reply["answer"], reply["backend"], reply["unloaded"])
+
+
+def test_a_backend_of_keyrings_own(start: Start) -> None:
+    """One of keyring's own backends is loaded where that is wanted, and no other one."""
+    with start(own=["keyring.backends.null"]) as helper:
+        assert "fail null" == helper.ask("get_password", LOADED)["answer"]
+
+
+@pytest.mark.parametrize(("own", "answers"), [([], "scripted_there.First"), ([CHAINER], f"{CHAINER}.ChainerBackend")])
+def test_a_backend_of_keyrings_own_is_asked_where_that_is_wanted(start: Start, own: list[str], answers: str) -> None:
+    """One of keyring's own backends that a provider loads is not asked, unless that is wanted."""
+    with start(f"import {CHAINER}\n" + parts(First=9, Last=8), own=own) as helper:
+        assert answers == helper.ask("get_password", "{'First': 'answer'}")["backend"]
+
+
+@pytest.mark.parametrize(
+    ("value", "loaded"),
+    [
+        ("scripted_there:Doer", True),
+        ("scripted_there : Doer [extra]", True),
+        ("scripted_there:Outer.make", True),
+        ("scripted_there:raises", False),
+    ],
+)
+def test_values_of_entry_points(start: Start, value: str, *, loaded: bool) -> None:
+    """An entry point names a module, a class in it, or a function, which is called; a class is not made twice."""
+    source = (
+        "made = []\n"
+        + DOER
+        + "    def __init__(self): made.append(1); super().__init__()\n"
+        + "class Outer:\n    def make(): made.append('called')\n"
+        + "def raises(): raise OSError('called')\n"
+    )
+    with start(source, entry_points=[value]) as helper:
+        reply = helper.ask("get_password", "str(made)")
+    called = "'called', " if value.endswith("make") else ""
+    assert f"[{called}1]" == reply["answer"]
+    assert ["OSError"] * (not loaded) == [one["type"] for one in reply["unloaded"]]
