@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TextIO
+from collections.abc import Sequence
 
 from . import __version__
 
@@ -25,11 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
-        if options.json:
-            text = report.as_json(facts, found)
-        else:
-            text = report.as_text(facts, found, colour=_has_colours(sys.stdout, os.environ))
-        _write(text)
+        _write(report.as_json(facts, found) if options.json else report.as_text(facts, found, colour=_has_colours()))
     except KeyboardInterrupt:
         return _INTERRUPTED
     return _DOES_NOT if any(cause.problem for cause in found) else _WORKS
@@ -42,10 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"keyring-fallback {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    does = "say why lookups are not answered, and what mends that"
     doctor = commands.add_parser(
         "doctor",
-        help="say why lookups are not answered, and what mends that",
-        description="Says why lookups are not answered, and what mends that. It never shows a password. "
+        help=does,
+        description=f"{does.capitalize()}. It never shows a password. "
         "Exit status: 0, it works; 1, it does not; 2, wrong usage.",
     )
     doctor.add_argument("service", metavar="SERVICE", nargs="?", help="what to look up: the URL of a package index")
@@ -54,11 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
+def _has_colours() -> bool:
     """Tell whether to use colours: on a terminal that has some, and never with NO_COLOR (no-color.org)."""
-    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or not stream.isatty():
+    term = os.environ.get("TERM")
+    if os.environ.get("NO_COLOR") or term == "dumb" or not sys.stdout.isatty():
         return False
-    return sys.platform != "win32" or bool(environ.get("WT_SESSION") or environ.get("TERM"))
+    return sys.platform != "win32" or bool(os.environ.get("WT_SESSION") or term)
 
 
 def _write(text: str) -> None:

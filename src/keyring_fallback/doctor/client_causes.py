@@ -7,25 +7,18 @@ import shutil
 from collections.abc import Iterator
 
 from .. import cures, hints, trust
-from ..discovery import Tool
-from . import clients
-from .cause import Cause
-from .examination import Examination
-from .uv_config import Index
+from . import Cause, clients
+from .examination import Facts
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
 _WITHOUT_USERNAME = (25, 2, 1)
 
 
-def find(examination: Examination) -> Iterator[Cause]:
+def find(facts: Facts) -> Iterator[Cause]:
     """Yield what is wrong with how clients get to a keyring."""
-    yield from _first_on_path(examination)
-    yield from _indexes(examination)
-    yield from _pip(examination)
-
-
-def _pip(examination: Examination) -> Iterator[Cause]:
-    pip = examination.pip
+    yield from _first_on_path(facts)
+    yield from _indexes(facts)
+    pip = facts.pip
     if pip.provider == "disabled":
         yield Cause(
             "pip-disabled",
@@ -37,65 +30,48 @@ def _pip(examination: Examination) -> Iterator[Cause]:
         yield Cause(
             "pip-silent",
             f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to.",
-            command=_set("PIP_KEYRING_PROVIDER", "import", examination),
+            cures.variable("PIP_KEYRING_PROVIDER", "import", facts.here.platform),
             problem=False,
         )
 
 
-def _first_on_path(examination: Examination) -> Iterator[Cause]:
-    found, here = examination.uv_keyring, examination.survey.here
-    wanted = examination.uv.asks_keyring
+def _first_on_path(facts: Facts) -> Iterator[Cause]:
+    found, here = facts.uv_keyring, facts.here
     if found is None:
+        path = cures.first_on_path(clients.scripts(here), here.platform)
         yield Cause(
             "no-keyring-on-path",
             "There is no keyring on PATH: uv, and pip in its subprocess mode, have none to run.",
-            command=_activate(examination),
-            problem=wanted,
+            path if here.platform == "win32" else f"export {path}",
+            problem=facts.uv.provider == "subprocess",
         )
         return
-    tools = examination.findings.tools
-    able = [tool for tool in tools if tool.content.providers or not tool.known]
-    if found.mine or found.ours or found.ours is None or _is_one_of(found, able or list(tools)):
+    able = [tool for tool, _ in facts.tools if tool.content.providers or not tool.known]
+    tools = {trust.identity(tool.root or tool.path) for tool in able or facts.survey.findings.tools}
+    if found.mine or found.ours is not False or not tools.isdisjoint(map(trust.identity, (found.root, found.path))):
         return
-    registry = hints.registry_of(examination.service)
-    if registry and any(hints.serves(registry, one.distribution) for one in found.content.providers):
+    registry = hints.registry_of(facts.service)
+    if registry and any(hints.serves(registry, one.distribution) for one in found.providers):
         return
-    tool = able[0] if able else None
     uv = bool(shutil.which("uv", path=here.environ.get("PATH", "")))
     yield Cause(
         "missing-there",
         f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not installed "
         "there.",
-        command=cures.add_us(found.root, tool, here.platform, uv=uv),
+        cures.add_us(found.root, able[0] if able else None, here.platform, uv=uv),
     )
 
 
-def _is_one_of(found: clients.Keyring, tools: list[Tool]) -> bool:
-    identities = [trust.identity(tool.root or tool.path) for tool in tools]
-    return any(trust.identity(path) in identities for path in filter(None, (found.root, found.path)))
-
-
-def _activate(examination: Examination) -> str:
-    """Return the command that puts this environment's keyring on PATH."""
-    here = examination.survey.here
-    folder = clients.scripts(here)
-    if here.platform == "win32":
-        return f"$env:PATH = {cures.quoted(folder, here.platform)} + ';' + $env:PATH"
-    return f"export PATH={cures.quoted(folder, here.platform)}:$PATH"
-
-
-def _indexes(examination: Examination) -> Iterator[Cause]:
+def _indexes(facts: Facts) -> Iterator[Cause]:
     """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
-    uv = examination.uv
-    host = hints.host_of(examination.service)
-    without_provider: list[Index] = []
+    uv, host, platform = facts.uv, hints.host_of(facts.service), facts.here.platform
+    unasked: list[clients.Index] = []
     for index in uv.indexes:
         registry = hints.registry_of(index.url)
-        if registry and registry.name == "pyx" and hints.host_of(index.url) != host:
-            continue  # uv has its credentials itself
-        if not (registry or (host and hints.host_of(index.url) == host)) or (index.username and index.password):
+        # uv has the credentials of pyx itself
+        known = (registry and registry.name != "pyx") or (host and hints.host_of(index.url) == host)
+        if not known or (index.username and index.password):
             continue
-        username = registry.username if registry else examination.username or "USERNAME"
         if index.authenticate == "never":
             yield Cause(
                 "uv-never-authenticates",
@@ -104,71 +80,45 @@ def _indexes(examination: Examination) -> Iterator[Cause]:
             )
             continue
         if not index.username and index.authenticate != "always":
+            username = registry.username if registry else facts.username or "USERNAME"
             url = index.url.replace("://", f"://{username}@", 1)
+            command, edit = "", f'add authenticate = "always" to this index in {index.source}'
+            if not os.path.isabs(index.source):
+                edit = f"put a user name into its URL in {index.source}: {url}"
+                if len(facts.here.environ[index.source].split()) == 1:
+                    command = cures.variable(index.source, f"{index.name}={url}" if index.name else url, platform)
             yield Cause(
                 "uv-no-username",
                 f"uv does not ask keyring for {index.url}: the index has no user name in its URL, and no "
                 f'authenticate = "always" ({index.source}).',
-                command=_in_variable(index, url, examination),
-                edit=f"put a user name into its URL in {index.source}: {url}"
-                if _is_variable(index)
-                else f'add authenticate = "always" to this index in {index.source}',
+                command,
+                edit,
             )
-        yield from _too_old(examination, index)
-        if not uv.asks_keyring:
-            without_provider.append(index)
-    if without_provider:
-        yield _no_provider(examination, without_provider[0])
-
-
-def _no_provider(examination: Examination, index: Index) -> Cause:
-    uv = examination.uv
-    said = f"its keyring provider is {uv.provider} ({uv.source or 'the default'})"
-    only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
-    file = uv.source or index.source
-    if os.path.isabs(file):
+        yield from _too_old(index, facts)
+        unasked.append(index)
+    if unasked and uv.provider != "subprocess":
+        file = uv.source or unasked[0].source
         table = " to [tool.uv]" if file.endswith("pyproject.toml") else ""
-        return Cause(
+        only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
+        yield Cause(
             "uv-asks-no-keyring",
-            f"uv asks no keyring for {index.url}: {said}{only_pip}.",
-            edit=f'add keyring-provider = "subprocess"{table} in {file}',
+            f"uv asks no keyring for {unasked[0].url}: its keyring provider is {uv.provider} "
+            f"({uv.source or 'the default'}){only_pip}.",
+            "" if os.path.isabs(file) else cures.variable("UV_KEYRING_PROVIDER", "subprocess", platform),
+            f'add keyring-provider = "subprocess"{table} in {file}' if os.path.isabs(file) else "",
         )
-    return Cause(
-        "uv-asks-no-keyring",
-        f"uv asks no keyring for {index.url}: {said}{only_pip}.",
-        command=_set("UV_KEYRING_PROVIDER", "subprocess", examination),
-    )
 
 
-def _too_old(examination: Examination, index: Index) -> Iterator[Cause]:
-    found = examination.uv_keyring
-    if index.username or index.authenticate != "always" or found is None or not found.version:
+def _too_old(index: clients.Index, facts: Facts) -> Iterator[Cause]:
+    found = facts.uv_keyring
+    if found is None or index.username or index.authenticate != "always":
         return
     numbers = tuple(int(part) for part in found.version.split(".")[:3] if part.isdigit())
     if numbers and numbers < _WITHOUT_USERNAME:
-        root = cures.quoted(found.root, examination.survey.here.platform)
+        root = cures.quoted(found.root, facts.here.platform)
         yield Cause(
             "keyring-too-old",
             f"uv asks for {index.url} without a user name, and the keyring {found.version} in {found.root} cannot be "
             "asked so.",
-            command=f"uv pip install --python {root} 'keyring>=25.2.1'",
+            f"uv pip install --python {root} 'keyring>=25.2.1'",
         )
-
-
-def _is_variable(index: Index) -> bool:
-    return not os.path.isabs(index.source)
-
-
-def _in_variable(index: Index, url: str, examination: Examination) -> str:
-    """Return the command that gives the variable which names an index another URL, where it names no other index."""
-    environ = examination.survey.here.environ
-    if not _is_variable(index) or len(environ.get(index.source, "").split()) != 1:
-        return ""
-    return _set(index.source, f"{index.name}={url}" if index.name else url, examination)
-
-
-def _set(variable: str, value: str, examination: Examination) -> str:
-    platform = examination.survey.here.platform
-    if platform == "win32":
-        return f"$env:{variable} = '{value}'"
-    return f"export {variable}={cures.quoted(value, platform)}"
