@@ -27,22 +27,13 @@ _COMMANDS = {
 
 
 def add_provider(distribution: str, tool: Tool | None, platform: str) -> str:
-    """Return the command that adds a provider's distribution to a global keyring, and keeps what it has.
-
-    Where there is none (None), or nobody manages it, it installs one.
-    """
+    """Return the command that adds a provider to a global keyring and keeps what it has, or that installs a new one."""
     command = _command(0, tool, platform, distribution) if tool else ""
     return command or f"uv tool install keyring --with {distribution}"
 
 
 def reinstall(source: str, path: str, platform: str) -> str:
-    """Return the command that installs a broken global keyring again, or "" where we know none.
-
-    Args:
-        source: Whose it is (`discovery.Refusal.source`).
-        path: Where it is.
-        platform: The platform.
-    """
+    """Return the command that installs a broken keyring (see `discovery.Refusal`) again, or "" where we know none."""
     return _command(1, Tool(source, path, path if os.path.isdir(path) else "", ""), platform)
 
 
@@ -65,16 +56,10 @@ def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
 
 
 def add_us(root: str, tool: Tool | None, platform: str, *, uv: bool) -> str:
-    """Return the one command that installs this project into an environment whose keyring is in its own way.
+    """Return the one command with which uv, or pip, installs us into an environment whose keyring is in its own way.
 
-    It puts the global keyring first on PATH for this once, and so the index gets its credentials from there; pip leaves
-    the keyring of its own environment aside by itself in its ``subprocess`` mode.
-
-    Args:
-        root: The root of the environment.
-        tool: The global keyring, or None if there is none.
-        platform: The platform.
-        uv: Whether uv is to do it, or pip.
+    It puts the global keyring, if there is one, first on PATH for this once: the index gets its credentials from there.
+    pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode.
     """
     if not uv:
         interpreter = quoted(environment.interpreter(root, platform), platform)
@@ -86,8 +71,7 @@ def add_us(root: str, tool: Tool | None, platform: str, *, uv: bool) -> str:
         command = f"uv pip install --python {quoted(root, platform)} keyring-fallback"
     if tool is None:
         return command
-    path = first_on_path(os.path.dirname(_executable(tool, platform)), platform)
-    return f"{path}; {command}" if platform == "win32" else f"{path} {command}"
+    return first_on_path(os.path.dirname(_executable(tool, platform)), platform, command)
 
 
 def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> str:
@@ -104,11 +88,12 @@ def variable(name: str, value: str, platform: str) -> str:
     return f"export {name}={shlex.quote(value)}" if value else f"unset {name}"
 
 
-def first_on_path(folder: str, platform: str) -> str:
-    """Return the assignment that puts a folder first on PATH."""
+def first_on_path(folder: str, platform: str, command: str = "") -> str:
+    """Return the command that puts a folder first on PATH: for a command, or for all that come."""
     if platform == "win32":
-        return f"$env:PATH = {_literal(folder)} + ';' + $env:PATH"
-    return f"PATH={shlex.quote(folder)}:$PATH"
+        return f"$env:PATH = {_literal(folder)} + ';' + $env:PATH" + (command and f"; {command}")
+    path = f"PATH={shlex.quote(folder)}:$PATH"
+    return f"{path} {command}" if command else f"export {path}"
 
 
 def requested(tool: Tool) -> list[str]:

@@ -37,8 +37,12 @@ class Trace:
 
     def __init__(self, output: TextIO) -> None:
         self.output = output
-        self.known: dict[str, Any] = {}
         self.lookups: list[dict[str, Any]] = []
+        self.known: dict[str, Any] = {
+            "version": ".".join(map(str, sys.version_info[:3])),
+            "path": list(map(str, sys.path)),
+            "lookups": self.lookups,
+        }
         self.asked: list[dict[str, Any]] = []
         self.asking = False
         self.secrets: list[str] = []
@@ -59,8 +63,9 @@ class Trace:
         try:
             answer = getattr(keyring, method)(service, username)
             if answer is not None:
-                password, user = (answer, username) if method == "get_password" else (answer.password, user_of(answer))
+                password = getattr(answer, "password", answer)
                 self.hide(password)
+                user = user_of(answer) if username is None else username
                 lookup.update(username=user, length=len(password))
                 outcome = "answer"
         except BaseException as error:
@@ -70,7 +75,7 @@ class Trace:
             one.update(username=self.clean(one["username"]), error=self.clean(one["error"]))
             for asked in one["asked"]:
                 asked["errors"] = list(map(self.clean, asked["errors"]))
-        self.tell(lookups=self.lookups)
+        self.tell()
         return outcome
 
     def watch(self, backends: list[Any]) -> None:
@@ -90,7 +95,7 @@ class Trace:
             delegation.ask = functools.partial(self.ask, "", delegation.ask)
 
     def ask(self, backend: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Call a function and tell who is asked by it: a backend, or else a tool."""
+        """Call a function, and tell who is asked by it: a backend, or else a tool."""
         if self.asking:  # keyring's own get_credential() calls get_password()
             return function(*arguments, **options)
         who, kind = (backend, "backend") if backend else (arguments[1].root or arguments[1].path, "tool")
@@ -98,7 +103,7 @@ class Trace:
         asked.update(answered_by="", errors=[])
         self.asked.append(asked)
         self.lookups[-1]["asked"] = [asked]
-        self.tell(lookups=self.lookups)
+        self.tell()
         self.asking, started = True, time.monotonic()
         try:
             reply = answer = function(*arguments, **options)
@@ -119,12 +124,12 @@ class Trace:
 
     def hide(self, secret: object) -> None:
         if isinstance(secret, str) and len(secret) >= SECRET_LENGTH:
-            self.secrets.append(str.__str__(secret))
+            plain = str.__str__(secret)
+            self.secrets += plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]
 
     def clean(self, text: str | None) -> str | None:
-        for secret in self.secrets if text else ():
-            for form in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
-                text = str(text).replace(form, "***")
+        for secret in self.secrets:
+            text = text and text.replace(secret, "***")
         return text
 
 
@@ -147,13 +152,6 @@ def name_of(backend: object) -> str:
     return f"{type(backend).__module__}.{type(backend).__qualname__}"
 
 
-def priority_of(backend: Any) -> float:
-    try:
-        return float(backend.priority)
-    except Exception:
-        return 0.0
-
-
 def user_of(credential: Any) -> str | None:
     try:
         return credential.username or None
@@ -162,7 +160,7 @@ def user_of(credential: Any) -> str | None:
 
 
 def examine(trace: Trace, request: list[Any] | None) -> None:
-    trace.tell(version=".".join(map(str, sys.version_info[:3])), path=list(map(str, sys.path)))
+    trace.tell()
     try:
         import keyring
         import keyring.backend
@@ -172,11 +170,11 @@ def examine(trace: Trace, request: list[Any] | None) -> None:
             keyring.core.load_env() or keyring.core.load_config()
             return
         selected = keyring.get_keyring()
-        backends = sorted(keyring.backend.get_all_keyring(), key=priority_of, reverse=True)
+        backends = sorted(keyring.backend.get_all_keyring(), key=keyring.backend.by_priority, reverse=True)
+        listed = [{"name": name_of(one), "priority": float(one.priority)} for one in backends]
     except BaseException as error:
         trace.tell(broken=message(error))
         return
-    listed = [{"name": name_of(one), "priority": priority_of(one)} for one in backends]
     trace.tell(selected=name_of(selected), backends=listed)
     service, username = request
     if service is None:

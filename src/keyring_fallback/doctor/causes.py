@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 
-from .. import cures, discovery, hints, survey
-from . import Cause, client_causes
-from .examination import Facts
+from .. import cures, discovery, hints, survey, trust
+from . import clients
+from .examination import Cause, Facts, Probe
 
 #: What discovery says of candidates that are no loss, that may have come with a project, and that others may change.
 _NO_LOSS = re.compile(r"it is this environment|it is an activated|it has no keyring|it lies in a cache")
@@ -17,55 +18,46 @@ _OF_OTHERS = re.compile(r".* belongs to another user$|everybody can write to (?P
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
 _CHAINS = ("keyring.backends.chainer.", "keyring_fallback.")
 _PROVIDERS = "PROVIDER is " + ", ".join(f"{one.distribution} ({one.name})" for one in hints.REGISTRIES)
+#: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
+_WITHOUT_USERNAME = (25, 2, 1)
 
 
 def find(facts: Facts) -> list[Cause]:
     """Return what is wrong, the most basic first."""
     found = [*_settings(facts), *_selected(facts)]
-    if facts.answered or not _has_problems(found):
+    if facts.answered or not any(cause.problem for cause in found):
         found += _tools(facts)
     if facts.answered:  # what is wrong for others than this lookup is only worth a note
         found = [cause._replace(problem=False) for cause in found]
     elif facts.lookup:
         found += _failures(facts)
-        if not _has_problems(found):
+        if not any(cause.problem for cause in found):
             found.append(_nothing(facts))
-    return [*found, *client_causes.find(facts)]
+    return [*found, *_first_on_path(facts), *_indexes(facts), *_pip(facts)]
 
 
-def _has_problems(found: list[Cause]) -> bool:
-    return any(cause.problem for cause in found)
+def _cure(source: str, command: str, edit: str) -> tuple[str, str]:
+    """Return the command where a variable is the source of what is wrong, or the edit where a file is."""
+    return ("", edit) if os.path.dirname(source) else (command, "")
 
 
 def _settings(facts: Facts) -> Iterator[Cause]:
-    now, settings, sources = facts.survey, facts.survey.settings, facts.survey.settings.sources
+    now, settings, platform = facts.survey, facts.survey.settings, facts.here.platform
     for line in settings.problems:
         yield Cause("setting-without-sense", line, edit="correct this option, or remove it", problem=False)
-    if now.here.environ.get(survey.NESTED):
-        yield Cause(
-            "nested",
-            f"The variable {survey.NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated.",
-            cures.variable(survey.NESTED, "", now.here.platform),
-        )
+    if facts.here.environ.get(survey.NESTED):
+        text = f"The variable {survey.NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
+        yield Cause("nested", text, cures.variable(survey.NESTED, "", platform))
     elif not settings.enabled:
-        edit = f"set 'enabled = true' in [fallback] of {sources['enabled']}"
-        text = f"keyring-fallback is switched off ({sources['enabled']})."
-        yield Cause("switched-off", text, *_taken_back(sources["enabled"], edit, facts))
+        source = settings.sources["enabled"]
+        cure = _cure(source, cures.variable(source, "", platform), f"set 'enabled = true' in [fallback] of {source}")
+        yield Cause("switched-off", f"keyring-fallback is switched off ({source}).", *cure)
     elif facts.service is not None and not now.delegates(facts.service):
-        source = sources["services"]
+        source = settings.sources["services"]
+        text = f"The setting 'services' ({' '.join(settings.services)}) leaves this service out ({source})."
         host = hints.host_of(facts.service) or hints.shown(facts.service)
-        where = f"[fallback] of {source}" if source == settings.file else source
-        yield Cause(
-            "service-excluded",
-            f"The setting 'services' ({' '.join(settings.services)}) leaves this service out ({source}).",
-            edit=f"add {host} to 'services' in {where}",
-        )
-
-
-def _taken_back(source: str, edit: str, facts: Facts) -> tuple[str, str]:
-    """Return the command and the edit that take a setting back: a variable is unset, a file is edited."""
-    by_file = source == facts.survey.settings.file
-    return ("", edit) if by_file else (cures.variable(source, "", facts.here.platform), "")
+        where = "".join(_cure(source, source, f"[fallback] of {source}"))
+        yield Cause("service-excluded", text, edit=f"add {host} to 'services' in {where}")
 
 
 def _selected(facts: Facts) -> Iterator[Cause]:
@@ -74,31 +66,25 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     source, name = settings.sources.get("selected", settings.file), settings.selected
     selected = "selected" in settings.sources or me.broken.startswith("ValueError: Empty module name")
     if selected:
-        by_file = source == settings.file
-        said = f"'default-keyring = {name}' in {source}" if by_file else f"PYTHON_KEYRING_BACKEND={name}"
-        cure = _taken_back(source, f"remove 'default-keyring' from [backend] in {source}", facts)
+        said = "".join(_cure(source, f"{source}={name}", f"'default-keyring = {name}' in {source}"))
+        edit = f"remove 'default-keyring' from [backend] in {source}"
+        cure = _cure(source, cures.variable(source, "", here.platform), edit)
         broken = {here.prefix: me.broken, **{tool.root or tool.path: probe.broken for tool, probe in facts.tools}}
         lacking = [place for place, error in broken.items() if error]
         if lacking:
-            yield Cause(
-                "selected-backend-missing",
+            text = (
                 f"{said} selects a backend that cannot be used in {' and '.join(lacking)}: there keyring fails before "
-                f"it loads any other ({broken[lacking[0]]}).",
-                *cure,
-                problem=bool(me.broken),
+                f"it loads any other ({broken[lacking[0]]})."
             )
+            yield Cause("selected-backend-missing", text, *cure, problem=bool(me.broken))
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, *cure)
     if me.error or (me.broken and not selected):
+        command = f"uv pip install --python {cures.quoted(here.prefix, here.platform)} --reinstall keyring"
         unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
-        reinstall = f"uv pip install --python {cures.quoted(here.prefix, here.platform)} --reinstall keyring"
-        yield Cause(
-            "keyring-broken",
-            f"The keyring of this environment cannot be used: {me.error or me.broken}",
-            command="" if unread else reinstall,
-            edit=f"correct {settings.file}, or remove it" if unread else "",
-        )
+        cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
+        yield Cause("keyring-broken", f"The keyring of this environment cannot be used: {me.error or me.broken}", *cure)
 
 
 def _tools(facts: Facts) -> Iterator[Cause]:
@@ -107,10 +93,11 @@ def _tools(facts: Facts) -> Iterator[Cause]:
     if findings.at_home:
         return
     for tool, probe in facts.tools:
-        if probe.error:
-            yield _broken(tool.source, tool.root or tool.path, f"{tool.interpreter}: {probe.error}", platform)
-        elif probe.broken and "selected" not in facts.survey.settings.sources:
-            yield _broken(tool.source, tool.root or tool.path, f"its keyring cannot be used: {probe.broken}", platform)
+        reason = f"{tool.interpreter}: {probe.error}" if probe.error else ""
+        if probe.broken and "selected" not in facts.survey.settings.sources:
+            reason = reason or f"its keyring cannot be used: {probe.broken}"
+        if reason:
+            yield _broken(tool.source, tool.root or tool.path, reason, platform)
     useful = any(tool.useful and not probe.error for tool, probe in facts.tools)
     refused = [
         cause._replace(problem=not useful)
@@ -135,31 +122,20 @@ def _tools(facts: Facts) -> Iterator[Cause]:
 
 
 def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
-    path, reason, settings = refusal.path, refusal.reason, facts.survey.settings
-    of_others = _OF_OTHERS.match(reason)
-    opened = of_others and of_others["open"]
-    command = f"chmod o-w {cures.quoted(opened, 'linux')}" if opened else ""
-    if refusal.source == discovery.SETTING:
-        yield Cause(
-            "setting-unusable",
-            f"The setting 'tool' names {path}, which cannot be used: {reason}.",
-            command,
-            f"correct or remove 'tool' ({settings.sources['tool']})",
-        )
+    source, path, reason = refusal
+    settings, of_others = facts.survey.settings, _OF_OTHERS.match(reason)
+    command = f"chmod o-w {cures.quoted(of_others['open'], 'linux')}" if of_others and of_others["open"] else ""
+    # the keyrings of this environment and of the one that comes first on PATH are not meant to be global ones
+    known = [facts.here.prefix, facts.uv_keyring.root if facts.uv_keyring else ""]
+    if source == discovery.SETTING:
+        text = f"The setting 'tool' names {path}, which cannot be used: {reason}."
+        yield Cause("setting-unusable", text, command, f"correct or remove 'tool' ({settings.sources['tool']})")
     elif not of_others and not _OF_A_PROJECT.match(reason):
-        yield _broken(refusal.source, path, reason, facts.here.platform)
-    else:
-        # that this environment's keyring is none, and the one that comes first on PATH, is no news
-        roots = [facts.here.prefix, *([facts.uv_keyring.root] if facts.uv_keyring and facts.uv_keyring.root else [])]
-        if any(os.path.abspath(path).startswith(os.path.join(root, "")) for root in roots):
-            return
+        yield _broken(source, path, reason, facts.here.platform)
+    elif not any(root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known):
         why = "others than you may decide what it runs" if of_others else "it may not be yours"
-        yield Cause(
-            "untrusted",
-            f"The keyring {path} ({refusal.source}) is not used: {reason}, so {why}.",
-            command,
-            "" if command else f"if it is yours, say so: 'tool = {path}' in [fallback] of {settings.file}",
-        )
+        edit = "" if command else f"if it is yours, say so: 'tool = {path}' in [fallback] of {settings.file}"
+        yield Cause("untrusted", f"The keyring {path} ({source}) is not used: {reason}, so {why}.", command, edit)
 
 
 def _broken(source: str, path: str, reason: str, platform: str) -> Cause:
@@ -177,54 +153,144 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         cure = (alone, "") if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
         yield Cause("no-end", f"{asked['who']} was asked and gave no answer in time.", *cure)
     for one in facts.me.lookups[1:]:
-        if one["outcome"] == "answer" and one["username"]:
-            name = one["username"]
+        name = one["username"]
+        if one["outcome"] == "answer" and name:
             text = f"There is an answer for the user name {name}, but not for {facts.username}."
-            url = re.sub(r"^(\w+://)", rf"\g<1>{name}@", service)
-            edit = f"use the user name {name}" + (f", in a URL: {url}" if "://" in url else "")
-            yield Cause("other-username", text, edit=edit)
+            url = f", in a URL: {service.replace('://', f'://{name}@', 1)}" if "://" in service else ""
+            yield Cause("other-username", text, edit=f"use the user name {name}{url}")
             return
     failed = {one["who"]: one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"}
     tools = {tool.root or tool.path: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
         errors = [error.partition("; run 'keyring-fallback doctor'")[0].rstrip(".") for error in asked["errors"]]
-        if who not in tools:
-            if not who.startswith("keyring.backends.fail."):  # keyring's way to say that it has no backend
-                yield Cause("provider-failed", f"{who} failed: {'. '.join(errors)}.", edit="do what it says")
-        elif not tools[who][1].error:  # otherwise it is broken, and that is said
-            yield Cause(
-                "provider-failed",
-                " ".join(f"{error}." for error in errors),
-                cures.ask_alone(tools[who][0], service, facts.username, facts.here.platform),
-                "do what it says; the command asks it alone, and shows no password",
-            )
+        text, command, edit = f"{who} failed: {'. '.join(errors)}.", "", "do what it says"
+        tool, probe = tools.get(who, (None, Probe()))
+        if tool:
+            text = " ".join(f"{error}." for error in errors)
+            command = cures.ask_alone(tool, service, facts.username, facts.here.platform)
+            edit += "; the command asks it alone, and shows no password"
+        # where a tool does not start, that is said; and one backend is keyring's way to say that it has none
+        if not probe.error and not who.startswith("keyring.backends.fail."):
+            yield Cause("provider-failed", text, command, edit)
     if lookup["outcome"] == "failed" and not failed:
         yield Cause("provider-failed", f"keyring failed: {lookup['error']}.", edit="do what it says")
 
 
 def _nothing(facts: Facts) -> Cause:
     """Why nobody answered, where nothing went wrong."""
-    service, platform = facts.service, facts.here.platform
-    host, registry = hints.host_of(service), hints.registry_of(service)
-    tool = facts.survey.findings.tools[0] if facts.survey.findings.tools else None
-    contents = [facts.me.content, *(one.content for pair in facts.tools for one in pair)]
-    if not hints.is_url(service):
+    host, registry = hints.host_of(facts.service), hints.registry_of(facts.service)
+    if not hints.is_url(facts.service):
         return Cause(
             "not-a-url",
-            f"{hints.shown(service)!r} is not a URL, and providers answer for URLs only.",
+            f"{hints.shown(facts.service)!r} is not a URL, and providers answer for URLs only.",
             f"keyring-fallback doctor https://{host if registry else 'HOST'}/...",
             "have the client ask with the whole URL of the index: some ask with the name of a repository",
         )
-    if registry and not any(hints.serves(registry, one.distribution) for held in contents for one in held.providers):
-        return Cause(
-            "no-provider",
-            f"No keyring here has a provider for {registry.name} ({host}).",
-            cures.add_provider(registry.distribution, tool, platform),
-        )
-    asked = ", ".join(one["who"] for one in facts.lookup["asked"])
+    held = [facts.me.content, *(one.content for pair in facts.tools for one in pair)]
+    tool = facts.tools[0][0] if facts.tools else None
+    if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
+        command = cures.add_provider(registry.distribution, tool, facts.here.platform)
+        return Cause("no-provider", f"No keyring here has a provider for {registry.name} ({host}).", command)
     return Cause(
         "no-answer",
-        f"Who was asked ({asked or 'nobody'}) has no answer for this service.",
-        cures.add_provider("PROVIDER", tool, platform),
+        f"Who was asked ({', '.join(one['who'] for one in facts.lookup['asked']) or 'nobody'}) has no answer for this "
+        "service.",
+        cures.add_provider("PROVIDER", tool, facts.here.platform),
         "check the URL and the user name; for a provider that serves this host, run the command",
     )
+
+
+def _first_on_path(facts: Facts) -> Iterator[Cause]:
+    """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
+    found, here, able = (
+        facts.uv_keyring,
+        facts.here,
+        [one for one, _ in facts.tools if one.content.providers or not one.known],
+    )
+    if found is None:
+        text = "There is no keyring on PATH: uv, and pip in its subprocess mode, have none to run."
+        command = cures.first_on_path(clients.scripts(here), here.platform)
+        yield Cause("no-keyring-on-path", text, command, problem=facts.uv.provider == "subprocess")
+        return
+    tools = {trust.identity(tool.root or tool.path) for tool in able or facts.survey.findings.tools}
+    registry = hints.registry_of(facts.service)
+    served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
+    itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
+    if not found.mine and found.ours is False and not itself and not served:
+        uv = bool(shutil.which("uv", path=here.environ.get("PATH", "")))
+        yield Cause(
+            "missing-there",
+            f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
+            "installed there.",
+            cures.add_us(found.root, able[0] if able else None, here.platform, uv=uv),
+        )
+
+
+def _indexes(facts: Facts) -> Iterator[Cause]:
+    """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
+    uv, host, platform, found = facts.uv, hints.host_of(facts.service), facts.here.platform, facts.uv_keyring
+    version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
+    unasked: list[clients.Index] = []
+    for index in uv.indexes:
+        url, source = index.url, index.source
+        registry = hints.registry_of(url)
+        # uv has the credentials of pyx itself
+        known = (registry and registry.name != "pyx") or (host and hints.host_of(url) == host)
+        if not known or (index.username and index.password):
+            continue
+        if index.authenticate == "never":
+            edit = f'replace authenticate = "never" by "always" for this index in {source}'
+            text = f"uv is told never to authenticate for {url} ({source})."
+            yield Cause("uv-never-authenticates", text, edit=edit)
+            continue
+        unasked.append(index)
+        if not index.username and index.authenticate != "always":
+            named = url.replace("://", f"://{registry.username if registry else facts.username or 'USERNAME'}@", 1)
+            command = cures.variable(source, f"{index.name}={named}" if index.name else named, platform)
+            alone = len(facts.here.environ.get(source, "").split()) == 1
+            edit = "".join(
+                _cure(
+                    source,
+                    f"put a user name into its URL in {source}: {named}",
+                    f'add authenticate = "always" to this index in {source}',
+                )
+            )
+            yield Cause(
+                "uv-no-username",
+                f"uv does not ask keyring for {url}: the index has no user name in its URL, and no "
+                f'authenticate = "always" ({source}).',
+                command if alone else "",
+                edit,
+            )
+        elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
+            yield Cause(
+                "keyring-too-old",
+                f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
+                "asked so.",
+                f"uv pip install --python {cures.quoted(found.root, platform)} 'keyring>=25.2.1'",
+            )
+    if unasked and uv.provider != "subprocess":
+        file = uv.source or unasked[0].source
+        only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
+        table = " to [tool.uv]" if file.endswith("pyproject.toml") else ""
+        yield Cause(
+            "uv-asks-no-keyring",
+            f"uv asks no keyring for {unasked[0].url}: its keyring provider is {uv.provider} "
+            f"({uv.source or 'the default'}){only_pip}.",
+            *_cure(
+                file,
+                cures.variable("UV_KEYRING_PROVIDER", "subprocess", platform),
+                f'add keyring-provider = "subprocess"{table} in {file}',
+            ),
+        )
+
+
+def _pip(facts: Facts) -> Iterator[Cause]:
+    pip = facts.pip
+    if pip.provider == "disabled":
+        edit = f"set keyring-provider to import in {pip.source}, or remove it"
+        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", edit=edit, problem=False)
+    elif pip.provider == "auto" and pip.silent:
+        text = f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to."
+        command = cures.variable("PIP_KEYRING_PROVIDER", "import", facts.here.platform)
+        yield Cause("pip-silent", text, command, problem=False)

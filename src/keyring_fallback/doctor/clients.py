@@ -7,6 +7,7 @@ uv-workspace/src/workspace.rs and uv-distribution-types/src/index.rs. pip's are 
 from __future__ import annotations
 
 import configparser
+import contextlib
 import glob
 import importlib
 import os
@@ -29,12 +30,12 @@ _TRUE = ("y", "yes", "t", "true", "on", "1")
 
 
 class Keyring(NamedTuple):
-    """A ``keyring`` that a client would run.
+    """A ``keyring`` that a client would run; what cannot be told is empty.
 
     Attributes:
         path: The executable.
-        root: The root of its environment, or "" if it has none or that cannot be told.
-        version: The version of keyring there, or "" if it cannot be told.
+        root: The root of its environment.
+        version: The version of keyring there.
         ours: Whether this project is installed there; None if it cannot be told.
         mine: Whether its environment is this one.
         providers: The providers there.
@@ -133,29 +134,22 @@ def scripts(here: Here) -> str:
 
 
 def pip(here: Here) -> Pip:
-    """Return what pip is told: later files win, then [install], then the environment."""
+    """Return what pip is told: later files win, then a command's section, then variables. Never raises."""
     try:
         version = metadata.version("pip")
     except metadata.PackageNotFoundError:
         version = ""
-    found: dict[tuple[str, str], tuple[str, str]] = {}
-    for file in _pip_files(here):
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(file)
-        except (OSError, ValueError, configparser.Error):
-            continue
-        for section in parser.sections():
-            found.update(((section, name.replace("_", "-")), (value, file)) for name, value in parser.items(section))
-
-    def option(name: str) -> tuple[str, str]:
-        variable = "PIP_" + name.upper().replace("-", "_")
-        if here.environ.get(variable):
-            return here.environ[variable], variable
-        return found.get(("install", name)) or found.get(("global", name)) or ("", "")
-
-    provider, source = option("keyring-provider")
-    silent, where = option("no-input")
+    found: dict[str, tuple[str, str]] = {}
+    for section in ("global", "install"):
+        for file in _pip_files(here):
+            parser = configparser.RawConfigParser()
+            with contextlib.suppress(OSError, ValueError, configparser.Error):
+                parser.read(file)
+                found.update((name.replace("_", "-"), (value, file)) for name, value in parser.items(section))
+    variables = ((name, value) for name, value in here.environ.items() if name.startswith("PIP_") and value)
+    found.update((name[4:].replace("_", "-").lower(), (value, name)) for name, value in variables)
+    provider, source = found.get("keyring-provider", ("", ""))
+    silent, where = found.get("no-input", ("", ""))
     return Pip(version, provider or "auto", source, where if silent.lower() in _TRUE else "")
 
 
@@ -175,14 +169,12 @@ def _pip_files(here: Here) -> Iterator[str]:
     chosen = here.environ.get("PIP_CONFIG_FILE", "")
     if chosen == os.devnull:
         return
-    windows = here.platform == "win32"
-    name = "pip.ini" if windows else "pip.conf"
+    name, old, fixed = ("pip.ini", "pip", []) if here.platform == "win32" else ("pip.conf", ".pip", ["/etc/pip.conf"])
     own, everybodys = _folders(here)
     yield from (os.path.join(folder, "pip", name) for folder in reversed(everybodys))
-    if not windows:
-        yield os.path.join("/etc", name)
+    yield from fixed
     if not os.path.exists(chosen):
-        yield os.path.join(here.home, "pip" if windows else ".pip", name)
+        yield os.path.join(here.home, old, name)
         application = os.path.join(here.home, "Library", "Application Support")
         mac = here.platform == "darwin" and os.path.isdir(os.path.join(application, "pip"))
         yield os.path.join(application if mac else own, "pip", name)
@@ -196,11 +188,10 @@ def uv(here: Here) -> Uv:
     tables = {file: _table(file, section, problems) for file, section in _uv_files(here, problems)}
     told = {file: table for file, table in tables.items() if table is not None}
     variable = "UV_KEYRING_PROVIDER"
-    set_apart = here.environ.get(variable, "")
-    providers = {variable: set_apart, **{file: table.get("keyring-provider") for file, table in told.items()}}
-    said = [(one, provider) for one, provider in providers.items() if provider and isinstance(provider, str)]
-    source, provider = next(iter(said), ("", "disabled"))
-    of_pip = [table["pip"].get("keyring-provider") for table in told.values() if isinstance(table.get("pip"), dict)]
+    providers = [(variable, here.environ.get(variable)), *((file, told[file].get("keyring-provider")) for file in told)]
+    said = ((source, provider) for source, provider in providers if provider and isinstance(provider, str))
+    source, provider = next(said, ("", "disabled"))
+    of_pip = (table["pip"].get("keyring-provider") for table in told.values() if isinstance(table.get("pip"), dict))
     indexes: dict[str, Index] = {}
     names: set[str] = set()
     for index in _indexes(told, here.environ):
@@ -211,18 +202,19 @@ def uv(here: Here) -> Uv:
         files=tuple(told),
         provider=provider,
         source=source,
-        pip_provider="" if set_apart else str(next(filter(None, of_pip), "")),
-        indexes=list(indexes.values()),
-        problems=list(problems),
+        pip_provider="" if source == variable else str(next(filter(None, of_pip), "")),
+        indexes=tuple(indexes.values()),
+        problems=tuple(problems),
     )
 
 
 def _uv_files(here: Here, problems: dict[str, None]) -> Iterator[tuple[str, str]]:
     """Yield the files in force, with the table that uv's settings are in there: project's, user's, system's."""
-    chosen = here.environ.get("UV_CONFIG_FILE", "")
-    if chosen:
-        yield os.path.join(here.cwd, chosen), ""
-    if chosen or here.environ.get("UV_NO_CONFIG", "").lower() in _TRUE:
+    environ = here.environ
+    if environ.get("UV_CONFIG_FILE"):
+        yield os.path.join(here.cwd, environ["UV_CONFIG_FILE"]), ""
+        return
+    if environ.get("UV_NO_CONFIG", "").lower() in _TRUE:
         return
     for folder in _upwards(_workspace(here.cwd, problems)) if here.cwd else ():
         settings, project = os.path.join(folder, "uv.toml"), os.path.join(folder, "pyproject.toml")
@@ -233,13 +225,13 @@ def _uv_files(here: Here, problems: dict[str, None]) -> Iterator[tuple[str, str]
             yield project, "tool.uv"
             break
     own, everybodys = _folders(here)
-    files = [os.path.join(folder, "uv", "uv.toml") for folder in (own, *everybodys)]
     if here.platform != "win32":
-        files.append("/etc/uv/uv.toml")
-    if here.environ.get("UV_NO_SYSTEM_CONFIG", "").lower() in _TRUE:
-        files = files[:1]
-    for some in (files[:1], files[1:]):
-        yield from ((file, "") for file in list(filter(os.path.exists, some))[:1])
+        everybodys.append("/etc")
+    if environ.get("UV_NO_SYSTEM_CONFIG", "").lower() in _TRUE:
+        everybodys = []
+    for folders in ([own], everybodys):
+        files = (os.path.join(folder, "uv", "uv.toml") for folder in folders)
+        yield from ((file, "") for file in list(filter(os.path.exists, files))[:1])
 
 
 def _workspace(folder: str, problems: dict[str, None]) -> str:
@@ -280,16 +272,15 @@ def _table(file: str, section: str, problems: dict[str, None]) -> dict[str, Any]
 
 def _indexes(told: Mapping[str, dict[str, Any]], environ: Mapping[str, str]) -> Iterator[Index]:
     """Yield the indexes that variables and files name, with what these, or variables for an index, say of them."""
-    listed: list[tuple[str, dict[str, Any]]] = []
+    listed: list[tuple[str, Any]] = []
     for variable in ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL"):
         words = re.findall(r"(?:([\w.-]+)=)?(\S+)", environ.get(variable, ""))
-        listed += [(variable, {"name": name, "url": url}) for name, url in words]
+        listed += ((variable, {"name": name, "url": url}) for name, url in words)
     for file, table in told.items():
-        tables, urls = table.get("index"), table.get("extra-index-url")
-        listed += [(file, index) for index in (tables if isinstance(tables, list) else ()) if isinstance(index, dict)]
-        listed += [(file, {"url": url}) for url in (table.get("index-url"), *(urls if isinstance(urls, list) else ()))]
+        tables, urls = (one if isinstance(one, list) else [] for one in map(table.get, ("index", "extra-index-url")))
+        listed += ((file, index) for index in (*tables, *({"url": url} for url in (table.get("index-url"), *urls))))
     for source, index in listed:
-        url, name = index.get("url"), str(index.get("name") or "")
+        url = index.get("url") if isinstance(index, dict) else None
         if not isinstance(url, str):
             continue
         try:
@@ -297,6 +288,7 @@ def _indexes(told: Mapping[str, dict[str, Any]], environ: Mapping[str, str]) -> 
             username, password = unquote(parts.username or ""), parts.password is not None
         except ValueError:
             username, password = "", False
+        name = str(index.get("name") or "")
         if name:
             prefix = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
             username = environ.get(f"{prefix}_USERNAME") or username

@@ -21,6 +21,24 @@ LOCAL_SECONDS = 60.0
 _DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
 
 
+class Cause(NamedTuple):
+    """Something that is wrong, and what mends it.
+
+    Attributes:
+        name: Its name, which stays the same.
+        text: What is wrong, in whole sentences.
+        command: The command that mends it, or "".
+        edit: What to change otherwise, or "".
+        problem: Whether it keeps lookups from being answered; otherwise it is worth a note.
+    """
+
+    name: str
+    text: str
+    command: str = ""
+    edit: str = ""
+    problem: bool = True
+
+
 class Probe(NamedTuple):
     """What `_probe.py` says of an environment.
 

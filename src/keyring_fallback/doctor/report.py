@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
 from .. import __version__, discovery, environment, hints
-from . import Cause, clients
-from .examination import Facts, Probe
+from . import clients
+from .examination import Cause, Facts, Probe
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
 SCHEMA = 1
@@ -182,11 +182,13 @@ def _keyring(keyring: clients.Keyring | None) -> str:
 def _backends(probe: Probe) -> Iterator[_Line]:
     if probe.error or probe.broken:
         yield "keyring cannot be used: ", probe.error or probe.broken
-    priorities = {one["name"]: f"{one['priority']:>5g}" for one in probe.backends if one["priority"] > 0}
+    priorities = {one["name"]: f"{one['priority']:>5g}" for one in probe.backends}
     if probe.selected:
         priorities.setdefault(probe.selected, "    -")
     for name, priority in priorities.items():
-        yield f"{priority}  {name}{'   <- this one is used' if name == probe.selected else ''}"
+        used = name == probe.selected
+        if used or float(priority) > 0:
+            yield f"{priority}  {name}{'   <- this one is used' if used else ''}"
 
 
 def _tools(facts: Facts) -> Iterator[_Line]:
