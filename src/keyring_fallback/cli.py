@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 from . import __version__
 
-_WORKS, _DOES_NOT, _INTERRUPTED = 0, 1, 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, it works; 1, it does not; 2, wrong usage (argparse exits).
+    """Run the command; return its exit status: 0, it works; 1, it does not; 130, interrupted. argparse exits with 2.
 
     Args:
         arguments: The command line without the program's name; None: that of this process.
@@ -26,8 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = causes.find(facts)
         _write(report.as_json(facts, found) if options.json else report.as_text(facts, found, colour=_has_colours()))
     except KeyboardInterrupt:
-        return _INTERRUPTED
-    return _DOES_NOT if any(cause.problem for cause in found) else _WORKS
+        return 130
+    return int(any(cause.problem for cause in found))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,8 +59,9 @@ def _has_colours() -> bool:
 
 def _write(text: str) -> None:
     """Print, whatever the encoding of stdout; nobody is told that nobody reads on."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201 - a command's output
+        print(text, flush=True)  # noqa: T201 - a command's output
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end

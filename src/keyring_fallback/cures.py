@@ -107,17 +107,17 @@ def requested(tool: Tool) -> list[str]:
         receipt = ""
     found = re.search(r"^requirements = (\[.*?\])$", receipt, re.MULTILINE | re.DOTALL)
     wanted = found[1] if found else ""
-    names = [_requirement(name, rest) for name, rest in re.findall(r'\{ name = "([^"]+)"([^}]*)\}', wanted)]
+    names = [_requirement(table) for table in re.findall(r'\{ name = "[^"][^}]*\}', wanted)]
     names = names or re.findall(r'"([^"]+)"', wanted)
     names = names or ["keyring", *(provider.distribution for provider in tool.content.providers)]
     return list(dict.fromkeys(names))
 
 
-def _requirement(name: str, rest: str) -> str:
+def _requirement(table: str) -> str:
     """Return a requirement of a receipt as it stands on a command line."""
-    found: dict[str, str] = dict(re.findall(r'(specifier|path|directory|url) = "([^"]+)"', rest))
-    extras = re.findall(r'"([^"]+)"', rest.partition("extras = [")[2].partition("]")[0])
-    name += f"[{','.join(extras)}]" if extras else ""
+    found: dict[str, str] = dict(re.findall(r'(\w+) = "([^"]+)"', table))
+    extras = re.findall(r'"([^"]+)"', table.partition("extras = [")[2].partition("]")[0])
+    name = found["name"] + (f"[{','.join(extras)}]" if extras else "")
     name = f"{name} @ {found['url']}" if "url" in found else name + found.get("specifier", "")
     return found.get("path") or found.get("directory") or name
 

@@ -1,14 +1,12 @@
 """The probe: what keyring is like in an environment, and what a lookup there comes to.
 
-The doctor starts it as ``python _probe.py`` under the interpreter of this environment and of each tool. It imports
-nothing but the standard library and what that environment has, and runs on Python 3.8 and newer: whatever keyring does
-there, a crash of it included, is news to print and not the end of the doctor.
+The doctor starts it under the interpreters of this environment and of the tools: Python 3.8 and newer, with nothing but
+the standard library and what that environment has. Whatever keyring does there, a crash of it included, is news to
+print and not the end of the doctor.
 
-In, on descriptor 0, as JSON: ``[service or null, username or null]`` in this environment, ``null`` in a tool.
-
-Out, on a private copy of descriptor 1: a JSON document a line, each with all that is known by then, so that the last
-one counts. Its members are attributes of `examination.Probe`, ``path``: where modules are imported from, and ``end``:
-there is no more to come. A password is never part of it.
+In, on stdin, as JSON: ``[service or null, username or null]`` in this environment, ``null`` in a tool. Out, on a
+private copy of stdout: a JSON document a line, each with all that is known by then: attributes of `examination.Probe`,
+``path``, where modules are imported from, and last ``end``. A password is never part of it.
 """
 
 from __future__ import annotations
@@ -189,7 +187,7 @@ def examine(trace: Trace, request: list[Any] | None) -> None:
 
 
 def main() -> None:
-    request = json.load(sys.stdin)
+    request = json.load(sys.stdin.buffer)
     while os.open(os.devnull, os.O_RDWR) < 3:  # noqa: PLR2004 - one of the standard ones was closed
         pass
     trace = Trace(os.fdopen(os.dup(1), "w", 1, "ascii"))

@@ -36,9 +36,14 @@ def find(facts: Facts) -> list[Cause]:
     return [*found, *_first_on_path(facts), *_indexes(facts), *_pip(facts)]
 
 
+def _is_file(source: str) -> bool:
+    """Tell whether the source of a setting is a file, and not a variable."""
+    return bool(os.path.dirname(source))
+
+
 def _cure(source: str, command: str, edit: str) -> tuple[str, str]:
     """Return the command where a variable is the source of what is wrong, or the edit where a file is."""
-    return ("", edit) if os.path.dirname(source) else (command, "")
+    return ("", edit) if _is_file(source) else (command, "")
 
 
 def _settings(facts: Facts) -> Iterator[Cause]:
@@ -56,7 +61,7 @@ def _settings(facts: Facts) -> Iterator[Cause]:
         source = settings.sources["services"]
         text = f"The setting 'services' ({' '.join(settings.services)}) leaves this service out ({source})."
         host = hints.host_of(facts.service) or hints.shown(facts.service)
-        where = "".join(_cure(source, source, f"[fallback] of {source}"))
+        where = f"[fallback] of {source}" if _is_file(source) else source
         yield Cause("service-excluded", text, edit=f"add {host} to 'services' in {where}")
 
 
@@ -66,7 +71,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     source, name = settings.sources.get("selected", settings.file), settings.selected
     selected = "selected" in settings.sources or me.broken.startswith("ValueError: Empty module name")
     if selected:
-        said = "".join(_cure(source, f"{source}={name}", f"'default-keyring = {name}' in {source}"))
+        said = f"'default-keyring = {name}' in {source}" if _is_file(source) else f"{source}={name}"
         edit = f"remove 'default-keyring' from [backend] in {source}"
         cure = _cure(source, cures.variable(source, "", here.platform), edit)
         broken = {here.prefix: me.broken, **{tool.root or tool.path: probe.broken for tool, probe in facts.tools}}
@@ -186,7 +191,7 @@ def _nothing(facts: Facts) -> Cause:
             f"keyring-fallback doctor https://{host if registry else 'HOST'}/...",
             "have the client ask with the whole URL of the index: some ask with the name of a repository",
         )
-    held = [facts.me.content, *(one.content for pair in facts.tools for one in pair)]
+    held = [facts.me.content, *(probe.content for _, probe in facts.tools)]
     tool = facts.tools[0][0] if facts.tools else None
     if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
         command = cures.add_provider(registry.distribution, tool, facts.here.platform)
@@ -202,28 +207,25 @@ def _nothing(facts: Facts) -> Cause:
 
 def _first_on_path(facts: Facts) -> Iterator[Cause]:
     """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
-    found, here, able = (
-        facts.uv_keyring,
-        facts.here,
-        [one for one, _ in facts.tools if one.content.providers or not one.known],
-    )
+    found, here = facts.uv_keyring, facts.here
     if found is None:
         text = "There is no keyring on PATH: uv, and pip in its subprocess mode, have none to run."
         command = cures.first_on_path(clients.scripts(here), here.platform)
         yield Cause("no-keyring-on-path", text, command, problem=facts.uv.provider == "subprocess")
         return
+    able = [tool for tool, _ in facts.tools if tool.content.providers or not tool.known]
     tools = {trust.identity(tool.root or tool.path) for tool in able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
     served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
     if not found.mine and found.ours is False and not itself and not served:
         uv = bool(shutil.which("uv", path=here.environ.get("PATH", "")))
-        yield Cause(
-            "missing-there",
+        command = cures.add_us(found.root, able[0] if able else None, here.platform, uv=uv)
+        text = (
             f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
-            "installed there.",
-            cures.add_us(found.root, able[0] if able else None, here.platform, uv=uv),
+            "installed there."
         )
+        yield Cause("missing-there", text, command)
 
 
 def _indexes(facts: Facts) -> Iterator[Cause]:
@@ -248,41 +250,29 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
             named = url.replace("://", f"://{registry.username if registry else facts.username or 'USERNAME'}@", 1)
             command = cures.variable(source, f"{index.name}={named}" if index.name else named, platform)
             alone = len(facts.here.environ.get(source, "").split()) == 1
-            edit = "".join(
-                _cure(
-                    source,
-                    f"put a user name into its URL in {source}: {named}",
-                    f'add authenticate = "always" to this index in {source}',
-                )
-            )
-            yield Cause(
-                "uv-no-username",
+            text = (
                 f"uv does not ask keyring for {url}: the index has no user name in its URL, and no "
-                f'authenticate = "always" ({source}).',
-                command if alone else "",
-                edit,
+                f'authenticate = "always" ({source}).'
             )
+            edit = f"put a user name into its URL in {source}: {named}"
+            if _is_file(source):
+                edit = f'add authenticate = "always" to this index in {source}'
+            yield Cause("uv-no-username", text, command if alone else "", edit)
         elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
-            yield Cause(
-                "keyring-too-old",
+            text = (
                 f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
-                "asked so.",
-                f"uv pip install --python {cures.quoted(found.root, platform)} 'keyring>=25.2.1'",
+                "asked so."
             )
+            command = f"uv pip install --python {cures.quoted(found.root, platform)} 'keyring>=25.2.1'"
+            yield Cause("keyring-too-old", text, command)
     if unasked and uv.provider != "subprocess":
         file = uv.source or unasked[0].source
         only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
         table = " to [tool.uv]" if file.endswith("pyproject.toml") else ""
-        yield Cause(
-            "uv-asks-no-keyring",
-            f"uv asks no keyring for {unasked[0].url}: its keyring provider is {uv.provider} "
-            f"({uv.source or 'the default'}){only_pip}.",
-            *_cure(
-                file,
-                cures.variable("UV_KEYRING_PROVIDER", "subprocess", platform),
-                f'add keyring-provider = "subprocess"{table} in {file}',
-            ),
-        )
+        said = f"its keyring provider is {uv.provider} ({uv.source or 'the default'}){only_pip}"
+        command = cures.variable("UV_KEYRING_PROVIDER", "subprocess", platform)
+        cure = _cure(file, command, f'add keyring-provider = "subprocess"{table} in {file}')
+        yield Cause("uv-asks-no-keyring", f"uv asks no keyring for {unasked[0].url}: {said}.", *cure)
 
 
 def _pip(facts: Facts) -> Iterator[Cause]:

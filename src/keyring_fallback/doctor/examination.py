@@ -44,16 +44,15 @@ class Probe(NamedTuple):
 
     Attributes:
         version: Of its Python, or "" if that does not start.
-        content: What it holds.
+        content: What it holds: of a tool that tells nothing, what discovery has read.
         error: Why its Python does not start or is not heard of, or "".
         broken: Why its keyring cannot be used, or "".
         selected: The backend that is used, or "".
         backends: ``name`` and ``priority`` of all, in the order in which they are asked.
-        lookups: The calls of keyring's ``method`` that were made: ``outcome`` ("answer", "nothing", "failed" or
-            "unfinished"), ``milliseconds``, ``username`` of the answer or None, ``length`` of the password, ``error``
-            that it raised or "", and who was ``asked``, in order: ``who`` (a backend, or the root or path of a tool),
-            ``kind`` ("backend" or "tool"), ``outcome``, ``milliseconds``, the tool's backend that it was
-            ``answered_by`` or "", and ``errors``, one line each.
+        lookups: The calls that were made: ``method``, ``outcome`` ("answer", "nothing", "failed", "unfinished"),
+            ``milliseconds``, ``username`` of the answer, ``length`` of the password, ``error``, and in order who was
+            ``asked``: ``who`` (a backend, or the root or path of a tool), ``kind`` ("backend", "tool"), ``outcome``,
+            ``milliseconds``, ``answered_by`` (the tool's backend), ``errors``.
     """
 
     version: str = ""
@@ -69,9 +68,9 @@ class Facts(NamedTuple):
     """All that was found.
 
     Attributes:
-        survey: What is in force for a lookup; with the tools, also where we are switched off.
+        survey: What is in force; `survey.findings` also where we are switched off.
         me: What keyring is like in this environment.
-        tools: The tools with what it is like there; nothing is known where the interpreter cannot be told.
+        tools: The tools, and what it is like there; nothing is known where the interpreter cannot be told.
         uv_keyring: The ``keyring`` that uv runs from here.
         pip_keyring: The one that pip runs from here in its ``subprocess`` mode.
         pip: What pip is told.
@@ -149,10 +148,11 @@ def _without_user(service: str, username: str | None) -> tuple[str, str | None]:
 
 def _probe_of(tool: discovery.Tool, environ: Mapping[str, str]) -> Probe:
     if not tool.interpreter:
-        return Probe()
+        return Probe(content=tool.content)
     environ = {**{name: environ[name] for name in environ if name not in _DROPPED}, survey.NESTED: "1"}
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
-    return _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.root or tool.path} to start")
+    probe = _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.root or tool.path} to start")
+    return probe if probe.version else probe._replace(content=tool.content)
 
 
 class _Waiting(Waiting):

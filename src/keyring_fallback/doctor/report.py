@@ -17,7 +17,7 @@ from .examination import Cause, Facts, Probe
 SCHEMA = 1
 _WIDTH = 80
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
-#: A line that stays in one piece, as what is to be copied does, or how a paragraph starts and what comes then.
+#: A line that stays in one piece, or how a paragraph starts and what comes then.
 _Line = Union[str, tuple[str, str]]
 
 
@@ -31,26 +31,18 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False) -> s
     """
     problems = [cause for cause in causes if cause.problem]
     notes = [cause for cause in causes if not cause.problem]
-    sections = [
-        *_sections(facts),
-        ("To know", _causes(notes)),
-        ("What is wrong, and what mends it", _causes(problems)),
-    ]
-    lines: list[str] = []
-
-    def add(text: str, code: str = "") -> None:
-        text = "".join(c if c.isprintable() else "?" for c in text)
-        lines.append(f"{code}{text}{_PLAIN}" if code and colour else text)
-
+    sections = [*_sections(facts), ("To know", _causes(notes)), ("What is wrong, and what mends it", _causes(problems))]
+    lines: list[tuple[str, str]] = []
     for title, body in sections:
-        laid_out = [line for one in body for line in _laid_out(one)]
-        if laid_out:
-            add(title, _BOLD)
-            for line in laid_out:
-                add(line)
-            add("")
-    add(*(("It does not work.", _RED) if problems else ("It works.", _GREEN)))
-    return "\n".join(lines)
+        laid_out = [(line, "") for one in body for line in _laid_out(one)]
+        lines += [(title, _BOLD), *laid_out, ("", "")] if laid_out else []
+    lines.append(("It does not work.", _RED) if problems else ("It works.", _GREEN))
+    return "\n".join(_shown(line, code if colour else "") for line, code in lines)
+
+
+def _shown(line: str, code: str) -> str:
+    line = "".join(c if c.isprintable() else "?" for c in line)
+    return f"{code}{line}{_PLAIN}" if code else line
 
 
 def _laid_out(line: _Line) -> list[str]:
@@ -112,15 +104,11 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
 
 def _tool_as_data(tool: discovery.Tool, probe: Probe) -> dict[str, Any]:
     return {
-        "source": tool.source,
-        "path": tool.path,
-        "root": tool.root,
-        "interpreter": tool.interpreter,
+        **{name: getattr(tool, name) for name in ("source", "path", "root", "interpreter", "known")},
         "python": probe.version,
-        "keyring": _content(tool, probe).keyring,
-        "providers": [one._asdict() for one in _content(tool, probe).providers],
+        "keyring": probe.content.keyring,
+        "providers": [one._asdict() for one in probe.content.providers],
         "adds": sorted({provider.distribution for provider in tool.adds}),
-        "known": tool.known,
         "error": probe.error or probe.broken,
     }
 
@@ -128,11 +116,6 @@ def _tool_as_data(tool: discovery.Tool, probe: Probe) -> dict[str, Any]:
 def _keyring_as_data(keyring: clients.Keyring | None) -> dict[str, Any] | None:
     names = ("path", "environment", "keyring", "has_keyring_fallback", "is_this_environment")
     return dict(zip(names, keyring)) if keyring else None
-
-
-def _content(tool: discovery.Tool, probe: Probe) -> environment.Content:
-    """Return what a tool holds: as it says itself, or else as its files do."""
-    return probe.content if probe.version else tool.content
 
 
 def _sections(facts: Facts) -> Iterator[tuple[str, Iterator[_Line]]]:
@@ -195,16 +178,15 @@ def _tools(facts: Facts) -> Iterator[_Line]:
     if not facts.tools:
         yield "none"
     for number, (tool, probe) in enumerate(facts.tools, 1):
-        content = _content(tool, probe)
         yield f"{number}. {tool.root or tool.path} ({tool.source})"
         if probe.error or probe.broken:
             yield "   broken: ", probe.error or probe.broken
         elif tool.interpreter:
-            yield f"   Python {probe.version}, keyring {content.keyring or 'missing'}"
+            yield f"   Python {probe.version}, keyring {probe.content.keyring or 'missing'}"
         else:
             yield "   asked through its command line: its interpreter cannot be told"
             continue
-        yield "   providers: ", _named(content.providers)
+        yield "   providers: ", _named(probe.content.providers)
         here = [one.distribution for one in tool.content.providers if one not in tool.adds]
         if here:
             yield "   here too, and not asked there: ", ", ".join(here)
@@ -223,16 +205,18 @@ def _tools(facts: Facts) -> Iterator[_Line]:
 
 def _settings(facts: Facts) -> Iterator[_Line]:
     settings = facts.survey.settings
+    values = {
+        "enabled": str(settings.enabled).lower(),
+        "tool": ", ".join(settings.tool) or "the search",
+        "services": " ".join(settings.services),
+        "timeout": f"{settings.timeout:g} seconds",
+        "selected": settings.selected,
+    }
     yield f"file: {settings.file}"
-    for name, option, value in (
-        ("enabled", "enabled", str(settings.enabled).lower()),
-        ("tool", "tool", ", ".join(settings.tool) or "the search"),
-        ("services", "services", " ".join(settings.services)),
-        ("timeout", "timeout", f"{settings.timeout:g} seconds"),
-        ("selected", "default-keyring", settings.selected),
-    ):
+    for name, value in values.items():
         source = settings.sources.get(name, "")
         if source or name != "selected":
+            option = name.replace("selected", "default-keyring")
             yield f"{option}: {value} ({'set in ' + source if source else 'the default'})"
 
 
