@@ -337,7 +337,7 @@ def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
     )
     providers.unpack(providers.make_provider(tmp_path / "w", "stuck-store", source), tmp_path / "site")
     env = patient.env(PYTHONPATH=str(tmp_path / "site"), KEYRING_PROPERTY_FALLBACK_TIMEOUT="1")
-    program = "from keyring_fallback import cli; from keyring_fallback.doctor import probing; probing.LOCAL_SECONDS = 5; raise SystemExit(cli.main())"
+    program = "from keyring_fallback import cli; from keyring_fallback.doctor import examination; examination.LOCAL_SECONDS = 5; raise SystemExit(cli.main())"
     result = patient.environment.run(["-c", program, "doctor", AZURE, USERNAME], env=env)
     assert 1 == result.returncode
     assert "stuck_store.Stuck was asked and gave no answer in time." in " ".join(result.stdout.split())

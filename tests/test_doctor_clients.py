@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback import discovery, survey
-from keyring_fallback.doctor import clients, uv_config
+from keyring_fallback.doctor import clients
 from support import environments, machine, providers
 from support.feed import Feed
 from support.patient import AZURE, USERNAME, Patient
@@ -336,10 +336,10 @@ def test_strange_files_of_uv(tmp_path: Path) -> None:
         "[[index]]\nurl='http://['\n",
     ):
         (tmp_path / "uv.toml").write_text(text)
-        uv_config.read(_here(tmp_path, UV_INDEX="= ==x http://[ a=b"))
+        clients.uv(_here(tmp_path, UV_INDEX="= ==x http://[ a=b"))
     (tmp_path / "uv.toml").write_bytes(b"\xff\xfe")
-    assert 1 == len(uv_config.read(_here(tmp_path)).problems)
-    assert () == uv_config.read(_here(tmp_path)._replace(cwd="")).files
+    assert 1 == len(clients.uv(_here(tmp_path)).problems)
+    assert () == clients.uv(_here(tmp_path)._replace(cwd="")).files
 
 
 def test_provider_elsewhere_on_path_is_enough(patient: Patient, python: Path, tmp_path: Path) -> None:

@@ -301,6 +301,13 @@ def test_the_canary_is_nowhere(patient: Patient, tmp_path: Path) -> None:
         assert "no ***" in json.dumps(finding.document)
 
 
+def test_a_password_that_is_a_word_of_the_report(patient: Patient) -> None:
+    """A password is struck out of messages, not out of what the doctor itself has to say."""
+    patient.with_tokens({"pkgs.dev.azure.com": "answer"})
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (0, "answer") == (finding.status, finding.document["lookups"][0]["outcome"])
+
+
 def test_each_is_asked_once(patient: Patient, tmp_path: Path) -> None:
     """A backend whose methods call each other is shown as asked once; what is here too is not asked over there."""
     source = (

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TextIO
+from collections.abc import Sequence
 
 from . import __version__
 
-_WORKS, _DOES_NOT, _INTERRUPTED = 0, 1, 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, it works; 1, it does not; 2, wrong usage (argparse exits).
+    """Run the command; return its exit status: 0, it works; 1, it does not; 130, interrupted. argparse exits with 2.
 
     Args:
         arguments: The command line without the program's name; None: that of this process.
@@ -25,14 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
-        if options.json:
-            text = report.as_json(facts, found)
-        else:
-            text = report.as_text(facts, found, colour=_has_colours(sys.stdout, os.environ))
-        _write(text)
+        _write(report.as_json(facts, found) if options.json else report.as_text(facts, found, colour=_has_colours()))
     except KeyboardInterrupt:
-        return _INTERRUPTED
-    return _DOES_NOT if any(cause.problem for cause in found) else _WORKS
+        return 130
+    return int(any(cause.problem for cause in found))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,10 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"keyring-fallback {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    does = "say why lookups are not answered, and what mends that"
     doctor = commands.add_parser(
         "doctor",
-        help="say why lookups are not answered, and what mends that",
-        description="Says why lookups are not answered, and what mends that. It never shows a password. "
+        help=does,
+        description=f"{does.capitalize()}. It never shows a password. "
         "Exit status: 0, it works; 1, it does not; 2, wrong usage.",
     )
     doctor.add_argument("service", metavar="SERVICE", nargs="?", help="what to look up: the URL of a package index")
@@ -54,17 +49,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _has_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
+def _has_colours() -> bool:
     """Tell whether to use colours: on a terminal that has some, and never with NO_COLOR (no-color.org)."""
-    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" or not stream.isatty():
+    term = os.environ.get("TERM")
+    if os.environ.get("NO_COLOR") or term == "dumb" or not sys.stdout.isatty():
         return False
-    return sys.platform != "win32" or bool(environ.get("WT_SESSION") or environ.get("TERM"))
+    return sys.platform != "win32" or bool(os.environ.get("WT_SESSION") or term)
 
 
 def _write(text: str) -> None:
     """Print, whatever the encoding of stdout; nobody is told that nobody reads on."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201 - a command's output
+        print(text, flush=True)  # noqa: T201 - a command's output
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end

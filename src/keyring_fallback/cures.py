@@ -1,4 +1,7 @@
-"""The commands that mend what is wrong, for how a global keyring was installed; words them, and runs none."""
+"""The commands that mend what is wrong, for how a global keyring was installed; words them, and runs none.
+
+Their `platform` is as `sys.platform` names it; on Windows they are for PowerShell.
+"""
 
 from __future__ import annotations
 
@@ -9,65 +12,58 @@ import shlex
 from . import environment
 from .discovery import SETTING, Tool
 
+#: By who manages a global keyring: the command that adds a provider to it, and the one that installs it again.
+_COMMANDS = {
+    # uv makes the tool anew with just what this command names (seen with uv 0.13.9)
+    "uv": ("uv tool install {has} --with {provider}", "uv tool install {has}"),
+    "pipx": ("pipx inject {everybodys}keyring {provider}", "pipx reinstall {everybodys}keyring"),
+    "pixi": ("pixi global add --environment {name} {provider}", "pixi global install --force-reinstall keyring"),
+    "Homebrew": ("", "brew reinstall keyring"),
+    "mise": ("", "mise install --force pipx:keyring"),
+    # the user has named it, and another one would not be looked at
+    "environment": ("uv pip install --python {root} {provider}", ""),
+    "interpreter": ("{interpreter} -m pip install --user {provider}", ""),
+}
+
 
 def add_provider(distribution: str, tool: Tool | None, platform: str) -> str:
-    """Return the command that adds a provider to a global keyring, and keeps what it has.
-
-    Args:
-        distribution: The provider's distribution.
-        tool: The global keyring, or None if there is none yet.
-        platform: As `sys.platform` names it.
-    """
-    manager = _manager(tool) if tool else ""
-    if tool is None or not manager:
-        return f"uv tool install keyring --with {distribution}"
-    if manager == "uv":
-        # uv makes the tool anew with just what this command names (seen with uv 0.13.9)
-        return _uv_tool([*requested(tool), distribution], platform)
-    if manager == "pipx":
-        return f"pipx inject {_global(tool)}keyring {distribution}"
-    if manager == "pixi":
-        return f"pixi global add --environment {os.path.basename(tool.root)} {distribution}"
-    if manager == "environment":
-        return f"uv pip install --python {quoted(tool.root, platform)} {distribution}"
-    return f"{quoted(tool.interpreter, platform)} -m pip install --user {distribution}"
+    """Return the command that adds a provider to a global keyring and keeps what it has, or that installs a new one."""
+    command = _command(0, tool, platform, distribution) if tool else ""
+    return command or f"uv tool install keyring --with {distribution}"
 
 
 def reinstall(source: str, path: str, platform: str) -> str:
-    """Return the command that installs a broken global keyring again, or "" where we know none.
+    """Return the command that installs a broken keyring (see `discovery.Refusal`) again, or "" where we know none."""
+    return _command(1, Tool(source, path, path if os.path.isdir(path) else "", ""), platform)
 
-    Args:
-        source: Whose it is (`discovery.Refusal.source`).
-        path: Where it is.
-        platform: As `sys.platform` names it.
-    """
-    tool = Tool(source, path, path if os.path.isdir(path) else "", "")
-    manager = _manager(tool) or source.partition(" ")[0]
-    if manager == "uv":
-        return _uv_tool(requested(tool), platform)
-    return {
-        "pipx": f"pipx reinstall {_global(tool)}keyring",
-        "pixi": "pixi global install --force-reinstall keyring",
-        "Homebrew": "brew reinstall keyring",
-        "mise": "mise install --force pipx:keyring",
-    }.get(manager, "")
+
+def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
+    manager = tool.source.partition(" ")[0]
+    if tool.source == SETTING:
+        manager = "environment" if tool.root else "interpreter" if tool.interpreter else ""
+    if os.path.basename(tool.root) == "keyring":
+        for one, file in (("uv", "uv-receipt.toml"), ("pipx", "pipx_metadata.json")):
+            manager = one if os.path.isfile(os.path.join(tool.root, file)) else manager
+    has = (quoted(one, platform) for one in requested(tool) if one != provider)
+    return _COMMANDS.get(manager, ("", ""))[which].format(
+        has=" --with ".join(has),
+        everybodys="--global " if "global" in tool.source else "",
+        name=os.path.basename(tool.root),
+        root=quoted(tool.root, platform),
+        interpreter=quoted(tool.interpreter, platform),
+        provider=quoted(provider, platform),
+    )
 
 
 def add_us(root: str, tool: Tool | None, platform: str, *, uv: bool) -> str:
-    """Return the one command that installs this project into an environment whose keyring is in its own way.
+    """Return the one command with which uv, or pip, installs us into an environment whose keyring is in its own way.
 
-    It puts the global keyring first on PATH for this once, and so the index gets its credentials from there; pip leaves
-    the keyring of its own environment aside by itself in its ``subprocess`` mode.
-
-    Args:
-        root: The root of the environment.
-        tool: The global keyring, or None if there is none.
-        platform: As `sys.platform` names it.
-        uv: Whether uv is to do it, or pip.
+    It puts the global keyring, if there is one, first on PATH for this once: the index gets its credentials from there.
+    pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode.
     """
     if not uv:
-        interpreter = environment.interpreter(root, platform)
-        return f"{quoted(interpreter, platform)} -m pip install --keyring-provider subprocess keyring-fallback"
+        interpreter = quoted(environment.interpreter(root, platform), platform)
+        return f"{interpreter} -m pip install --keyring-provider subprocess keyring-fallback"
     project = os.path.dirname(root)
     if os.path.basename(root) == ".venv" and os.path.isfile(os.path.join(project, "uv.lock")):
         command = f"uv add --project {quoted(project, platform)} --dev keyring-fallback"
@@ -75,19 +71,29 @@ def add_us(root: str, tool: Tool | None, platform: str, *, uv: bool) -> str:
         command = f"uv pip install --python {quoted(root, platform)} keyring-fallback"
     if tool is None:
         return command
-    folder = quoted(os.path.dirname(_executable(tool, platform)), platform)
-    return (
-        f"$env:PATH = {folder} + ';' + $env:PATH; {command}"
-        if platform == "win32"
-        else f"PATH={folder}:$PATH {command}"
-    )
+    return first_on_path(os.path.dirname(_executable(tool, platform)), platform, command)
 
 
 def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> str:
     """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
-    null = "$null" if platform == "win32" else "/dev/null"
     words = [_executable(tool, platform), "get", service, *([username] if username else ["--mode", "creds"])]
+    null = "$null" if platform == "win32" else "/dev/null"
     return f"{' '.join(quoted(word, platform) for word in words)} > {null}"
+
+
+def variable(name: str, value: str, platform: str) -> str:
+    """Return the command that sets an environment variable, or removes it if the value is empty."""
+    if platform == "win32":
+        return f"$env:{name} = {_literal(value)}" if value else f"Remove-Item Env:{name}"
+    return f"export {name}={shlex.quote(value)}" if value else f"unset {name}"
+
+
+def first_on_path(folder: str, platform: str, command: str = "") -> str:
+    """Return the command that puts a folder first on PATH: for a command, or for all that come."""
+    if platform == "win32":
+        return f"$env:PATH = {_literal(folder)} + ';' + $env:PATH" + (command and f"; {command}")
+    path = f"PATH={shlex.quote(folder)}:$PATH"
+    return f"{path} {command}" if command else f"export {path}"
 
 
 def requested(tool: Tool) -> list[str]:
@@ -96,60 +102,39 @@ def requested(tool: Tool) -> list[str]:
     Python has a parser for TOML since 3.11 only. The formats are those of uv-tool/src/tool.rs, uv 0.12.5 and 0.2.20.
     """
     try:
-        receipt = os.fsdecode(environment.read_head(os.path.join(tool.root, "uv-receipt.toml")))
+        receipt = os.fsdecode(environment.read_head(os.path.join(tool.root, "uv-receipt.toml"))) if tool.root else ""
     except OSError:
         receipt = ""
     found = re.search(r"^requirements = (\[.*?\])$", receipt, re.MULTILINE | re.DOTALL)
     wanted = found[1] if found else ""
-    names = [_requirement(name, rest) for name, rest in re.findall(r'\{ name = "([^"]+)"([^}]*)\}', wanted)]
+    names = [_requirement(table) for table in re.findall(r'\{ name = "[^"][^}]*\}', wanted)]
     names = names or re.findall(r'"([^"]+)"', wanted)
     names = names or ["keyring", *(provider.distribution for provider in tool.content.providers)]
     return list(dict.fromkeys(names))
 
 
-def _requirement(name: str, rest: str) -> str:
+def _requirement(table: str) -> str:
     """Return a requirement of a receipt as it stands on a command line."""
-    found: dict[str, str] = dict(re.findall(r'(specifier|path|directory|url) = "([^"]+)"', rest))
-    for key in ("path", "directory"):
-        if key in found:
-            return found[key]
-    extras = re.findall(r'"([^"]+)"', rest.partition("extras = [")[2].partition("]")[0])
-    name += f"[{','.join(extras)}]" if extras else ""
-    return f"{name} @ {found['url']}" if "url" in found else name + found.get("specifier", "")
+    found: dict[str, str] = dict(re.findall(r'(\w+) = "([^"]+)"', table))
+    extras = re.findall(r'"([^"]+)"', table.partition("extras = [")[2].partition("]")[0])
+    name = found["name"] + (f"[{','.join(extras)}]" if extras else "")
+    name = f"{name} @ {found['url']}" if "url" in found else name + found.get("specifier", "")
+    return found.get("path") or found.get("directory") or name
 
 
 def quoted(word: str, platform: str) -> str:
-    """Return a word as it is typed in a shell: PowerShell on Windows."""
+    """Return a word as it is typed in a shell."""
     if platform != "win32":
         return shlex.quote(word)
-    return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) else "'" + word.replace("'", "''") + "'"
+    return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) else _literal(word)
 
 
-def _manager(tool: Tool) -> str:
-    """Return who manages a tool's environment: "uv", "pipx", "pixi", "environment", "interpreter", or "": nobody."""
-    if tool.root and os.path.basename(tool.root) == "keyring":
-        for manager, file in (("uv", "uv-receipt.toml"), ("pipx", "pipx_metadata.json")):
-            if os.path.isfile(os.path.join(tool.root, file)):
-                return manager
-    if tool.source.startswith("pixi"):
-        return "pixi"
-    if tool.source == SETTING:  # another one would not be looked at
-        return "environment" if tool.root else "interpreter" if tool.interpreter else ""
-    return ""
-
-
-def _uv_tool(requirements: list[str], platform: str) -> str:
-    first, *others = (quoted(one, platform) for one in dict.fromkeys(requirements))
-    return " ".join(["uv tool install", first, *(f"--with {one}" for one in others)])
-
-
-def _global(tool: Tool) -> str:
-    return "--global " if "global" in tool.source else ""
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _executable(tool: Tool, platform: str) -> str:
     """Return the path of a tool's ``keyring``."""
     if not os.path.isdir(tool.path) and (not tool.interpreter or os.path.basename(tool.path).startswith("keyring")):
         return tool.path
-    folder = os.path.dirname(tool.interpreter)
-    return os.path.join(folder, "keyring.exe" if platform == "win32" else "keyring")
+    return os.path.join(os.path.dirname(tool.interpreter), "keyring.exe" if platform == "win32" else "keyring")

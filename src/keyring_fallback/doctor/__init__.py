@@ -1,5 +1,5 @@
 """The doctor: why lookups are not answered, and what mends it.
 
 `examination` gathers facts, `causes` says what is wrong with them, `report` shows it. It needs no keyring to start,
-starts processes to find out (`probing`), and is loaded by the command ``keyring-fallback`` only.
+starts processes to find out, and is loaded by the command ``keyring-fallback`` only.
 """

@@ -2,22 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from .. import discovery, survey, trust
-from . import clients, probing, uv_config
+from .. import discovery, environment, hints, survey, trust
+from ..process import Process, ReplyTooLargeError
+from ..waiting import Waiting
+from . import clients
+
+_PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_probe.py")
+#: Seconds that the probe of a tool may take: it makes no lookup.
+TOOL_SECONDS = 30.0
+#: Seconds that this environment's keyring may take for a lookup, beside the time limit of each tool.
+LOCAL_SECONDS = 60.0
+_DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
 
 
-class Examination(NamedTuple):
+class Cause(NamedTuple):
+    """Something that is wrong, and what mends it.
+
+    Attributes:
+        name: Its name, which stays the same.
+        text: What is wrong, in whole sentences.
+        command: The command that mends it, or "".
+        edit: What to change otherwise, or "".
+        problem: Whether it keeps lookups from being answered; otherwise it is worth a note.
+    """
+
+    name: str
+    text: str
+    command: str = ""
+    edit: str = ""
+    problem: bool = True
+
+
+class Probe(NamedTuple):
+    """What `_probe.py` says of an environment.
+
+    Attributes:
+        version: Of its Python, or "" if that does not start.
+        content: What it holds: of a tool that tells nothing, what discovery has read.
+        error: Why its Python does not start or is not heard of, or "".
+        broken: Why its keyring cannot be used, or "".
+        selected: The backend that is used, or "".
+        backends: ``name`` and ``priority`` of all, in the order in which they are asked.
+        lookups: The calls that were made: ``method``, ``outcome`` ("answer", "nothing", "failed", "unfinished"),
+            ``milliseconds``, ``username`` of the answer, ``length`` of the password, ``error``, and in order who was
+            ``asked``: ``who`` (a backend, or the root or path of a tool), ``kind`` ("backend", "tool"), ``outcome``,
+            ``milliseconds``, ``answered_by`` (the tool's backend), ``errors``.
+    """
+
+    version: str = ""
+    content: environment.Content = environment.Content()
+    error: str = ""
+    broken: str = ""
+    selected: str = ""
+    backends: Sequence[dict[str, Any]] = ()
+    lookups: Sequence[dict[str, Any]] = ()
+
+
+class Facts(NamedTuple):
     """All that was found.
 
     Attributes:
-        survey: What is in force for a lookup.
-        findings: The tools, searched for also where we are switched off.
+        survey: What is in force; `survey.findings` also where we are switched off.
         me: What keyring is like in this environment.
-        tools: What the probes say of `findings.tools`, in their order.
+        tools: The tools, and what it is like there; nothing is known where the interpreter cannot be told.
         uv_keyring: The ``keyring`` that uv runs from here.
         pip_keyring: The one that pip runs from here in its ``subprocess`` mode.
         pip: What pip is told.
@@ -27,32 +80,32 @@ class Examination(NamedTuple):
     """
 
     survey: survey.Survey
-    findings: discovery.Findings
-    me: probing.Probe
-    tools: tuple[probing.Probe, ...]
+    me: Probe
+    tools: Sequence[tuple[discovery.Tool, Probe]]
     uv_keyring: clients.Keyring | None
     pip_keyring: clients.Keyring | None
     pip: clients.Pip
-    uv: uv_config.UvConfig
-    service: str | None = None
-    username: str | None = None
-
-    def probed(self) -> Iterator[tuple[discovery.Tool, probing.Probe]]:
-        """Yield each tool with what its probe says."""
-        return zip(self.findings.tools, self.tools)
+    uv: clients.Uv
+    service: str | None
+    username: str | None
 
     @property
-    def lookup(self) -> probing.Lookup | None:
-        """The call that a client would have made."""
-        return self.me.lookups[0] if self.me.lookups else None
+    def here(self) -> discovery.Here:
+        """This environment."""
+        return self.survey.here
+
+    @property
+    def lookup(self) -> dict[str, Any]:
+        """The call that a client would have made; empty if none was made."""
+        return self.me.lookups[0] if self.me.lookups else {}
 
     @property
     def answered(self) -> bool:
         """Whether that call had an answer."""
-        return self.lookup is not None and self.lookup.outcome == "answer"
+        return self.lookup.get("outcome") == "answer"
 
 
-def examine(service: str | None = None, username: str | None = None) -> Examination:
+def examine(service: str | None = None, username: str | None = None) -> Facts:
     """Return what there is, and what a lookup comes to; processes are started for it.
 
     Args:
@@ -61,19 +114,21 @@ def examine(service: str | None = None, username: str | None = None) -> Examinat
     """
     here = survey.here()
     now = survey.make(here)
+    now = now._replace(findings=discovery.find(here, now.settings.tool))
+    whom = "the keyring of this environment to start"
     if service is not None:
         service, username = _without_user(service, username)
-    findings = discovery.find(here, now.settings.tool)
-    return Examination(
+        whom = f"the keyring of this environment to answer for {hints.shown(service)!r}"
+    seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools))
+    return Facts(
         survey=now,
-        findings=findings,
-        me=probing.this_environment(now, len(findings.tools), service, username),
-        tools=tuple(probing.tool(here, tool) for tool in findings.tools),
+        me=_probe([here.executable], here.environ, [service, username], seconds, whom),
+        tools=[(tool, _probe_of(tool, here.environ)) for tool in now.findings.tools],
         # uvx puts the environment that it made for us first on PATH: that is not where the person's uv looks
         uv_keyring=clients.on_path(here, clients.scripts(here) if trust.cache_reason(here.prefix) else ""),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
         pip=clients.pip(here),
-        uv=uv_config.read(here),
+        uv=clients.uv(here),
         service=service,
         username=username,
     )
@@ -86,6 +141,59 @@ def _without_user(service: str, username: str | None) -> tuple[str, str | None]:
         found = unquote(parts.username or "")
     except ValueError:
         return service, username
-    if not parts.netloc or "@" not in parts.netloc:
+    if "@" not in parts.netloc:
         return service, username
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), username or found or None
+
+
+def _probe_of(tool: discovery.Tool, environ: Mapping[str, str]) -> Probe:
+    if not tool.interpreter:
+        return Probe(content=tool.content)
+    environ = {**{name: environ[name] for name in environ if name not in _DROPPED}, survey.NESTED: "1"}
+    arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
+    probe = _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.root or tool.path} to start")
+    return probe if probe.version else probe._replace(content=tool.content)
+
+
+class _Waiting(Waiting):
+    """Keeps what a probe says; from the moment a tool is asked, who waits for whom is said by those who ask it."""
+
+    output = errors = b""
+
+    def read(self, data: bytes) -> bool:
+        self.output += data
+        return False
+
+    def heard(self, data: bytes) -> None:
+        self.errors = (self.errors + data)[-8192:]
+
+    def pause(self) -> float:
+        return 1.0 if b'"kind": "tool"' in self.output else super().pause()
+
+
+def _probe(
+    arguments: Sequence[str], environ: Mapping[str, str], request: list[Any] | None, seconds: float, whom: str
+) -> Probe:
+    """Run the probe and read what it says, whatever becomes of it; the stderr of a lookup is for the person to see."""
+    waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
+    try:
+        process = Process([*arguments, _PROBE], dict(environ), listen=request is None)
+    except (OSError, ValueError) as reason:
+        return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
+    try:
+        process.send(json.dumps(request).encode("ascii"), end=True)
+        process.collect(waiting.read, seconds, waiting)
+        status = process.wait(1.0)
+        error = f"it was killed by signal {-status}" if status and status < 0 else f"it ended with exit status {status}"
+        last = " ".join(waiting.errors.decode("utf-8", "replace").splitlines()[-1:]).strip()
+        error += f" ({last})" if last else ""
+    except (TimeoutError, ReplyTooLargeError):
+        error = f"it gave no answer within {seconds:g} seconds"
+    finally:
+        waiting.end()
+        process.kill()
+    # others may have printed before the probe took its descriptors, and the last line may be cut off
+    lines = [line for line in waiting.output.split(b"\n")[:-1] if line.startswith(b'{"version"')]
+    known = json.loads(lines[-1]) if lines else {}
+    content = environment.read_path(known.pop("path", ()))
+    return Probe(content=content, error="" if known.pop("end", False) else error, **known)

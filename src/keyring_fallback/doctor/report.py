@@ -4,236 +4,224 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import textwrap
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Union
 
-from .. import __version__, hints
-from ..discovery import Tool
-from ..environment import Provider
-from . import clients, uv_config
-from .cause import Cause
-from .examination import Examination
-from .probing import Asked, Lookup, Probe
+from .. import __version__, discovery, environment, hints
+from . import clients
+from .examination import Cause, Facts, Probe
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
 SCHEMA = 1
 _WIDTH = 80
-#: Columns that stand before a wrapped text at the most.
-_INDENT = 5
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
+#: A line that stays in one piece, or how a paragraph starts and what comes then.
+_Line = Union[str, tuple[str, str]]
 
 
-def as_text(examination: Examination, causes: list[Cause], *, colour: bool = False) -> str:
+def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False) -> str:
     """Return the report for people.
 
     Args:
-        examination: What was found.
+        facts: What was found.
         causes: What is wrong.
         colour: Whether the terminal shows colours.
     """
-    lines: list[str] = []
-    for title, body in _sections(examination):
-        lines += [_coloured(title, _BOLD, colour), *(f"  {line}" if line else "" for line in body), ""]
     problems = [cause for cause in causes if cause.problem]
     notes = [cause for cause in causes if not cause.problem]
-    if notes:
-        lines += [_coloured("To know", _BOLD, colour), *_causes(notes), ""]
-    if problems:
-        lines += [_coloured("What is wrong, and what mends it", _BOLD, colour), *_causes(problems), ""]
-        lines.append(_coloured("It does not work.", _RED, colour))
-    else:
-        lines.append(_coloured("It works.", _GREEN, colour))
-    return "\n".join("".join(c if c.isprintable() or c == "\x1b" else "?" for c in line) for line in lines)
+    sections = [*_sections(facts), ("To know", _causes(notes)), ("What is wrong, and what mends it", _causes(problems))]
+    lines: list[tuple[str, str]] = []
+    for title, body in sections:
+        laid_out = [(line, "") for one in body for line in _laid_out(one)]
+        lines += [(title, _BOLD), *laid_out, ("", "")] if laid_out else []
+    lines.append(("It does not work.", _RED) if problems else ("It works.", _GREEN))
+    return "\n".join(_shown(line, code if colour else "") for line, code in lines)
 
 
-def as_json(examination: Examination, causes: list[Cause]) -> str:
+def _shown(line: str, code: str) -> str:
+    line = "".join(c if c.isprintable() else "?" for c in line)
+    return f"{code}{line}{_PLAIN}" if code else line
+
+
+def _laid_out(line: _Line) -> list[str]:
+    if isinstance(line, str):
+        return [f"  {line}"]
+    start, text = line
+    blanks = len(start) if re.fullmatch(r"\s*(-|->|\d+\.)?\s*", start) else len(start) - len(start.lstrip()) + 2
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=f"  {start}",
+        subsequent_indent=" " * (2 + blanks),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
     """Return the report for programs: one JSON document; the tests hold it to a schema."""
-    now, here, settings = examination.survey, examination.survey.here, examination.survey.settings
+    now, me = facts.survey, facts.me
+    settings = now.settings._asdict()
+    del settings["problems"]
     document = {
         "schema": SCHEMA,
         "works": not any(cause.problem for cause in causes),
         "version": __version__,
         "environment": {
-            "root": here.prefix,
-            "python": examination.me.version,
-            "keyring": examination.me.keyring,
-            "providers": [dict(provider) for provider in examination.me.providers],
-            "is_tool": examination.findings.at_home,
+            "root": facts.here.prefix,
+            "python": me.version,
+            "keyring": me.content.keyring,
+            "providers": [one._asdict() for one in me.content.providers],
+            "is_tool": now.findings.at_home,
         },
         "reason": now.reason,
-        "selected": examination.me.selected,
-        "backends": [dict(backend) for backend in examination.me.backends],
-        "tools": [_tool_as_data(tool, probe) for tool, probe in examination.probed()],
-        "refused": [refusal._asdict() for refusal in examination.findings.refusals],
-        "settings": {
-            "file": settings.file,
-            "enabled": settings.enabled,
-            "tool": list(settings.tool),
-            "services": list(settings.services),
-            "timeout": settings.timeout,
-            "selected": settings.selected,
-            "sources": dict(settings.sources),
-        },
+        "selected": me.selected,
+        "backends": me.backends,
+        "tools": [_tool_as_data(tool, probe) for tool, probe in facts.tools],
+        "refused": [refusal._asdict() for refusal in now.findings.refusals],
+        "settings": settings,
         "clients": {
-            "uv": _keyring_as_data(examination.uv_keyring),
-            "pip": _keyring_as_data(examination.pip_keyring),
-            "pip_version": examination.pip.version,
-            "pip_keyring_provider": examination.pip.provider,
+            "uv": _keyring_as_data(facts.uv_keyring),
+            "pip": _keyring_as_data(facts.pip_keyring),
+            "pip_version": facts.pip.version,
+            "pip_keyring_provider": facts.pip.provider,
         },
         "uv": {
-            "files_read": uv_config.READS_FILES,
-            "files": list(examination.uv.files),
-            "keyring_provider": examination.uv.provider,
-            "indexes": [index._asdict() for index in examination.uv.indexes],
+            "files_read": clients.READS_FILES,
+            "files": facts.uv.files,
+            "keyring_provider": facts.uv.provider,
+            "indexes": [index._asdict() for index in facts.uv.indexes],
         },
-        "lookups": [_lookup_as_data(lookup) for lookup in examination.me.lookups],
-        "service": None if examination.service is None else hints.shown(examination.service),
-        "username": examination.username,
+        "lookups": me.lookups,
+        "service": None if facts.service is None else hints.shown(facts.service),
+        "username": facts.username,
         "causes": [cause._asdict() for cause in causes],
     }
     return json.dumps(document, indent=2)
 
 
-def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:
+def _tool_as_data(tool: discovery.Tool, probe: Probe) -> dict[str, Any]:
     return {
-        "source": tool.source,
-        "path": tool.path,
-        "root": tool.root,
-        "interpreter": tool.interpreter,
+        **{name: getattr(tool, name) for name in ("source", "path", "root", "interpreter", "known")},
         "python": probe.version,
-        "keyring": probe.keyring or tool.content.keyring,
-        "providers": [one._asdict() for one in _providers(tool, probe)],
+        "keyring": probe.content.keyring,
+        "providers": [one._asdict() for one in probe.content.providers],
         "adds": sorted({provider.distribution for provider in tool.adds}),
-        "known": tool.known,
         "error": probe.error or probe.broken,
     }
 
 
 def _keyring_as_data(keyring: clients.Keyring | None) -> dict[str, Any] | None:
-    if keyring is None:
-        return None
-    return {
-        "path": keyring.path,
-        "environment": keyring.root,
-        "keyring": keyring.version,
-        "has_keyring_fallback": keyring.ours,
-        "is_this_environment": keyring.mine,
-    }
+    names = ("path", "environment", "keyring", "has_keyring_fallback", "is_this_environment")
+    return dict(zip(names, keyring)) if keyring else None
 
 
-def _lookup_as_data(lookup: Lookup) -> dict[str, Any]:
-    return {**lookup._asdict(), "asked": [asked._asdict() for asked in lookup.asked]}
+def _sections(facts: Facts) -> Iterator[tuple[str, Iterator[_Line]]]:
+    yield f"keyring-fallback {__version__} in this environment", _environment(facts)
+    yield "Which keyring is run from here", _clients(facts)
+    yield "Backends, in the order in which they are asked", _backends(facts.me)
+    yield "Global keyrings, in the order in which they are asked", _tools(facts)
+    yield "Settings", _settings(facts)
+    yield "uv", _uv(facts.uv)
+    if facts.service is not None:
+        for_whom = f" for the user name {facts.username}" if facts.username else ""
+        yield f"Lookup of {hints.shown(facts.service)}{for_whom}", _lookups(facts)
 
 
-def _providers(tool: Tool, probe: Probe) -> tuple[Provider, ...]:
-    """Return the providers of a tool: as it says itself, where files do not tell."""
-    told = tuple(Provider(one["distribution"], one["version"], one["value"]) for one in probe.providers)
-    return tool.content.providers if tool.known else told or tool.content.providers
+def _environment(facts: Facts) -> Iterator[_Line]:
+    me = facts.me
+    yield facts.here.prefix
+    yield f"Python {me.version or 'that does not start'}, keyring {me.content.keyring or 'missing'}"
+    yield "providers: ", _named(me.content.providers)
+    if facts.survey.reason:
+        yield "nothing is delegated: ", facts.survey.reason
 
 
-def _sections(examination: Examination) -> Iterator[tuple[str, list[str]]]:
-    yield f"keyring-fallback {__version__} in this environment", list(_environment(examination))
-    yield "Which keyring is run from here", list(_clients(examination))
-    yield "Backends, in the order in which they are asked", list(_backends(examination.me))
-    yield "Global keyrings, in the order in which they are asked", list(_tools(examination))
-    yield "Settings", list(_settings(examination))
-    yield "uv", list(_uv(examination.uv))
-    if examination.service is not None:
-        for_whom = f" for the user name {examination.username}" if examination.username else ""
-        yield f"Lookup of {hints.shown(examination.service)}{for_whom}", list(_lookups(examination))
+def _named(providers: Iterable[environment.Provider]) -> str:
+    return ", ".join(dict.fromkeys(f"{one.distribution} {one.version}" for one in providers)) or "none"
 
 
-def _environment(examination: Examination) -> Iterator[str]:
-    me = examination.me
-    yield examination.survey.here.prefix
-    yield f"Python {me.version or 'that does not start'}, keyring {me.keyring or 'missing'}"
-    yield from _wrapped("providers: ", _named(me.providers) or "none")
-    if examination.survey.reason:
-        yield from _wrapped("nothing is delegated: ", examination.survey.reason)
-
-
-def _named(providers: Iterable[dict[str, str]]) -> str:
-    return ", ".join(dict.fromkeys(f"{one['distribution']} {one['version']}" for one in providers))
-
-
-def _clients(examination: Examination) -> Iterator[str]:
-    pip = examination.pip
-    yield from _wrapped("uv: ", _keyring(examination.uv_keyring))
-    if pip.version:
-        yield f"pip {pip.version}, keyring-provider {pip.provider}{f' ({pip.source})' if pip.source else ''}:"
-        yield "  import: the keyring of this environment"
-        yield from (f"  {line}" for line in _wrapped("subprocess: ", _keyring(examination.pip_keyring)))
-    else:
+def _clients(facts: Facts) -> Iterator[_Line]:
+    pip = facts.pip
+    yield "uv: ", _keyring(facts.uv_keyring)
+    if not pip.version:
         yield "pip: not in this environment"
+        return
+    yield f"pip {pip.version}, keyring-provider {pip.provider}{f' ({pip.source})' if pip.source else ''}:"
+    yield "  import: the keyring of this environment"
+    yield "  subprocess: ", _keyring(facts.pip_keyring)
 
 
 def _keyring(keyring: clients.Keyring | None) -> str:
     if keyring is None:
         return "none is on PATH"
     version = f"keyring {keyring.version}" if keyring.version else "a keyring of unknown version"
-    if keyring.mine:
-        return f"{keyring.path} ({version}, this environment)"
     ours = {True: ", with keyring-fallback", False: ", without keyring-fallback", None: ""}[keyring.ours]
-    return f"{keyring.path} ({version}{ours})"
+    return f"{keyring.path} ({version}{', this environment' if keyring.mine else ours})"
 
 
-def _backends(probe: Probe) -> Iterator[str]:
+def _backends(probe: Probe) -> Iterator[_Line]:
     if probe.error or probe.broken:
-        yield from _wrapped("keyring cannot be used: ", probe.error or probe.broken)
-    for backend in probe.backends:
-        selected = "   <- this one is used" if backend["name"] == probe.selected else ""
-        if backend["priority"] > 0 or selected:
-            yield f"{backend['priority']:>5g}  {backend['name']}{selected}"
-    if probe.selected and probe.selected not in [backend["name"] for backend in probe.backends]:
-        yield f"    -  {probe.selected}   <- this one is used"
+        yield "keyring cannot be used: ", probe.error or probe.broken
+    priorities = {one["name"]: f"{one['priority']:>5g}" for one in probe.backends}
+    if probe.selected:
+        priorities.setdefault(probe.selected, "    -")
+    for name, priority in priorities.items():
+        used = name == probe.selected
+        if used or float(priority) > 0:
+            yield f"{priority}  {name}{'   <- this one is used' if used else ''}"
 
 
-def _tools(examination: Examination) -> Iterator[str]:
-    if not examination.findings.tools:
+def _tools(facts: Facts) -> Iterator[_Line]:
+    if not facts.tools:
         yield "none"
-    for number, (tool, probe) in enumerate(examination.probed(), 1):
+    for number, (tool, probe) in enumerate(facts.tools, 1):
         yield f"{number}. {tool.root or tool.path} ({tool.source})"
         if probe.error or probe.broken:
-            yield from (f"   {line}" for line in _wrapped("broken: ", probe.error or probe.broken))
-        elif not tool.interpreter:
-            yield "   asked through its command line: its interpreter cannot be told"
+            yield "   broken: ", probe.error or probe.broken
+        elif tool.interpreter:
+            yield f"   Python {probe.version}, keyring {probe.content.keyring or 'missing'}"
         else:
-            yield f"   Python {probe.version}, keyring {probe.keyring or tool.content.keyring or 'missing'}"
-        if tool.interpreter:
-            told = [one._asdict() for one in _providers(tool, probe)]
-            yield from (f"   {line}" for line in _wrapped("providers: ", _named(told) or "none"))
-            here = [one.distribution for one in tool.content.providers if one not in tool.adds]
-            if here:
-                yield from (f"   {line}" for line in _wrapped("here too, and not asked there: ", ", ".join(here)))
-    own = os.path.join(examination.survey.here.prefix, "")
-    refusals = [one for one in examination.findings.refusals if not one.path.startswith(own)]
-    refusals = [one for one in refusals if "this environment itself" not in one.reason]
+            yield "   asked through its command line: its interpreter cannot be told"
+            continue
+        yield "   providers: ", _named(probe.content.providers)
+        here = [one.distribution for one in tool.content.providers if one not in tool.adds]
+        if here:
+            yield "   here too, and not asked there: ", ", ".join(here)
+    own = os.path.join(facts.here.prefix, "")
+    refusals = [
+        one
+        for one in facts.survey.findings.refusals
+        if not one.path.startswith(own) and "this environment itself" not in one.reason
+    ]
     if refusals:
         yield "Not used:"
     for refusal in refusals:
         yield f"- {refusal.path} ({refusal.source})"
-        yield from _wrapped("  ", refusal.reason)
+        yield "  ", refusal.reason
 
 
-def _settings(examination: Examination) -> Iterator[str]:
-    settings = examination.survey.settings
-    yield f"file: {settings.file}"
+def _settings(facts: Facts) -> Iterator[_Line]:
+    settings = facts.survey.settings
     values = {
         "enabled": str(settings.enabled).lower(),
-        "tool": "\n".join(settings.tool) or "the search",
+        "tool": ", ".join(settings.tool) or "the search",
         "services": " ".join(settings.services),
         "timeout": f"{settings.timeout:g} seconds",
-        "default-keyring": settings.selected,
+        "selected": settings.selected,
     }
+    yield f"file: {settings.file}"
     for name, value in values.items():
-        source = settings.sources.get("selected" if name == "default-keyring" else name, "")
-        if source or name != "default-keyring":
-            yield f"{name}: {value} ({'set in ' + source if source else 'the default'})"
+        source = settings.sources.get(name, "")
+        if source or name != "selected":
+            option = name.replace("selected", "default-keyring")
+            yield f"{option}: {value} ({'set in ' + source if source else 'the default'})"
 
 
-def _uv(uv: uv_config.UvConfig) -> Iterator[str]:
-    if not uv_config.READS_FILES:
+def _uv(uv: clients.Uv) -> Iterator[_Line]:
+    if not clients.READS_FILES:
         yield "Its files are not read: this Python is older than 3.11. Its variables are."
     yield f"keyring-provider: {uv.provider} ({uv.source or 'the default'})"
     if uv.pip_provider:
@@ -248,53 +236,35 @@ def _uv(uv: uv_config.UvConfig) -> Iterator[str]:
     yield from uv.problems
 
 
-def _lookups(examination: Examination) -> Iterator[str]:
-    if not examination.me.lookups:
+def _lookups(facts: Facts) -> Iterator[_Line]:
+    if not facts.me.lookups:
         yield "not made: keyring cannot be used"
-    for lookup in examination.me.lookups:
-        if lookup is not examination.lookup:
+    for number, lookup in enumerate(facts.me.lookups):
+        if number:
             yield "For any user name:"
-        for asked in lookup.asked:
-            yield from _wrapped("- ", f"{asked.who}: {_outcome(asked)}")
-        seconds = f"in {lookup.milliseconds} ms"
-        if lookup.outcome == "answer":
-            yield f"Answer {seconds}: user name {lookup.username or 'unknown'}, password of {lookup.length} characters"
-        elif lookup.outcome == "unfinished":
+        for asked in lookup["asked"]:
+            yield "- ", f"{asked['who']}: {_outcome(asked)}"
+        seconds = f"in {lookup['milliseconds']} ms"
+        if lookup["outcome"] == "answer":
+            name = lookup["username"] or "unknown"
+            yield f"Answer {seconds}: user name {name}, password of {lookup['length']} characters"
+        elif lookup["outcome"] == "unfinished":
             yield "No end: this one did not answer in time"
         else:
-            yield f"No answer {seconds}" + (f" ({lookup.error.partition(':')[0]})" if lookup.error else "")
+            yield f"No answer {seconds}" + (f" ({lookup['error'].partition(':')[0]})" if lookup["error"] else "")
 
 
-def _outcome(asked: Asked) -> str:
-    if asked.outcome == "unfinished":
-        return "asked"
-    if asked.outcome == "failed":
-        return f"failed in {asked.milliseconds} ms"
-    by = f" by {asked.answered_by}" if asked.answered_by not in ("", asked.who) else ""
-    return f"{'answer' + by if asked.outcome == 'answer' else 'no answer'} in {asked.milliseconds} ms"
+def _outcome(asked: dict[str, Any]) -> str:
+    by = f" by {asked['answered_by']}" if asked["answered_by"] not in ("", asked["who"]) else ""
+    words = {"unfinished": "asked", "failed": "failed", "answer": f"answer{by}", "nothing": "no answer"}
+    seconds = "" if asked["outcome"] == "unfinished" else f" in {asked['milliseconds']} ms"
+    return words[asked["outcome"]] + seconds
 
 
-def _causes(causes: list[Cause]) -> Iterator[str]:
+def _causes(causes: Sequence[Cause]) -> Iterator[_Line]:
     for number, cause in enumerate(causes, 1):
-        yield from _wrapped(f"  {number}. ", cause.text)
+        yield f"{number}. ", cause.text
         if cause.edit:
-            yield from _wrapped("     -> ", cause.edit)
+            yield "   -> ", cause.edit
         if cause.command:
-            yield f"     $ {cause.command}"  # in one piece: it is to be copied
-
-
-def _wrapped(start: str, text: str) -> list[str]:
-    """Return text in lines; what is to be copied (paths, commands) stays in one piece."""
-    hanging = " " * (len(start) if start.strip() in ("", "-", "->") or start.strip().endswith(".") else 2)
-    return textwrap.wrap(
-        text,
-        _WIDTH - _INDENT,
-        initial_indent=start,
-        subsequent_indent=hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _coloured(text: str, colour: str, wanted: bool) -> str:  # noqa: FBT001 - the last word of three
-    return f"{colour}{text}{_PLAIN}" if wanted else text
+            yield f"   $ {cause.command}"
