@@ -189,8 +189,6 @@ def watched(arguments: list[str], notes: str) -> int:
     """Run pytest with a `Watcher`."""
     import pytest
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup this
     return int(pytest.main(arguments, plugins=[Watcher(Path(notes))]))
 
 
