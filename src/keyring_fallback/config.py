@@ -50,17 +50,17 @@ def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
         platform: As `sys.platform` names it.
     """
     file = config_file(environ, home, platform)
-    options, selected, problem = _read_file(file)
-    found = {name: (value, file, f"{file}: option {name!r} in [fallback]") for name, value in options.items()}
+    options, selected, problems = _read_file(file)
+    found = {name: (value, file) for name, value in options.items()}
     for name in _PARSERS:
         variable = VARIABLE_PREFIX + name.upper()
         if environ.get(variable, "").strip():
-            found[name] = environ[variable], variable, variable
+            found[name] = environ[variable], variable
 
-    problems = [problem] if problem else []
     parsed: dict[str, object] = {"selected": environ.get(_SELECTED, selected)}
     sources = {"selected": _SELECTED} if _SELECTED in environ else {"selected": file} if selected else {}
-    for name, (value, source, where) in found.items():
+    for name, (value, source) in found.items():
+        where = f"{file}: option {name!r} in [fallback]" if source == file else source
         if name not in _PARSERS:
             problems.append(f"{where} is not known; the options are {', '.join(_PARSERS)}")
             continue
@@ -73,23 +73,27 @@ def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
     return Settings(file=file, sources=sources, problems=tuple(problems), **parsed)  # type: ignore[arg-type]
 
 
-def _read_file(file: str) -> tuple[dict[str, str], str, str]:
+def _read_file(file: str) -> tuple[dict[str, str], str, list[str]]:
     """Return the options of [fallback], default-keyring, and what is wrong with the file."""
     parser = configparser.RawConfigParser()
+    problem = ""
     try:
         if os.path.getsize(file) > _MAX_BYTES:
-            return {}, "", f"{file}: larger than {_MAX_BYTES} bytes; used instead: the defaults"
-        with open(file, encoding="utf-8") as stream:
-            parser.read_file(stream)
+            problem = f"larger than {_MAX_BYTES} bytes"
+        else:
+            with open(file, encoding="utf-8") as stream:
+                parser.read_file(stream)
     except (FileNotFoundError, NotADirectoryError):
-        return {}, "", ""
+        pass
     except (OSError, ValueError, configparser.Error) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
-        return {}, "", f"{file}: cannot be read ({reason}); used instead: the defaults"
+        problem = f"cannot be read ({reason})"
+    if problem:
+        return {}, "", [f"{file}: {problem}; used instead: the defaults"]
     options = parser.items("fallback") if parser.has_section("fallback") else ()
     # [DEFAULT] is everybody's
     ours = {name: value for name, value in options if name in _PARSERS or name not in parser.defaults()}
-    return ours, parser.get("backend", "default-keyring", fallback="").strip(), ""
+    return ours, parser.get("backend", "default-keyring", fallback="").strip(), []
 
 
 def _enabled(value: str, _home: str) -> bool:

@@ -112,7 +112,7 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     me = _roots_of(here)
     named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
     for place, unseen in named if chosen else places.candidates(here.environ, here.home, here.platform):
-        target = executable.Target(broken=unseen) if unseen else _target(here, place)
+        target = _target(here, place, unseen)
         tool = Tool(place.source, place.path, target.root, target.interpreter)
         reason = target.broken
         identity = "" if reason else os.path.realpath(tool.root or tool.interpreter or tool.path)
@@ -138,13 +138,13 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     return Findings(tuple(found), tuple(refusals), at_home or (myself and not here.virtual and not found), local)
 
 
-def _target(here: Here, place: places.Place) -> executable.Target:
-    """Return what a candidate runs, or why it cannot be used."""
+def _target(here: Here, place: places.Place, reason: str) -> executable.Target:
+    """Return what a candidate runs, or why it cannot be used: for this reason, or another."""
     path, named = place.path, place.source == SETTING
-    reason = _project_reason(here, place, path)
-    if not (named or places.is_absolute(path)):
+    if not (reason or named or places.is_absolute(path)):
         reason = f"what {place.variable} says is not an absolute path"
-    elif not reason and not environment.is_environment(path):
+    reason = reason or _project_reason(here, place, path)
+    if not reason and not environment.is_environment(path):
         if place.kind == places.ENVIRONMENT:
             reason = "it is not an environment: it has no file pyvenv.cfg"
         elif named and os.path.isdir(path):

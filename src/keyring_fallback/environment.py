@@ -86,14 +86,19 @@ def read_head(path: str, limit: int = _MAX_BYTES) -> bytes:
         os.close(descriptor)
 
 
-def options(data: bytes) -> Iterator[tuple[str, str, str]]:
-    """Yield section, name and value of each line ``name = value`` of an INI file, whatever else it holds."""
+def text(data: bytes) -> str:
+    """Return what a file holds that may begin with a BOM; the codec for that would have to be loaded."""
+    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+
+def options(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield section, name and value of each line ``name = value`` of an INI file."""
     section = ""
-    for line in map(str.strip, data.decode("utf-8-sig", "replace").splitlines()):
-        name, equals, value = line.partition("=")
+    for line in map(str.strip, text.splitlines()):
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1].strip()
-        elif equals and line[0] not in "#;":
+        elif "=" in line and line[0] not in "#;":
+            name, _, value = line.partition("=")
             yield section, name.strip(), value.strip()
 
 
@@ -103,43 +108,38 @@ def settings_of(root: str) -> dict[str, str]:
         data = read_head(os.path.join(root, "pyvenv.cfg"))
     except OSError:
         return {}
-    return {name.lower(): value for _, name, value in options(data)}
+    return {name.lower(): value for _, name, value in options(data.decode("utf-8", "replace"))}
 
 
 def site_folders(root: str, platform: str) -> list[str]:
-    """Return the site-packages folders of an environment (CPython's and PyPy's site.py).
-
-    Raises:
-        OSError: The folder that they are in cannot be listed.
-    """
+    """Return the site-packages folders (CPython's and PyPy's site.py), or the folder that hides them."""
     folder = os.path.join(root, "Lib", "site-packages")
     if platform == "win32" and os.path.isdir(folder):
         return [folder]
     library = os.path.join(root, "lib")
-    names = sorted(name for name in os.listdir(library) if name.startswith(("python", "pypy")))
-    return list(filter(os.path.isdir, (os.path.join(library, name, "site-packages") for name in names)))
+    try:
+        names = sorted(os.listdir(library))
+    except OSError:
+        return [library]
+    folders = (os.path.join(library, name, "site-packages") for name in names if name.startswith(("python", "pypy")))
+    return list(filter(os.path.isdir, folders))
 
 
 def read(root: str, platform: str) -> Content:
     """Return what an environment holds, and the folders in its .pth files. Never raises."""
     scan = _Scan()
-    try:
-        folders = site_folders(root, platform)
-        for folder in folders:
-            scan.add(folder)
-    except OSError as error:
-        return Content(complete=False, unreadable=f"{error.filename} cannot be read ({error.strerror})")
+    folders = site_folders(root, platform)
+    unreadable = scan.add(folders)
     linked = list(dict.fromkeys(scan.linked()))
-    scan.add_all(linked[:_MAX_FOLDERS])
     shares = settings_of(root).get("include-system-site-packages", "").lower() == "true"
-    complete = scan.complete and not shares and len(linked) <= _MAX_FOLDERS
-    return scan.content()._replace(complete=complete, shares=shares, folders=tuple(folders))
+    doubts = scan.add(linked[:_MAX_FOLDERS]) or linked[_MAX_FOLDERS:] or unreadable or shares or not scan.complete
+    return scan.content()._replace(complete=not doubts, shares=shares, unreadable=unreadable, folders=tuple(folders))
 
 
 def read_path(folders: Iterable[str]) -> Content:
     """Return what the folders of ``sys.path`` hold. Never raises."""
     scan = _Scan()
-    scan.add_all(dict.fromkeys(folders))
+    scan.add(dict.fromkeys(folders))  # zip files cannot be listed
     return scan.content()
 
 
@@ -161,39 +161,32 @@ class _Scan:
     def content(self) -> Content:
         return Content(self._keyring, tuple(self._providers), frozenset(self._optional), self.complete)
 
-    def add_all(self, folders: Iterable[str]) -> None:
-        """Add those of the folders that can be listed."""
+    def add(self, folders: Iterable[str]) -> str:
+        """Add folders; return why one of them cannot be listed, or ""."""
+        reason = ""
         for folder in folders:
             try:
-                self.add(folder)
-            except (FileNotFoundError, NotADirectoryError):  # zip files
-                pass
-            except OSError:
-                self.complete = False
-
-    def add(self, folder: str) -> None:
-        """Add a folder.
-
-        Raises:
-            OSError: It cannot be listed.
-        """
-        names = os.listdir(folder)
-        self._optional.update(set(OPTIONAL.values()).intersection(names))
-        for name in names:
-            stem, suffix = os.path.splitext(name)
-            if suffix in (".dist-info", ".egg-info") and name[0] != "~":  # pip's leftovers
-                self._add_distribution(os.path.join(folder, name), stem)
-            elif suffix == ".pth":
-                self._pth_files.append(os.path.join(folder, name))
-            elif suffix == ".egg-link":
-                self.complete = False
+                names = os.listdir(folder)
+            except OSError as error:
+                reason = f"{folder} cannot be read ({error.strerror})"
+                continue
+            self._optional.update(set(OPTIONAL.values()).intersection(names))
+            for name in names:
+                stem, suffix = os.path.splitext(name)
+                if suffix in (".dist-info", ".egg-info") and name[0] != "~":  # pip's leftovers
+                    self._add_distribution(os.path.join(folder, name), stem)
+                elif suffix == ".pth":
+                    self._pth_files.append(os.path.join(folder, name))
+                elif suffix == ".egg-link":
+                    self.complete = False
+        return reason
 
     def linked(self) -> Iterator[str]:
         """Yield the folders that .pth files add by plain lines; code is never run (CPython, site.py)."""
         for path in self._pth_files:
             folder, name = os.path.split(path)
             harmless = any(part in name for part in _HARMLESS_PTH)
-            for line in self._read(path).decode("utf-8-sig", "surrogateescape").splitlines():
+            for line in text(self._read(path)).splitlines():
                 if line.startswith(("import ", "import\t")):
                     self.complete = self.complete and harmless
                 elif line.strip() and not line.startswith("#"):
@@ -207,7 +200,8 @@ class _Scan:
         if name == "keyring":
             self._keyring = self._keyring or version or "?"
         elif name != "keyring-fallback":
-            for section, _, value in options(self._read(os.path.join(path, "entry_points.txt"))):
+            data = self._read(os.path.join(path, "entry_points.txt"))
+            for section, _, value in options(data.decode("utf-8", "replace")):
                 names = value.partition("[")[0].split(":", 1)
                 if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
                     self._providers[Provider(name, version, value)] = None

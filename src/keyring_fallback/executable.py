@@ -128,17 +128,17 @@ def _side_file(path: str, platform: str) -> str:
 
         try:
             return _interpreter_of(json.loads(environment.read_head(file))["exe"], platform)
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return ""
     if platform != "win32":
         return ""
     # python.org's install manager (aliasutils.py)
     if os.path.isfile(path + ".__target__"):
-        return environment.read_head(path + ".__target__").decode("utf-8-sig", "replace").strip()
+        return environment.text(environment.read_head(path + ".__target__")).strip()
     # Scoop (lib/core.ps1): the executable that the shim runs, followed once
     file = os.path.splitext(path)[0] + ".shim"
     if os.path.isfile(file):
-        values = {name: value for _, name, value in environment.options(environment.read_head(file))}
+        values = {name: value for _, name, value in environment.options(environment.text(environment.read_head(file)))}
         return _interpreter_of(values.get("path", "").strip('"'), platform)
     return ""
 
