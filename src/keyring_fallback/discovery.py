@@ -162,16 +162,16 @@ def _roots_of(here: Here) -> set[tuple[int, int] | None]:
     folders = [here.prefix]
     for entry in here.sys_path:
         if os.path.basename(entry) in ("site-packages", "dist-packages"):
-            folders += list(trust.folders_above(entry))[:3]  # lib/python3.13/site-packages, Lib/site-packages
+            folders += trust.folders_above(entry)[:3]  # lib/python3.13/site-packages, Lib/site-packages
     return set(map(trust.identity, folders)) - {None}
 
 
 def _is_me(here: Here, me: set[tuple[int, int] | None], tool: Tool) -> bool:
     """Tell whether a candidate is this environment: by its root, since environments of one Python share its file."""
     if tool.root or not tool.interpreter:
-        return bool(tool.root) and trust.identity(tool.root) in me
+        return trust.identity(tool.root) in me
     if here.virtual:  # only if the base interpreter lends us its site-packages
-        return any(trust.identity(folder) in me for folder in list(trust.folders_above(tool.interpreter))[:2])
+        return not me.isdisjoint(map(trust.identity, trust.folders_above(tool.interpreter)[:2]))
     return trust.identity(tool.interpreter) == trust.identity(here.executable)
 
 

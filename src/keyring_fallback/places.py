@@ -54,8 +54,8 @@ _ROWS = (
     ("uv tool", _POSIX, "$XDG_DATA_HOME/uv/tools/keyring", "~/.local/share/uv/tools/keyring"),
     ("uv tool", _WINDOWS, "$APPDATA/uv/data/tools/keyring", "$APPDATA/uv/tools/keyring"),
     ("uv tool", _WINDOWS, "$SCOOP/persist/uv/tools/versions/keyring", "~/scoop/persist/uv/tools/versions/keyring"),
-    # pipx 1.1.0 to 1.18.4: paths.py, and platformdirs' user_data_dir of the same times; what Microsoft's Python writes
-    # is redirected: python/cpython#95029
+    # pipx 1.1.0 to 1.18.4: paths.py, and platformdirs' user_data_dir of the same times; what the Store's Python
+    # writes is redirected: python/cpython#95029
     ("pipx", _ALL, "$PIPX_HOME/venvs/keyring", "~/.local/pipx/venvs/keyring"),
     ("pipx", _POSIX, "$XDG_DATA_HOME/pipx/venvs/keyring"),
     ("pipx", _LINUX, "~/.local/share/pipx/venvs/keyring"),

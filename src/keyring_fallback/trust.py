@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 #: Files and folders that mark a project's root.
 _MARKS = (".git", "pyproject.toml", "setup.py")
@@ -13,7 +13,7 @@ _MAX_LINKS = 40
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return what a file has in common with its other names only, or None if there is none."""
+    """Return what tells a file from all others, by any name, or None if there is none."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -21,12 +21,12 @@ def identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def folders_above(path: str) -> Iterator[str]:
-    """Yield the folder of a path, the one above it, and so on to the root."""
-    parent = os.path.dirname(path)
-    while parent != path:
-        yield parent
-        path, parent = parent, os.path.dirname(parent)
+def folders_above(path: str) -> list[str]:
+    """Return the folder of a path, the one above it, and so on to the root."""
+    found = [path, os.path.dirname(path)]
+    while found[-1] != found[-2]:
+        found.append(os.path.dirname(found[-1]))
+    return found[1:-1]
 
 
 def _identities(path: str) -> set[tuple[int, int] | None]:
