@@ -42,13 +42,7 @@ class Settings(Record):
 
 
 def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
-    """Return the settings in force. Never raises.
-
-    Args:
-        environ: The environment variables.
-        home: The user's home folder.
-        platform: As `sys.platform` names it.
-    """
+    """Return the settings in force; arguments as for `places.known`. Never raises."""
     file = config_file(environ, home, platform)
     options, selected, problems = _read_file(file)
     found = {name: (value, file) for name, value in options.items()}

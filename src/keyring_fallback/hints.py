@@ -118,12 +118,7 @@ def registry_of(service: object) -> Registry | None:
 
 
 def only_urls(distribution: str, version: str) -> bool:
-    """Tell whether a provider is known to answer nothing but URLs.
-
-    Args:
-        distribution: Its normalised name (PEP 503).
-        version: Its version.
-    """
+    """Tell whether a provider, by its normalised name (PEP 503), is known to answer nothing but URLs."""
     major = version.partition(".")[0]
     return any(normalised(one.distribution) == distribution and major in one.only_urls for one in REGISTRIES)
 

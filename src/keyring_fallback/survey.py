@@ -14,7 +14,6 @@ from .records import Record
 NESTED = "KEYRING_FALLBACK_NESTED"
 #: How long a survey is used again: a tool may be installed meanwhile.
 _FRESH_SECONDS = 5.0
-_PACKAGE = __package__ or "keyring_fallback"
 
 
 class Survey(Record):
@@ -36,7 +35,7 @@ class Survey(Record):
 
     def pins(self, name: str) -> bool:
         """Tell whether the user has selected a backend of ours by its name."""
-        return self.settings.selected in (f"{_PACKAGE}.{name}", f"{_PACKAGE}.backend.{name}")
+        return self.settings.selected in (f"{__package__}.{name}", f"{__package__}.backend.{name}")
 
     def problems(self) -> list[str]:
         """Return what is wrong with the settings, and with the tools that they name, a line each."""
@@ -77,11 +76,7 @@ def here() -> discovery.Here:
 
 
 def make(here: discovery.Here) -> Survey:
-    """Return what is in force, by looking at files only.
-
-    Args:
-        here: This environment.
-    """
+    """Return what is in force in an environment, by looking at files only."""
     settings = config.read(here.environ, here.home, here.platform)
     findings = discovery.Findings()
     local = reason = ""
