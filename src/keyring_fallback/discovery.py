@@ -1,9 +1,9 @@
-"""Finds the globally installed keyring tools, what they add to this environment, and why others are turned down."""
+"""Finds the globally installed keyrings, what they add to this environment, and why others are turned down."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from . import environment, executable, places, trust
 from .records import Record
@@ -21,8 +21,8 @@ class Here(Record):
         platform: As `sys.platform` names it.
         cwd: The working directory, or "" if it is gone.
         prefix: The root of this environment.
-        virtual: Whether it is a virtual environment.
-        executable: This interpreter.
+        virtual: Whether it is a virtual one.
+        executable: Its interpreter.
         sys_path: Where modules are imported from.
         uid: The user's id, or -1 where there are none.
     """
@@ -44,12 +44,11 @@ class Tool(Record):
     Attributes:
         source: How it was found.
         path: Where: an environment's root, or an executable.
-        root: The root of its environment, or "" if it has none of its own.
+        root: The root of its own environment, or "".
         interpreter: Its interpreter, or "": then `path` is run.
         content: What it holds.
         adds: The providers that this environment lacks.
         own: The modules of keyring's own backends that may work over there only.
-        known: Whether `adds` and `own` are all that it can add.
     """
 
     source: str
@@ -59,7 +58,11 @@ class Tool(Record):
     content: environment.Content = environment.Content(complete=False, shares=True)
     adds: tuple[environment.Provider, ...] = ()
     own: tuple[str, ...] = ()
-    known: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether `adds` and `own` are all that it can add."""
+        return self.content.complete
 
     @property
     def useful(self) -> bool:
@@ -68,17 +71,12 @@ class Tool(Record):
 
     @property
     def isolated(self) -> bool:
-        """Whether its interpreter needs nothing from outside of its environment: the user's site-packages."""
-        return bool(self.root) and not self.content.shares
-
-    @property
-    def identity(self) -> str:
-        """What is one and the same for a tool that is found at several places."""
-        return os.path.realpath(self.root or self.interpreter or self.path)
+        """Whether its interpreter needs nothing from outside of its environment."""
+        return not self.content.shares
 
 
 class Refusal(Record):
-    """A candidate that was turned down: how and where it was found, and why it is not used."""
+    """A candidate that was turned down: how it was found, where, and why it is not used."""
 
     source: str
     path: str
@@ -95,10 +93,10 @@ class Findings(Record):
         local: What this environment holds.
     """
 
-    tools: tuple[Tool, ...]
-    refusals: tuple[Refusal, ...]
-    at_home: bool
-    local: environment.Content
+    tools: tuple[Tool, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    at_home: bool = False
+    local: environment.Content = environment.Content()
 
 
 def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
@@ -106,16 +104,19 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
 
     Args:
         here: This environment.
-        chosen: The interpreters, environments or executables that the user has named; none: they are searched for.
+        chosen: What the user has named: interpreters, environments or executables. Nothing: they are searched for.
     """
     tools: dict[str, Tool] = {}
     refusals: dict[Refusal, None] = {}
     at_home = myself = False
     me = _roots_of(here)
-    for place, target in _chosen(here, chosen) if chosen else _searched(here):
+    named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
+    for place, unseen in named if chosen else places.candidates(here.environ, here.home, here.platform):
+        target = _target(here, place, unseen)
         tool = Tool(place.source, place.path, target.root, target.interpreter)
         reason = target.broken
-        if not reason and tool.identity in tools:
+        identity = "" if reason else os.path.realpath(tool.root or tool.interpreter or tool.path)
+        if identity in tools:
             continue
         if not reason and _is_me(here, me, tool):
             reason, myself = "it is this environment itself", True
@@ -123,111 +124,80 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
         reason = reason or _not_global(here, place, tool)
         if not reason and tool.root:
             tool = tool._replace(content=environment.read(tool.root, here.platform))
-            without = tool.content.complete and not tool.content.keyring
-            reason = "it has no keyring" if without else tool.content.unreadable
-        reason = reason or _open_to_others(here, tool)
+        reason = reason or _unusable(here, tool)
         if reason:
             refusals[Refusal(place.source, place.path, reason)] = None
         else:
-            tools[tool.identity] = tool
+            tools[identity] = tool
     local = environment.read_path(here.sys_path) if tools else environment.Content()
     found = [_compared(tool, local, here.platform) for tool in tools.values()]
     if not chosen:
-        # stable: those that surely add something, those that surely do not, those that may; each in the places' order
+        # stable: those that surely add something, that surely do not, that may
         found.sort(key=lambda tool: 0 if tool.adds or (tool.known and tool.own) else 1 if tool.known else 2)
-    # a plain interpreter is a tool for other environments, but no reason for it to do without a better one
+    # a plain interpreter is other environments' tool, and may itself need a better one
     return Findings(tuple(found), tuple(refusals), at_home or (myself and not here.virtual and not found), local)
 
 
-def _searched(here: Here) -> Iterator[tuple[places.Place, executable.Target]]:
-    """Yield what is at the known places and on PATH, with what it runs or why it is none."""
-    for place, unseen in places.candidates(here.environ, here.home, here.platform):
-        yield place, executable.Target(broken=unseen) if unseen else _target(here, place)
+def _target(here: Here, place: places.Place, reason: str) -> executable.Target:
+    """Return what a candidate runs, or why it cannot be used: for this reason, or another."""
+    path, named = place.path, place.source == SETTING
+    if not (reason or named or places.is_absolute(path)):
+        reason = f"what {place.variable} says is not an absolute path"
+    reason = reason or _project_reason(here, place, path)
+    if not reason and not environment.is_environment(path):
+        if place.kind == places.ENVIRONMENT:
+            reason = "it is not an environment: it has no file pyvenv.cfg"
+        elif named and os.path.isdir(path):
+            reason = "it is neither an environment nor a file"
+    if not reason:
+        target = executable.target(path, here.platform)
+        if target.broken or os.access(target.interpreter or path, os.X_OK):
+            return target
+        reason = "it cannot be executed"
+    return executable.Target(broken=reason)
 
 
-def _target(here: Here, place: places.Place) -> executable.Target:
-    if not places.is_absolute(place.path):
-        return executable.Target(broken=f"what {place.variable} says is not an absolute path")
-    reason = _project_reason(here, place, place.path)
-    if reason:
-        return executable.Target(broken=reason)
-    if place.kind == places.ENVIRONMENT:
-        if not environment.is_environment(place.path):
-            return executable.Target(broken="it is not an environment: it has no file pyvenv.cfg")
-        return executable.environment_target(place.path, here.platform)
-    target = executable.target(place.path, here.platform)
-    if not target.broken and not target.interpreter and not os.access(place.path, os.X_OK):
-        return executable.Target(broken="it cannot be executed")
-    return target
-
-
-def _chosen(here: Here, chosen: Sequence[str]) -> Iterator[tuple[places.Place, executable.Target]]:
-    """Yield what the user has named, with what it runs or why it cannot be used."""
-    for path in chosen:
-        if environment.is_environment(path):
-            target = executable.environment_target(path, here.platform)
-        elif os.path.isdir(path):
-            target = executable.Target(broken="it is neither an environment nor a file")
-        elif executable.is_python(path) and os.path.isfile(path):
-            target = executable.interpreter_target(path, here.platform)
-        else:
-            target = executable.target(path, here.platform)
-        if not target.broken and not os.access(target.interpreter or path, os.X_OK):
-            target = executable.Target(broken="it cannot be executed")
-        yield places.Place(SETTING, places.FOLDER, path), target
-
-
-def _roots_of(here: Here) -> set[tuple[int, int]]:
-    """Return the identity of every environment whose modules are imported here.
-
-    In an overlay (``uv run --with``) sys.prefix is a temporary environment, and the project's is on sys.path only.
-    """
+def _roots_of(here: Here) -> set[tuple[int, int] | None]:
+    """Return the identity of every environment whose modules are imported here: ``uv run --with`` has several."""
     folders = [here.prefix]
     for entry in here.sys_path:
         if os.path.basename(entry) in ("site-packages", "dist-packages"):
-            folders += list(trust.folders_above(entry))[:3]  # lib/python3.13/site-packages, Lib/site-packages
-    return {one for one in map(trust.identity, folders) if one is not None}
+            folders += trust.folders_above(entry)[:3]  # lib/python3.13/site-packages, Lib/site-packages
+    return set(map(trust.identity, folders)) - {None}
 
 
-def _is_me(here: Here, me: set[tuple[int, int]], tool: Tool) -> bool:
-    """Tell whether a candidate is this environment: by its root, never by its interpreter's real path.
-
-    The interpreters of all environments of one base Python are one file; only a tool without an environment of its
-    own, seen from an interpreter without one, is told by it.
-    """
-    if tool.root:
+def _is_me(here: Here, me: set[tuple[int, int] | None], tool: Tool) -> bool:
+    """Tell whether a candidate is this environment: by its root, since environments of one Python share its file."""
+    if tool.root or not tool.interpreter:
         return trust.identity(tool.root) in me
-    if not tool.interpreter:
-        return False
     if here.virtual:  # only if the base interpreter lends us its site-packages
-        return any(trust.identity(folder) in me for folder in list(trust.folders_above(tool.interpreter))[:2])
+        return not me.isdisjoint(map(trust.identity, trust.folders_above(tool.interpreter)[:2]))
     return trust.identity(tool.interpreter) == trust.identity(here.executable)
 
 
-def _project_reason(here: Here, place: places.Place, path: str) -> str:
-    if not place.variable:
-        return ""  # a fixed place, or the user has named it
-    return trust.project_reason(path, here.cwd, here.prefix if here.virtual else "", here.home)
+def _project_reason(here: Here, place: places.Place, *paths: str) -> str:
+    """Return why a path may have come with a project, or ""; fixed places and named tools have not."""
+    prefix = here.prefix if here.virtual else ""
+    reasons = (trust.project_reason(path, here.cwd, prefix, here.home) for path in paths if path and place.variable)
+    return next(filter(None, reasons), "")
 
 
 def _not_global(here: Here, place: places.Place, tool: Tool) -> str:
     """Return why a candidate is none of the user's global tools, or ""."""
-    for path in filter(None, (tool.root, tool.interpreter)):
-        reason = _project_reason(here, place, path)
-        if reason:
-            return reason
-    if place.source != places.PATH or not tool.root:
-        return ""
-    active = [here.environ.get("VIRTUAL_ENV", "")]
-    if here.environ.get("CONDA_DEFAULT_ENV") != "base":
-        active.append(here.environ.get("CONDA_PREFIX", ""))
-    if trust.identity(tool.root) in map(trust.identity, filter(None, active)):
+    reason = _project_reason(here, place, tool.root, tool.interpreter)
+    if reason or place.source != places.PATH or not tool.root:
+        return reason
+    conda = "" if here.environ.get("CONDA_DEFAULT_ENV") == "base" else here.environ.get("CONDA_PREFIX", "")
+    active = filter(None, (here.environ.get("VIRTUAL_ENV", ""), conda))
+    if trust.identity(tool.root) in map(trust.identity, active):
         return "it is an activated environment, not a global tool"
     return trust.cache_reason(tool.root)
 
 
-def _open_to_others(here: Here, tool: Tool) -> str:
-    """Return why others may decide what a candidate runs, or ""."""
+def _unusable(here: Here, tool: Tool) -> str:
+    """Return why a tool is of no use, or may be others', or ""."""
+    if tool.content.unreadable or (tool.known and not tool.content.keyring):
+        return tool.content.unreadable or "it has no keyring"
     paths = [tool.path, tool.root, tool.interpreter, *tool.content.folders]
     settings = os.path.join(tool.root, "pyvenv.cfg")
     if tool.root and os.path.exists(settings):
@@ -238,13 +208,12 @@ def _open_to_others(here: Here, tool: Tool) -> str:
 def _compared(tool: Tool, local: environment.Content, platform: str) -> Tool:
     """Return a tool with what it adds to what this environment holds."""
     here = {provider.module for provider in local.providers}
-    adds = tuple(provider for provider in tool.content.providers if provider.module not in here)
-    known = tool.content.complete
-    own: tuple[str, ...] = ()
-    if platform not in ("win32", "darwin"):  # there keyring's own backend needs nothing that can be missing
-        own = tuple(
-            module
-            for module, needed in environment.OPTIONAL.items()
-            if needed not in local.optional and (needed in tool.content.optional or not known)
-        )
-    return tool._replace(adds=adds, own=own, known=known)
+    own = (
+        module
+        for module, needed in environment.OPTIONAL.items()
+        if platform not in ("win32", "darwin")  # where keyring's own backends lack nothing
+        and needed not in local.optional
+        and (needed in tool.content.optional or not tool.known)
+    )
+    adds = (provider for provider in tool.content.providers if provider.module not in here)
+    return tool._replace(adds=tuple(adds), own=tuple(own))

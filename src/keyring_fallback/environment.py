@@ -1,4 +1,4 @@
-"""Reads what a Python environment holds from its files, without starting its interpreter."""
+"""What an environment holds, by its files: no interpreter is started."""
 
 from __future__ import annotations
 
@@ -7,28 +7,24 @@ from collections.abc import Iterable, Iterator
 
 from .records import Record
 
-#: The group in which backends are registered (keyring 25.7.0, backend.py).
-GROUP = "keyring.backends"
-#: keyring's own backends that need a module which keyring does not depend on, or not everywhere
-#: (keyring 25.7.0, backends/kwallet.py, libsecret.py, SecretService.py; pyproject.toml).
+_GROUP = "keyring.backends"  # keyring 25.7.0, backend.py
+#: keyring's own backends with a module that keyring does not depend on, or not everywhere (keyring 25.7.0,
+#: backends/kwallet.py, libsecret.py, SecretService.py; pyproject.toml).
 OPTIONAL = {
     "keyring.backends.kwallet": "dbus",
     "keyring.backends.libsecret": "gi",
     "keyring.backends.SecretService": "secretstorage",
 }
 
-#: What is read of a file at the most. Larger ones are not read to their end, and then something may be missing.
-MAX_BYTES = 16 << 10
-_MAX_FOLDERS = 100
-#: .pth files whose code adds no folder: setuptools', virtualenv's, coverage's, pywin32's, those of old namespace
-#: packages, and those of editable installs (PEP 660), which leave a dist-info with their entry points.
-_HARMLESS_PTH = ("distutils-precedence.", "_virtualenv.", "a1_coverage.", "pywin32.", "__editable__")
-_HARMLESS_PTH_END = "-nspkg.pth"
-_OURS = ("keyring", "keyring-fallback")
+#: What is looked at, at the most: if there is more, something may be missing.
+_MAX_BYTES, _MAX_FOLDERS = 16 << 10, 100
+#: In the names of .pth files whose code adds no folder: setuptools', virtualenv's, coverage's, pywin32's, old namespace
+#: packages', and those of editable installs (PEP 660), which have a dist-info too.
+_HARMLESS_PTH = ("distutils-precedence.", "_virtualenv.", "a1_coverage.", "pywin32.", "-nspkg.", "__editable__")
 
 
 class Provider(Record):
-    """A distribution's entry point for keyring: its name and version, and the value, as in ``package.module:Class``."""
+    """A distribution's entry point for keyring; the value is as in ``package.module:Class``."""
 
     distribution: str
     version: str
@@ -44,11 +40,11 @@ class Content(Record):
     """What site-packages hold.
 
     Attributes:
-        keyring: The version of keyring, or "" if there is none.
+        keyring: The version of keyring, or "".
         providers: The entry points of others than keyring and this project.
         optional: The modules of `OPTIONAL`'s values that are there.
-        complete: Whether that is all; otherwise something that files do not tell may add to it.
-        shares: Whether the base interpreter's packages and the user's are seen there too.
+        complete: Whether that is all; files do not tell everything.
+        shares: Whether the base interpreter's packages and the user's are seen too.
         unreadable: Why nothing can be said, or "".
         folders: The site-packages folders.
     """
@@ -76,7 +72,7 @@ def interpreter(root: str, platform: str) -> str:
     return next(filter(os.path.isfile, paths), paths[0])
 
 
-def read_head(path: str, limit: int = MAX_BYTES) -> bytes:
+def read_head(path: str, limit: int = _MAX_BYTES) -> bytes:
     """Return the first bytes of a file, `limit` at the most.
 
     Raises:
@@ -90,142 +86,134 @@ def read_head(path: str, limit: int = MAX_BYTES) -> bytes:
         os.close(descriptor)
 
 
+def text(data: bytes) -> str:
+    """Return what a file holds that may begin with a BOM; the codec for that would have to be loaded."""
+    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+
+def options(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield section, name and value of each line ``name = value`` of an INI file."""
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1].strip()
+        elif "=" in line and line[0] not in "#;":
+            name, _, value = line.partition("=")
+            yield section, name.strip(), value.strip()
+
+
 def settings_of(root: str) -> dict[str, str]:
     """Return the keys of an environment's pyvenv.cfg, in lower case, with their values (CPython, Lib/site.py)."""
     try:
-        text = read_head(os.path.join(root, "pyvenv.cfg")).decode("utf-8", "replace")
+        data = read_head(os.path.join(root, "pyvenv.cfg"))
     except OSError:
         return {}
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+    return {name.lower(): value for _, name, value in options(data.decode("utf-8", "replace"))}
 
 
 def site_folders(root: str, platform: str) -> list[str]:
-    """Return the site-packages folders of an environment, found by listing (names as CPython's and PyPy's site.py).
-
-    Raises:
-        OSError: The folder that they are in cannot be listed.
-    """
+    """Return the site-packages folders (CPython's and PyPy's site.py), or the folder that hides them."""
     folder = os.path.join(root, "Lib", "site-packages")
     if platform == "win32" and os.path.isdir(folder):
         return [folder]
     library = os.path.join(root, "lib")
-    names = sorted(name for name in os.listdir(library) if name.startswith(("python", "pypy")))
-    folders = (os.path.join(library, name, "site-packages") for name in names)
-    return [folder for folder in folders if os.path.isdir(folder)]
+    try:
+        names = sorted(os.listdir(library))
+    except OSError:
+        return [library]
+    folders = (os.path.join(library, name, "site-packages") for name in names if name.startswith(("python", "pypy")))
+    return list(filter(os.path.isdir, folders))
 
 
 def read(root: str, platform: str) -> Content:
-    """Return what an environment holds, one level of plain lines in .pth files included. Never raises."""
+    """Return what an environment holds, and the folders in its .pth files. Never raises."""
     scan = _Scan()
-    linked: list[str] = []
-    try:
-        folders = site_folders(root, platform)
-        for folder in folders:
-            linked += scan.add(folder, follow=True)
-    except OSError as error:
-        return Content(complete=False, unreadable=f"{error.filename} cannot be read ({error.strerror})")
-    for folder in dict.fromkeys(linked):
-        try:
-            scan.add(folder)
-        except OSError:
-            scan.complete = False
+    folders = site_folders(root, platform)
+    unreadable = scan.add(folders)
+    linked = list(dict.fromkeys(scan.linked()))
     shares = settings_of(root).get("include-system-site-packages", "").lower() == "true"
-    return scan.content()._replace(complete=scan.complete and not shares, shares=shares, folders=tuple(folders))
+    doubts = scan.add(linked[:_MAX_FOLDERS]) or linked[_MAX_FOLDERS:] or unreadable or shares or not scan.complete
+    return scan.content()._replace(complete=not doubts, shares=shares, unreadable=unreadable, folders=tuple(folders))
 
 
 def read_path(folders: Iterable[str]) -> Content:
     """Return what the folders of ``sys.path`` hold. Never raises."""
     scan = _Scan()
-    for folder in dict.fromkeys(folders):
-        try:
-            scan.add(folder)
-        except OSError:  # a zip file, or nothing at all
-            pass
+    scan.add(dict.fromkeys(folders))  # zip files cannot be listed
     return scan.content()
+
+
+def normalised(distribution: str) -> str:
+    """Return a distribution's normalised name (PEP 503)."""
+    return "-".join(filter(None, distribution.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
 class _Scan:
     """Gathers what several folders hold."""
 
     def __init__(self) -> None:
-        self.keyring = ""
-        self.providers: dict[Provider, None] = {}
-        self.optional: set[str] = set()
+        self._keyring = ""
+        self._providers: dict[Provider, None] = {}
+        self._optional: set[str] = set()
         self.complete = True
-        self._left = _MAX_FOLDERS
+        self._pth_files: list[str] = []
 
     def content(self) -> Content:
-        return Content(self.keyring, tuple(self.providers), frozenset(self.optional), self.complete)
+        return Content(self._keyring, tuple(self._providers), frozenset(self._optional), self.complete)
 
-    def add(self, folder: str, *, follow: bool = False) -> list[str]:
-        """Add a folder; return the folders that its .pth files add, if these are to be followed.
+    def add(self, folders: Iterable[str]) -> str:
+        """Add folders; return why one of them cannot be listed, or ""."""
+        reason = ""
+        for folder in folders:
+            try:
+                names = os.listdir(folder)
+            except OSError as error:
+                reason = f"{folder} cannot be read ({error.strerror})"
+                continue
+            self._optional.update(set(OPTIONAL.values()).intersection(names))
+            for name in names:
+                stem, suffix = os.path.splitext(name)
+                if suffix in (".dist-info", ".egg-info") and name[0] != "~":  # pip's leftovers
+                    self._add_distribution(os.path.join(folder, name), stem)
+                elif suffix == ".pth":
+                    self._pth_files.append(os.path.join(folder, name))
+                elif suffix == ".egg-link":
+                    self.complete = False
+        return reason
 
-        Raises:
-            OSError: It cannot be listed.
-        """
-        self._left -= 1
-        if self._left < 0:
-            self.complete = False
-            return []
-        linked: list[str] = []
-        names = os.listdir(folder)
-        self.optional.update(set(OPTIONAL.values()).intersection(names))
-        for name in names:
-            stem, suffix = os.path.splitext(name)
-            if suffix in (".dist-info", ".egg-info") and not name.startswith("~"):  # what an uninstalling pip left
-                self._add_distribution(os.path.join(folder, name), stem)
-            elif suffix == ".pth" and follow:
-                linked += self._followed(folder, name)
-            elif suffix == ".egg-link":
-                self.complete = False
-        return linked
+    def linked(self) -> Iterator[str]:
+        """Yield the folders that .pth files add by plain lines; code is never run (CPython, site.py)."""
+        for path in self._pth_files:
+            folder, name = os.path.split(path)
+            harmless = any(part in name for part in _HARMLESS_PTH)
+            for line in text(self._read(path)).splitlines():
+                if line.startswith(("import ", "import\t")):
+                    self.complete = self.complete and harmless
+                elif line.strip() and not line.startswith("#"):
+                    linked = os.path.join(folder, line.strip())
+                    if os.path.isdir(linked):
+                        yield linked
 
     def _add_distribution(self, path: str, stem: str) -> None:
-        name, _, rest = stem.partition("-")
-        name = "-".join(filter(None, name.replace("_", "-").replace(".", "-").split("-"))).lower()
-        version = rest.partition("-py")[0]
+        name, _, version = stem.partition("-")
+        name, version = normalised(name), version.partition("-py")[0]
         if name == "keyring":
-            self.keyring = self.keyring or version or "?"
-        if name in _OURS:
-            return
+            self._keyring = self._keyring or version or "?"
+        elif name != "keyring-fallback":
+            data = self._read(os.path.join(path, "entry_points.txt"))
+            for section, _, value in options(data.decode("utf-8", "replace")):
+                names = value.partition("[")[0].split(":", 1)
+                if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
+                    self._providers[Provider(name, version, value)] = None
+
+    def _read(self, path: str) -> bytes:
+        """Return what a file holds, if there is one."""
         try:
-            text = read_head(os.path.join(path, "entry_points.txt"))
+            data = read_head(path)
         except (FileNotFoundError, NotADirectoryError):
-            return
+            return b""
         except OSError:
             self.complete = False
-            return
-        self.complete = self.complete and len(text) < MAX_BYTES
-        for value in parse_entry_points(text.decode("utf-8", "replace")):
-            self.providers[Provider(name, version, value)] = None
-
-    def _followed(self, folder: str, name: str) -> list[str]:
-        """Return the folders that a .pth file adds by plain lines; lines with code are never run (CPython, site.py)."""
-        try:
-            text = read_head(os.path.join(folder, name))
-        except OSError:
-            self.complete = False
-            return []
-        lines = text.decode("utf-8-sig", "surrogateescape").splitlines()
-        code = [line for line in lines if line.startswith(("import ", "import\t"))]
-        if len(text) >= MAX_BYTES or (
-            code and not name.startswith(_HARMLESS_PTH) and not name.endswith(_HARMLESS_PTH_END)
-        ):
-            self.complete = False
-        plain = (line.strip() for line in lines if line not in code and not line.startswith("#"))
-        paths = (os.path.join(folder, line) for line in plain if line)
-        return [path for path in paths if os.path.isdir(path)]
-
-
-def parse_entry_points(text: str) -> Iterator[str]:
-    """Yield the values of the `GROUP` section of an entry_points.txt (PyPA's entry points specification)."""
-    section = ""
-    for line in map(str.strip, text.splitlines()):
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1].strip()
-        elif section == GROUP and line and line[0] not in "#;":
-            value = line.partition("=")[2].strip()
-            names = value.partition("[")[0].split(":", 1)
-            if all(name.strip().replace(".", "_").isidentifier() for name in names):
-                yield value
+            return b""
+        self.complete = self.complete and len(data) < _MAX_BYTES
+        return data

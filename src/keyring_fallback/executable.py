@@ -1,4 +1,4 @@
-"""From an executable ``keyring`` to the interpreter that runs it, by reading a few kilobytes."""
+"""From an executable to the interpreter that runs it, by reading a few kilobytes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from . import environment, places
 from .records import Record
 
 _HEAD_BYTES = 4096
-#: The largest of the launchers on Windows has some 200 kilobytes; what is larger is none of them.
-_MAX_LAUNCHER_BYTES = 1 << 20
-#: The second line of a script whose interpreter's path does not fit after ``#!``, before and after that path
-#: (distlib scripts.py, uv-install-wheel wheel.rs, pypa/installer scripts.py; conda portability.py: one line with #''').
+_MAX_LAUNCHER_BYTES = 1 << 20  # the largest has 200 kilobytes
+#: Around an interpreter that does not fit after ``#!``: distlib scripts.py, uv-install-wheel wheel.rs, pypa/installer
+#: scripts.py, conda portability.py (which adds #''').
 _EXEC, _TAIL = "'''exec' ", '"$0" "$@"'
-#: What stands there before the interpreter's name in relocatable environments (uv-install-wheel wheel.rs, now and in
-#: uv 0.2.31 to 0.4.20).
-_BESIDE = ('"$(dirname -- "$(realpath -- "$0")")"/', '"$(CDPATH= cd -- "$(dirname -- "$0")" && echo "$PWD")"/')
 
 
 class Target(Record):
     """What an executable runs.
 
     Attributes:
-        root: The environment's root, or "" for a plain interpreter or when it cannot be told.
-        interpreter: The interpreter, or "" when it cannot be told: then the executable is asked itself.
+        root: The root of its environment, or "" if it has none or that cannot be told.
+        interpreter: The interpreter, or "" if it cannot be told: then the executable is asked itself.
         broken: Why it cannot run, or "".
     """
 
@@ -33,27 +29,24 @@ class Target(Record):
 
 
 def target(path: str, platform: str) -> Target:
-    """Return what an executable file runs.
+    """Return what an executable file, an interpreter or an environment runs.
 
     Args:
-        path: Its absolute path.
+        path: Its absolute path, for an environment its root.
         platform: As `sys.platform` names it.
     """
+    if environment.is_environment(path):
+        return environment_target(path, platform)
     real = os.path.realpath(path)
     if not os.path.isfile(real):
         return Target(broken="it is a link to nothing" if os.path.islink(path) else "it is not a file")
-    root = os.path.dirname(os.path.dirname(real))
-    if environment.is_environment(root):
-        return environment_target(root, platform)  # right in moved environments too
+    if is_python(path):
+        return interpreter_target(path, platform)
     try:
-        found = _side_file(path, platform)
-        if not found:
-            found = _launched(real) if platform == "win32" else _scripted(real)
+        found = ("" if _root_of(real) else _side_file(path, platform)) or _interpreter_of(real, platform)
     except OSError as error:
         return Target(broken=f"it cannot be read ({error.strerror})")
-    if not found:
-        return Target()
-    if not places.is_absolute(found):
+    if found and not places.is_absolute(found):
         return Target(broken=f"its interpreter {found} is not an absolute path")
     return interpreter_target(found, platform) if is_python(found) else Target()
 
@@ -65,16 +58,13 @@ def environment_target(root: str, platform: str) -> Target:
 
 def interpreter_target(path: str, platform: str) -> Target:
     """Return what an interpreter runs: its environment, or itself if it is a plain one."""
-    folder = os.path.dirname(path)
-    # conda's on Windows stands in the environment's root
-    roots = [os.path.dirname(folder), folder] if platform == "win32" else [os.path.dirname(folder)]
-    return _checked(Target(next(filter(environment.is_environment, roots), ""), path), platform)
+    return _checked(Target(_root_of(path), path), platform)
 
 
 def _checked(target: Target, platform: str) -> Target:
     missing = "" if os.path.isfile(target.interpreter) else target.interpreter
     if platform == "win32" and target.root and not missing:
-        # Scripts\\python.exe is a launcher's copy, which outlives the Python that it starts
+        # Scripts\\python.exe is a launcher, which outlives its Python
         home = environment.settings_of(target.root).get("home", "")
         base = os.path.join(home, "python.exe")
         missing = base if home and not os.path.lexists(base) else ""
@@ -86,8 +76,22 @@ def is_python(path: str) -> bool:
     return os.path.basename(path).lower().startswith(("python", "pypy"))
 
 
-def _scripted(real: str) -> str:
-    return script_interpreter(os.fsdecode(environment.read_head(real, _HEAD_BYTES)), os.path.dirname(real))
+def _root_of(program: str) -> str:
+    """Return the root of a program's environment, which is one folder up or, as conda's on Windows, beside it."""
+    folder = os.path.dirname(program)
+    return next(filter(environment.is_environment, (os.path.dirname(folder), folder)), "")
+
+
+def _interpreter_of(program: str, platform: str) -> str:
+    """Return the interpreter of a program's environment, since that may have moved, or else the one that it names."""
+    if not places.is_absolute(program):
+        return ""
+    root = _root_of(program)
+    if root:
+        return environment.interpreter(root, platform)
+    if platform == "win32":
+        return _launched(program)
+    return script_interpreter(os.fsdecode(environment.read_head(program, _HEAD_BYTES)), os.path.dirname(program))
 
 
 def script_interpreter(head: str, folder: str) -> str:
@@ -100,62 +104,50 @@ def script_interpreter(head: str, folder: str) -> str:
     first, _, rest = head.partition("\n")
     if not first.startswith("#!"):
         return ""
-    if first.rstrip() == "#!/bin/sh":
-        line = rest.partition("\n")[0].rstrip().removesuffix("#'''").rstrip()
-        if line.startswith(_EXEC) and line.endswith(_TAIL):
-            return _unquoted(line[len(_EXEC) : -len(_TAIL)].strip(), folder)
-    # the rest of the line is one argument for the kernel
-    words = first[2:].replace("\t", " ").split()
-    return words[0] if words else ""
-
-
-def _unquoted(text: str, folder: str) -> str:
-    for before in _BESIDE:
-        if text.startswith(before):
-            return os.path.join(folder, _unquoted(text[len(before) :], folder))
-    if len(text) > 1 and text[0] == text[-1] == '"':  # distlib, conda: nothing is escaped
-        return text[1:-1]
-    if len(text) > 1 and text[0] == text[-1] == "'":  # uv, pypa/installer: as shlex.quote does it
-        return text[1:-1].replace("'\"'\"'", "'")
-    return text
+    line = rest.partition("\n")[0].rstrip().removesuffix("#'''").rstrip()
+    if first.rstrip() != "#!/bin/sh" or not (line.startswith(_EXEC) and line.endswith(_TAIL)):
+        # what follows is an argument
+        return (first[2:].split(maxsplit=1) or [""])[0]
+    named = line[len(_EXEC) : -len(_TAIL)].strip()
+    beside = named.startswith('"$(')  # the script's folder, in uv's relocatable environments
+    if beside:
+        named = named.rpartition(')"/')[2]
+    if len(named) > 1 and named[0] == named[-1] and named[0] in "\"'":
+        # uv and pypa/installer quote as shlex.quote does, the others escape nothing
+        named = named[1:-1].replace("'\"'\"'", "'")
+    return os.path.join(folder, named) if beside else named
 
 
 def _side_file(path: str, platform: str) -> str:
-    """Return the interpreter that a file beside a native launcher names, or ""."""
+    """Return the interpreter that a file beside a native launcher leads to, or ""."""
     folder, name = os.path.split(path)
     # pixi (trampoline.rs): the executable that the trampoline runs
-    configuration = os.path.join(folder, "trampoline_configuration", name.removesuffix(".exe") + ".json")
-    if os.path.isfile(configuration):
+    file = os.path.join(folder, "trampoline_configuration", name.removesuffix(".exe") + ".json")
+    if os.path.isfile(file):
         import json
 
         try:
-            executable = json.loads(environment.read_head(configuration))["exe"]
-            above = os.path.dirname(executable), os.path.dirname(os.path.dirname(executable))
-        except (ValueError, KeyError, TypeError, RecursionError):
+            return _interpreter_of(json.loads(environment.read_head(file))["exe"], platform)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return ""
-        root = next(filter(environment.is_environment, above), "")
-        return environment.interpreter(root, platform) if root else ""
+    if platform != "win32":
+        return ""
     # python.org's install manager (aliasutils.py)
-    if platform == "win32" and os.path.isfile(path + ".__target__"):
-        return environment.read_head(path + ".__target__").decode("utf-8-sig", "replace").strip()
+    if os.path.isfile(path + ".__target__"):
+        return environment.text(environment.read_head(path + ".__target__")).strip()
     # Scoop (lib/core.ps1): the executable that the shim runs, followed once
-    shim = os.path.splitext(path)[0] + ".shim"
-    if platform == "win32" and os.path.isfile(shim):
-        for line in environment.read_head(shim).decode("utf-8-sig", "replace").splitlines():
-            key, _, value = line.partition("=")
-            executable = value.strip().strip('"')
-            if key.strip() == "path" and places.is_absolute(executable):
-                root = os.path.dirname(os.path.dirname(executable))
-                known = environment.is_environment(root)
-                return environment.interpreter(root, platform) if known else _launched(executable)
+    file = os.path.splitext(path)[0] + ".shim"
+    if os.path.isfile(file):
+        values = {name: value for _, name, value in environment.options(environment.text(environment.read_head(file)))}
+        return _interpreter_of(values.get("path", "").strip('"'), platform)
     return ""
 
 
 def _launched(path: str) -> str:
     """Return the interpreter that a launcher on Windows runs, or "".
 
-    uv's (uv-trampoline-builder, all releases), distlib's and pypa/installer's (distlib scripts.py) hold a zip archive
-    whose ``__main__.py`` has the interpreter in its first line, or that line before the archive.
+    All hold a zip archive. The interpreter is in the first line of its ``__main__.py`` (uv-trampoline-builder) or in
+    the line before the archive (distlib scripts.py, pypa/installer).
     """
     import zipfile
 
@@ -168,7 +160,7 @@ def _launched(path: str) -> str:
             with open(path, "rb") as file:
                 file.seek(max(before - _HEAD_BYTES, 0))
                 head = b"".join(file.read(min(before, _HEAD_BYTES)).rpartition(b"#!")[1:])
-    except Exception:  # there are many ways for an archive to be garbage
+    except Exception:  # garbage comes in many ways
         return ""
     line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
     if not line.startswith("#!"):

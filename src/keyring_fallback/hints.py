@@ -1,11 +1,16 @@
-"""Which provider serves which hosts, by the providers' own sources; words advice, and asks nobody."""
+"""Which provider serves which hosts, by the providers' own sources."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit
 
+from . import environment
 from .records import Record
+
+_SHOWN_LENGTH = 160
+
+normalised = environment.normalised
 
 
 class Registry(Record):
@@ -13,10 +18,13 @@ class Registry(Record):
 
     Attributes:
         name: What its users call it.
-        hosts: Its hosts; a service is at one of them or below it, or only below it where it begins with a dot.
+        hosts: A service is at one of them or below it; where it begins with a dot, only below it.
         distribution: The provider to install.
         username: The user name that the provider answers for.
         others: Other distributions that serve the same hosts.
+        pattern: What a host must match besides.
+        only_urls: The provider's major versions that answer nothing but URLs, by their sources: no service without
+            a netloc has an answer, set_password and delete_password are not implemented.
     """
 
     name: str
@@ -24,6 +32,8 @@ class Registry(Record):
     distribution: str
     username: str
     others: tuple[str, ...] = ()
+    pattern: str = ".*"
+    only_urls: tuple[str, ...] = ()
 
 
 REGISTRIES = (
@@ -35,10 +45,17 @@ REGISTRIES = (
         "artifacts-keyring",
         "VssSessionToken",
         ("artifacts-keyring-nofuss", "keyrings.artifacts"),
+        only_urls=("0", "1"),
     ),
     # keyrings.google-artifactregistry-auth 1.1.2, keyrings/gauth.py
-    Registry("Google Artifact Registry", (".pkg.dev",), "keyrings.google-artifactregistry-auth", "oauth2accesstoken"),
-    # keyrings.codeartifact 2.1.2, keyrings/codeartifact.py, see _CODEARTIFACT; keyrings.aws-codeartifact-auth 0.0.2,
+    Registry(
+        "Google Artifact Registry",
+        (".pkg.dev",),
+        "keyrings.google-artifactregistry-auth",
+        "oauth2accesstoken",
+        only_urls=("0", "1"),
+    ),
+    # keyrings.codeartifact 2.1.2, keyrings/codeartifact.py, HOST_REGEX; keyrings.aws-codeartifact-auth 0.0.2,
     # keyrings/aws.py
     Registry(
         "AWS CodeArtifact",
@@ -46,6 +63,8 @@ REGISTRIES = (
         "keyrings.codeartifact",
         "aws",
         ("keyrings.aws-codeartifact-auth",),
+        r".+-\d{12}\.d\.codeartifact\.[^.]+\.amazonaws\.com",
+        only_urls=("1", "2"),
     ),
     # cloudsmith-keyring 0.2.6, keyrings/cloudsmith/urls.py and backend.py
     Registry("Cloudsmith", ("dl.cloudsmith.io", "python.cloudsmith.io"), "cloudsmith-keyring", "token"),
@@ -54,34 +73,21 @@ REGISTRIES = (
     # pyx-keyring 0.1.0, keyrings/pyx_keyring.py
     Registry("pyx", ("api.pyx.dev", "files.astralhosted.com"), "pyx-keyring", "__token__"),
 )
-#: The hosts below amazonaws.com that keyrings.codeartifact 2.1.2 answers for (HOST_REGEX).
-_CODEARTIFACT = r".+-\d{12}\.d\.codeartifact\.[^.]+\.amazonaws\.com"
-
-_SHOWN_LENGTH = 160
-
-#: Providers that answer nothing but URLs, with the major versions whose sources prove it: get_credential and
-#: get_password end in None where urlsplit(service) has no netloc, set_password and delete_password are not implemented.
-_URL_ONLY = {
-    "artifacts-keyring": ("0", "1"),
-    "keyrings-google-artifactregistry-auth": ("0", "1"),
-    "keyrings-codeartifact": ("1", "2"),
-}
 
 
 def host_of(service: object) -> str:
-    """Return the host of a URL, or of a bare ``host[:port]``, in lower case; "" if there is none."""
+    """Return the host of a URL, or of ``host[:port]``, in lower case, or ""."""
     if not isinstance(service, str):
         return ""
     try:
-        parts = urlsplit(service)
-        host = parts.hostname if parts.netloc else urlsplit(f"//{service}").hostname
+        host = urlsplit(service if is_url(service) else f"//{service}").hostname
     except ValueError:
         return ""
     return (host or "").rstrip(".")
 
 
 def shown(service: object) -> str:
-    """Return a service for a message: in one line, not too long, and without what may be a secret in a URL."""
+    """Return a service for a message: one line, not too long, and without what may be secret in a URL."""
     scheme, separator, rest = str(service).partition("://")
     if not separator:
         scheme, rest = "", scheme
@@ -102,29 +108,19 @@ def is_url(service: object) -> bool:
 
 
 def registry_of(service: object) -> Registry | None:
-    """Return the kind of registry that a service is at, if it is a known one."""
+    """Return the registry that a service is at, if it is a known one."""
     host = host_of(service)
     for registry in REGISTRIES:
-        for name in registry.hosts:
-            if host == name or host.endswith("." + name.lstrip(".")):
-                known = registry.distribution != "keyrings.codeartifact" or re.fullmatch(_CODEARTIFACT, host)
-                return registry if known else None
+        below = tuple("." + name.lstrip(".") for name in registry.hosts)
+        if (host in registry.hosts or host.endswith(below)) and re.fullmatch(registry.pattern, host):
+            return registry
     return None
 
 
 def only_urls(distribution: str, version: str) -> bool:
-    """Tell whether a provider is known to answer nothing but URLs.
-
-    Args:
-        distribution: Its normalised name (PEP 503).
-        version: Its version.
-    """
-    return version.partition(".")[0] in _URL_ONLY.get(distribution, ())
-
-
-def normalised(distribution: str) -> str:
-    """Return a distribution's normalised name (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
+    """Tell whether a provider, by its normalised name (PEP 503), is known to answer nothing but URLs."""
+    major = version.partition(".")[0]
+    return any(normalised(one.distribution) == distribution and major in one.only_urls for one in REGISTRIES)
 
 
 def serves(registry: Registry, distribution: str) -> bool:

@@ -1,7 +1,4 @@
-"""What keyring's entry point names: loads the backends, unless there is surely nothing that they could ask.
-
-Every program that uses keyring comes through here, most of them on machines without a global keyring.
-"""
+"""What keyring's entry point names: loads the backends, unless there is surely nothing that they could ask."""
 
 from __future__ import annotations
 
@@ -12,16 +9,18 @@ from . import places
 
 
 def is_needed() -> bool:
-    """Tell whether there may be a tool or a setting of ours; only then the backends have something to say."""
+    """Tell whether there may be a tool or a setting: most programs run where there is none."""
     environ = os.environ
-    if "pip._internal" in sys.modules or any(name.startswith("KEYRING_") for name in environ):
-        return True
-    home = places.home_of(environ, places.HERE)
-    if os.path.lexists(places.config_file(environ, home, places.HERE)):
+    where = environ, places.home_of(environ, places.HERE), places.HERE
+    if (
+        "pip._internal" in sys.modules
+        or any(name.startswith("KEYRING_") for name in environ)
+        or os.path.lexists(places.config_file(*where))
+    ):
         return True
     # what an activated environment has itself stands on PATH
     own = os.path.join(sys.prefix, "") if sys.prefix != sys.base_prefix else "\0"
-    return any(not place.path.startswith(own) for place, _ in places.candidates(environ, home, places.HERE))
+    return any(not place.path.startswith(own) for place, _ in places.candidates(*where))
 
 
 if is_needed():

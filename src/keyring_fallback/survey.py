@@ -1,4 +1,4 @@
-"""What is in force in this process: the settings, the tools, and whether we have anything to do."""
+"""What is in force in this process: settings, tools, and whether we have anything to do."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import os
 import sys
 import time
 
-from . import config, discovery, environment, hints, places
+from . import config, discovery, hints, places
 from .records import Record
 
 #: Marks the environment of what we start: nothing in there delegates again.
 NESTED = "KEYRING_FALLBACK_NESTED"
-#: Seconds for which a survey is used again; a tool installed meanwhile is then found.
+#: How long a survey is used again: a tool may be installed meanwhile.
 _FRESH_SECONDS = 5.0
-_PACKAGE = __package__ or "keyring_fallback"
 
 
 class Survey(Record):
@@ -23,8 +22,8 @@ class Survey(Record):
     Attributes:
         settings: The user's settings.
         here: This environment.
-        findings: The tools; none are searched for where we are switched off or nested.
-        local: Why this environment answers for itself, or "": we are switched off, nested, or in the tool itself.
+        findings: The tools; none where we are switched off or nested.
+        local: Why this environment answers for itself, or "".
         reason: Why nothing is delegated, or "".
     """
 
@@ -36,23 +35,24 @@ class Survey(Record):
 
     def pins(self, name: str) -> bool:
         """Tell whether the user has selected a backend of ours by its name."""
-        return self.settings.selected in (f"{_PACKAGE}.{name}", f"{_PACKAGE}.backend.{name}")
+        return self.settings.selected in (f"{__package__}.{name}", f"{__package__}.backend.{name}")
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the settings, a line each: a tool that the user named is used or reported."""
-        unused = [] if self.local else [one for one in self.findings.refusals if one.source == discovery.SETTING]
+        """Return what is wrong with the settings, and with the tools that they name, a line each."""
         source = self.settings.sources.get("tool", "")
-        return [
-            *self.settings.problems,
-            *(f"{source}: the tool {refusal.path} is not used: {refusal.reason}" for refusal in unused),
-        ]
+        unused = (
+            f"{source}: the tool {refusal.path} is not used: {refusal.reason}"
+            for refusal in self.findings.refusals
+            if refusal.source == discovery.SETTING and not self.local
+        )
+        return [*self.settings.problems, *unused]
 
     def delegates(self, service: object) -> bool:
-        """Tell whether the user wants a service to be delegated: by patterns on the host or on the whole name."""
-        if "*" in self.settings.services:
-            return True
+        """Tell whether the user wants a service to be delegated."""
         names = [hints.host_of(service), service if isinstance(service, str) else ""]
-        return any(fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.settings.services)
+        return any(
+            pattern == "*" or fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.settings.services
+        )
 
 
 def here() -> discovery.Here:
@@ -76,38 +76,32 @@ def here() -> discovery.Here:
 
 
 def make(here: discovery.Here) -> Survey:
-    """Return what is in force, by looking at files only.
-
-    Args:
-        here: This environment.
-    """
+    """Return what is in force in an environment, by looking at files only."""
     settings = config.read(here.environ, here.home, here.platform)
-    local = ""
+    findings = discovery.Findings()
+    local = reason = ""
     if here.environ.get(NESTED):
         local = "this process was started by keyring-fallback to answer from its own environment"
     elif not settings.enabled:
         local = f"keyring-fallback is switched off ({settings.sources['enabled']})"
-    if local:
-        return Survey(settings, here, discovery.Findings((), (), at_home=False, local=_NOTHING), local, local)
-    findings = discovery.find(here, settings.tool)
-    reason = ""
-    if findings.at_home:
-        reason = local = "this environment is itself a globally installed keyring"
-    elif not findings.tools:
-        named = f" at {', '.join(settings.tool)} (set in {settings.sources['tool']})" if settings.tool else ""
-        reason = f"no global keyring was found{named}; 'keyring-fallback doctor' shows where it was looked for"
-    elif not any(tool.useful for tool in findings.tools):
-        reason = "no global keyring has a provider that this environment lacks"
-    return Survey(settings, here, findings, local, reason)
+    else:
+        findings = discovery.find(here, settings.tool)
+        if findings.at_home:
+            local = "this environment is itself a globally installed keyring"
+        elif not findings.tools:
+            named = f" at {', '.join(settings.tool)} (set in {settings.sources['tool']})" if settings.tool else ""
+            reason = f"no global keyring was found{named}; 'keyring-fallback doctor' shows where it was looked for"
+        elif not any(tool.useful for tool in findings.tools):
+            reason = "no global keyring has a provider that this environment lacks"
+    return Survey(settings, here, findings, local, local or reason)
 
 
-_NOTHING = environment.Content()
 _last: tuple[float, discovery.Here, Survey] | None = None
 
 
 def current() -> Survey:
-    """Return what is in force now; made anew where the environment has changed or some seconds have passed."""
-    global _last  # noqa: PLW0603 - keyring asks several times at every start
+    """Return what is in force now; it is used again for some seconds while the environment stays the same."""
+    global _last  # noqa: PLW0603 - keyring asks several times
     now, present = time.monotonic(), here()
     if _last is None or now - _last[0] > _FRESH_SECONDS or _last[1] != present:
         _last = now, present, make(present)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 #: Files and folders that mark a project's root.
 _MARKS = (".git", "pyproject.toml", "setup.py")
-#: Marks a folder that anything may empty at any time (bford.info/cachedir).
-_CACHE_MARK = "CACHEDIR.TAG"
+_CACHE_MARK = "CACHEDIR.TAG"  # bford.info/cachedir
 _MAX_LINKS = 40
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """Return what tells a file from all others, by whatever name it goes, or None if there is none."""
+    """Return what tells a file from all others, by any name, or None if there is none."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -22,16 +21,21 @@ def identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def folders_above(path: str) -> Iterator[str]:
-    """Yield the folder of a path, the one above it, and so on to the root."""
-    parent = os.path.dirname(path)
-    while parent != path:
-        yield parent
-        path, parent = parent, os.path.dirname(parent)
+def folders_above(path: str) -> list[str]:
+    """Return the folder of a path, the one above it, and so on to the root."""
+    found = [path, os.path.dirname(path)]
+    while found[-1] != found[-2]:
+        found.append(os.path.dirname(found[-1]))
+    return found[1:-1]
 
 
-def steps(path: str) -> list[str]:
-    """Return a path and where it leads to, link by link; who can change one of them decides what is run."""
+def _identities(path: str) -> set[tuple[int, int] | None]:
+    """Return the identities of a path and of all folders above it."""
+    return set(map(identity, (path, *folders_above(path)))) - {None}
+
+
+def _steps(path: str) -> list[str]:
+    """Return a path and where it leads to, link by link: each decides what is run."""
     found = [path]
     try:
         while os.path.islink(found[-1]) and len(found) < _MAX_LINKS:
@@ -42,8 +46,8 @@ def steps(path: str) -> list[str]:
 
 
 def project_root(folder: str, home: str) -> str:
-    """Return the nearest folder at or above that has a project's marks, "" if it is the home folder or above that."""
-    beyond = _line(home) if home else set()
+    """Return the nearest folder at or above with a project's marks, "" at the home folder and above."""
+    beyond = _identities(home) if home else ()
     for one in (folder, *folders_above(folder)):
         if identity(one) in beyond:
             break
@@ -53,10 +57,9 @@ def project_root(folder: str, home: str) -> str:
 
 
 def project_reason(path: str, cwd: str, prefix: str, home: str) -> str:
-    """Return why a path may have come with a project that the user only looks at, or "".
+    """Return why a path may have come with a project, or "".
 
-    What lies below the working directory, or in the project of it or of this environment, is not the user's tool. A
-    working directory at or above the home folder says nothing about what is in the home folder.
+    A working directory at or above the home folder says nothing about what is in the home folder.
 
     Args:
         path: An absolute path.
@@ -64,44 +67,41 @@ def project_reason(path: str, cwd: str, prefix: str, home: str) -> str:
         prefix: The root of this environment if it is a virtual one, or "".
         home: The user's home folder, or "".
     """
-    lines = [_line(step) for step in steps(path)]
+    ways = [_identities(step) for step in _steps(path)]
     for folder, what in (
         (cwd, "the working directory"),
-        (project_root(cwd, home) if cwd else "", "the project"),
-        (project_root(os.path.dirname(prefix), home) if prefix else "", "the project of this environment"),
+        (cwd and project_root(cwd, home), "the project"),
+        (prefix and project_root(os.path.dirname(prefix), home), "the project of this environment"),
     ):
         root = identity(folder) if folder and os.path.dirname(folder) != folder else None
-        if root is None:
-            continue
-        holds_home = bool(home) and root in _line(home)
-        if any(root in line and not (holds_home and identity(home) in line) for line in lines):
+        harmless = identity(home) if home and root in _identities(home) else None
+        if root and any(root in way and harmless not in way for way in ways):
             return f"it lies in {what}"
     return ""
 
 
 def cache_reason(root: str) -> str:
-    """Return why an environment will not last, or "": it lies in a cache, as those of ``uvx`` and ``uv run --with``."""
-    # uv marks every environment as well, so the root's own mark says nothing
+    """Return why an environment will not last, or "": it lies in a cache, as those of ``uvx``."""
+    # uv marks each environment too: the root's own mark says nothing
     cached = any(os.path.isfile(os.path.join(folder, _CACHE_MARK)) for folder in folders_above(root))
     return "it lies in a cache" if cached else ""
 
 
 def permission_reason(paths: Iterable[str], uid: int) -> str:
-    """Return why others than the user and root can have written one of the paths, or "" (also on Windows).
+    """Return why others than the user and root can have written one of the paths, or "".
 
-    A path, what it leads to and the folder of a file must belong to the user or root and be closed to the world. The
-    folders above must be closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems.
+    A path, what it leads to and the folder of a file must belong to the user or root and be closed to the world, the
+    folders above closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems.
 
     Args:
         paths: Files and folders.
-        uid: The user's id, or -1 where there are none.
+        uid: The user's id, or -1 where there are none: nothing is said then.
     """
     strict: set[str] = set()
     lenient: set[str] = set()
-    if uid >= 0:
-        for step in dict.fromkeys(step for path in paths for step in steps(path)):
-            strict.update((step,) if os.path.isdir(step) else (step, os.path.dirname(step)))
-            lenient.update(folders_above(step))
+    for step in {step for path in paths for step in _steps(path)} if uid >= 0 else ():
+        strict.update((step,) if os.path.isdir(step) else (step, os.path.dirname(step)))
+        lenient.update(folders_above(step))
     for path in sorted(strict | lenient):
         try:
             status = os.stat(path)
@@ -112,8 +112,3 @@ def permission_reason(paths: Iterable[str], uid: int) -> str:
         if status.st_mode & stat.S_IWOTH and (path in strict or not status.st_mode & stat.S_ISVTX):
             return f"everybody can write to {path}"
     return ""
-
-
-def _line(path: str) -> set[tuple[int, int]]:
-    """Return the identities of a path and of all folders above it."""
-    return {one for one in map(identity, (path, *folders_above(path))) if one is not None}
