@@ -55,8 +55,10 @@ LEFT_OUT = {
 }
 #: Seconds that a test may take as the module is; those that take longer are left out.
 LONGEST = 0.5
+#: Seconds after which a test fails that has come to no end.
+PATIENCE = 10
 #: Seconds that the tests of a mutant get, times what they take as the module is: then it counts as noticed.
-PATIENCE = 3
+SLOWER = 5
 
 
 @dataclass
@@ -136,8 +138,11 @@ class Worker:
                 for compiled in (target.parent / "__pycache__").glob(f"{target.stem}.*"):
                     compiled.unlink()
 
-    def run(self, module: str, order: Order, limit: float) -> dict[str, object] | None:
-        """Run the tests about a module; return what `Watcher` wrote down, or None if they took too long."""
+    def run(self, module: str, order: Order, limit: float, patience: float = PATIENCE) -> dict[str, object] | None:
+        """Run the tests about a module, each for so many seconds at the most; return what `Watcher` wrote down.
+
+        None: they took longer than the limit.
+        """
         variables = {
             **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "PYTHONPATH": os.pathsep.join([os.fspath(self._folder / "src"), os.fspath(TESTS)]),
@@ -146,7 +151,16 @@ class Worker:
         notes = self._folder / "notes.json"
         notes.write_text(json.dumps({"seconds": order.seconds, "recent": order.recent}), encoding="utf-8")
         files = map(os.fspath, filter(Path.exists, (TESTS / name for name in SELECTED[module])))
-        options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={self._folder / 'tmp'}"]
+        options = [
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            f"--timeout={patience}",
+            f"--basetemp={self._folder / 'tmp'}",
+        ]
         arguments = json.dumps([*options, "-k", LEFT_OUT[module], *files])
         program = f"import mutation; raise SystemExit(mutation.watched({arguments}, {os.fspath(notes)!r}))"
         with tempfile.TemporaryFile() as output:
@@ -202,14 +216,14 @@ def run(module: str, sources: list[str], workers: list[Worker], order: Order) ->
 
     def check(worker: Worker) -> None:
         worker.write(module, code)
-        notes = worker.run(module, order, 3600)
+        notes = worker.run(module, order, limit=3600, patience=600)
         if notes is None or notes["failed"]:
             raise SystemExit(f"the tests of {module} fail as it is: {notes and notes['failed']}")
         order.seconds.update(notes["seconds"])  # type: ignore[call-overload]
 
     check(workers[0])
     short = [seconds for seconds in order.seconds.values() if seconds <= LONGEST]
-    limit = 20 + PATIENCE * sum(short)
+    limit = 20 + SLOWER * sum(short)
     print(f"{module}: {len(short)} tests of {sum(short):.0f} seconds in all", flush=True)
     free: SimpleQueue[Worker] = SimpleQueue()
 
