@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
+from keyring_fallback import _helper, bridge
 from support import hostile, machine
 from support.helper import Helper
 from support.stage import PRELUDE
@@ -102,14 +103,14 @@ def test_a_prompt_is_there_before_the_answer(start: Start, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(machine.WINDOWS, reason="a shell closes the descriptor")
-@pytest.mark.parametrize("closed", ["", "2>&-"], ids=["open", "closed"])
-def test_standard_descriptors_over_there(start: Start, closed: str) -> None:
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+def test_standard_descriptors_over_there(start: Start, *, closed: bool) -> None:
     """A provider and its children find the null device on stdin, stdout on stderr, and a stderr even if there was none."""
     null = "os.fstat({0}).st_rdev == os.stat(os.devnull).st_rdev"
     same = "os.path.sameopenfile(1, 2)"
     asked = f"str([{null.format(0)}, {null.format(2)}, {same}, [os.get_inheritable(n) for n in (0, 1, 2)]])"
-    with start(shell=closed) as helper:
-        assert str([True, bool(closed), True, [True] * 3]) == helper.ask("get_password", asked)["answer"]
+    with start(script='exec "$@" 2>&-' if closed else "") as helper:
+        assert str([True, closed, True, [True] * 3]) == helper.ask("get_password", asked)["answer"]
 
 
 def test_where_it_is(start: Start, scripted_tool: Environment, tmp_path: Path) -> None:
@@ -144,26 +145,83 @@ def test_garbage_is_collected_during_a_lookup(start: Start, state: str) -> None:
         assert "True" == helper.ask("get_password", f"str(__import__('gc').{state})")["answer"]
 
 
-def test_a_lookup_that_runs_when_the_input_ends(start: Start, tmp_path: Path) -> None:
-    """A lookup gets a moment to end by itself; then it is ended, with what it has started."""
-    done, child = tmp_path / "done", tmp_path / "child"
-    quick = f"time.sleep(0.2) or str(open({os.fspath(done)!r}, 'w').close())"
-    with start(changed={"GRACE_SECONDS": 2.0}) as helper:
-        helper.request("get_password", quick)
+def test_limits() -> None:
+    """It is gone within two seconds after its parent, and is idle for longer than the parent would use it again."""
+    assert 2 > _helper.PARENT_SECONDS + _helper.GRACE_SECONDS > 0
+    assert 300 >= _helper.IDLE_SECONDS > bridge.IDLE_SECONDS > 0
+
+
+@pytest.mark.skipif(not hostile.HAS_PROC, reason="needs /proc")
+def test_it_leaves_no_descriptor_behind(start: Start) -> None:
+    """There are the standard descriptors, its two pipes, and nothing else."""
+    with start() as helper:
+        listed = helper.ask("get_password", "' '.join(os.listdir('/proc/self/fd'))")["answer"].split()
+    assert 3 + 2 + 1 == len(listed)  # and the one that lists them
+
+
+@pytest.mark.parametrize("line", ["garbage", "[]", '{"method": "close"}'])
+def test_it_ends_where_nobody_knows_its_language(start: Start, line: str) -> None:
+    """A request that is none ends it, though its input is open."""
+    with start() as helper:
+        assert helper.process.stdin is not None
+        helper.process.stdin.write(line + "\n")
+        helper.process.stdin.flush()
+        assert None is helper.reply()
+        assert 0 < helper.process.wait(timeout=20)
+
+
+def test_it_stays_as_long_as_its_parent(start: Start) -> None:
+    """It answers after a pause that is longer than what lies between two looks at its parent."""
+    with start(changed={"PARENT_SECONDS": 0.05}) as helper:
+        helper.ask("get_password", "None")
+        time.sleep(0.3)
+        assert "again" == helper.ask("get_password", "'again'")["answer"]
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="pipes tell of a parent's end there")
+def test_it_goes_with_its_parent(start: Start, tmp_path: Path) -> None:
+    """When its parent is gone it ends, though somebody else holds its input open."""
+    flag = tmp_path / "answered"
+    changed = {"PARENT_SECONDS": 0.05, "GRACE_SECONDS": 0.05}
+    script = 'exec 3<&0; "$@" <&3 & while [ ! -e "$FLAG" ]; do sleep 0.02; done'
+    with start(changed=changed, script=script, env={"FLAG": os.fspath(flag)}) as helper:
+        assert "answer" == helper.ask("get_password", "'answer'")["answer"]
+        flag.touch()
+        assert None is helper.reply()
+
+
+def test_a_lookup_gets_a_moment_when_the_input_ends(start: Start, tmp_path: Path) -> None:
+    """A lookup that runs when the input ends comes to its own end, if that is soon."""
+    done = tmp_path / "done"
+    with start(changed={"GRACE_SECONDS": 5.0}) as helper:
+        helper.request("get_password", f"time.sleep(0.1) or str(open({os.fspath(done)!r}, 'w').close())")
         assert 0 == helper.end()[0]
     assert done.exists()
-    program = f"import os, time; open({os.fspath(child)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    slow = f"str(__import__('subprocess').run([sys.executable, '-c', {program!r}]))"
-    with start() as helper:
-        helper.request("get_password", slow)
-        while not (child.exists() and child.read_text()):
+
+
+@pytest.mark.skipif(not hostile.HAS_PROC, reason="needs /proc")
+def test_a_lookup_that_nobody_waits_for_is_ended(start: Start, tmp_path: Path) -> None:
+    """A lookup that goes on after that is ended, with what it has started: children and theirs."""
+    pids = tmp_path / "pids"
+    note = f"import os, time; open({os.fspath(pids)!r}, 'a').write(str(os.getpid()) + '\\n')"
+    child = f"{note}; os.fork() or (time.sleep(0.05), exec({note!r})); time.sleep(60)"
+    with start(changed={"GRACE_SECONDS": 0.05}) as helper:
+        helper.request("get_password", f"str(__import__('subprocess').run([sys.executable, '-c', {child!r}]))")
+        while not (pids.exists() and pids.read_text().count("\n") == 2):
             time.sleep(0.01)
         assert (0, "") == helper.end()[:2]
-    if hostile.HAS_PROC:
-        deadline = time.monotonic() + 10
-        while os.path.exists(f"/proc/{child.read_text()}/fd") and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not os.path.exists(f"/proc/{child.read_text()}/exe")
+    for pid in pids.read_text().split():
+        while is_alive(pid):
+            time.sleep(0.01)
+
+
+def is_alive(pid: str) -> bool:
+    """Whether a process runs, and is not only waited for by nobody."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_order_is_that_of_priorities(start: Start) -> None:

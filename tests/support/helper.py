@@ -39,7 +39,7 @@ class Helper:
         flags: The interpreter's options.
         env: Its whole environment; by default that of the test.
         changed: Constants of ``_helper.py`` that have another value.
-        shell: What a shell does to the command line before it runs it, such as ``2>&-``.
+        script: What a shell runs instead, where ``"$@"`` is the command line.
         setup: What the first line says otherwise than usual.
     """
 
@@ -50,14 +50,14 @@ class Helper:
         flags: Sequence[str] = ("-I",),
         env: Mapping[str, str] | None = None,
         changed: Mapping[str, float] | None = None,
-        shell: str = "",
+        script: str = "",
         **setup: Any,
     ) -> None:
         """Start it."""
         program = [os.fspath(START), ""] if changed is None else ["-c", CHANGED, json.dumps(changed)]
         command = [os.fspath(tool.python), *flags, *program]
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" {shell}', "sh", *command] if shell else command,
+            ["/bin/sh", "-c", script, "sh", *command] if script else command,
             env=dict(os.environ if env is None else env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
