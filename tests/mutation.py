@@ -123,20 +123,24 @@ class Worker:
         self._folder = folder
         copy = folder / "src" / "keyring_fallback"
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        self.look_for_copies()
         for path in PACKAGE.rglob("*.py"):
             self.write(os.fspath(path.relative_to(PACKAGE).with_suffix("")), path.read_text(encoding="utf-8"))
 
+    def look_for_copies(self) -> None:
+        """Find the copies of the package in what the tests have built by now."""
+        self._copies = [one.parent for one in self._folder.rglob("keyring_fallback/__init__.py")]
+
     def write(self, module: str, source: str) -> None:
         """Put a source into all copies of the package, and take what was compiled from the last one away."""
-        for copy in self._folder.rglob("keyring_fallback"):
+        for copy in self._copies:
             target = copy / f"{module}.py"
-            if (copy / "__init__.py").is_file():
-                target.parent.mkdir(exist_ok=True)
-                # not in place: installers link files
-                target.with_suffix(".new").write_text(source, encoding="utf-8")
-                target.with_suffix(".new").replace(target)
-                for compiled in (target.parent / "__pycache__").glob(f"{target.stem}.*"):
-                    compiled.unlink()
+            target.parent.mkdir(exist_ok=True)
+            # not in place: installers link files
+            target.with_suffix(".new").write_text(source, encoding="utf-8")
+            target.with_suffix(".new").replace(target)
+            for compiled in (target.parent / "__pycache__").glob(f"{target.stem}.*"):
+                compiled.unlink()
 
     def run(self, module: str, order: Order, limit: float, patience: float = PATIENCE) -> dict[str, object] | None:
         """Run the tests about a module, each for so many seconds at the most; return what `Watcher` wrote down.
@@ -220,6 +224,7 @@ def run(module: str, sources: list[str], workers: list[Worker], order: Order) ->
         if notes is None or notes["failed"]:
             raise SystemExit(f"the tests of {module} fail as it is: {notes and notes['failed']}")
         order.seconds.update(notes["seconds"])  # type: ignore[call-overload]
+        worker.look_for_copies()
 
     check(workers[0])
     short = [seconds for seconds in order.seconds.values() if seconds <= LONGEST]
