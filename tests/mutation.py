@@ -38,8 +38,8 @@ SELECTED = {
     "_backends": _HELPER,
     "_deferred": ["test_deferred.py"],
     "bridge": [
-        *("test_conformance.py", "test_properties.py", "test_messages.py", "test_hostile_tool.py", "test_backends.py"),
-        *("test_hostile_surroundings.py", "test_speed_shape.py", "test_threads.py", "test_secrets.py"),
+        *("test_bridge.py", "test_conformance.py", "test_hostile_tool.py", "test_hostile_surroundings.py"),
+        *("test_speed_shape.py", "test_waiting.py"),
     ],
     "backend": [
         *("test_conformance.py", "test_backends.py", "test_messages.py", "test_hints.py", "test_harmless.py"),

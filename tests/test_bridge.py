@@ -1,0 +1,375 @@
+"""The bridge, with programs in the place of the helper that say just what a test has them say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from keyring import errors
+
+from keyring_fallback import bridge
+from keyring_fallback.errors import ProviderError, ToolError
+from keyring_fallback.hidden import Hidden
+from support import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Reads the set-up, and for each request runs the code that it was started with.
+SPEAKER = """\
+import json, os, sys, time
+setup = json.loads(sys.stdin.readline())
+pid = str(os.getpid())
+def reply(answer=pid, **other):
+    return {"id": request["id"], "answer": answer, "backend": "there.Backend", "failures": [], "unloaded": [], **other}
+def write(text, before=setup["nonce"], end="\\n"):
+    sys.stdout.write(before + text + end)
+    sys.stdout.flush()
+def say(*answer, **other):
+    write(json.dumps(reply(*answer, **other)))
+for line in sys.stdin:
+    request = json.loads(line)
+    exec(os.environ["CODE"])
+"""
+ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
+MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
+SETUP = bridge.Setup(everything=False, entry_points=("one", "two"), own=("own",), skip=("skip",))
+GET = bridge.Call("get_password", "service", "user")
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[bridge._Registry]:
+    """Helpers of this test alone; none of them is left."""
+    registry = bridge._Registry()  # noqa: SLF001
+    monkeypatch.setattr(bridge, "_registry", registry)
+    yield registry
+    for session in registry.sessions.values():
+        session.close(kill=True)
+
+
+def invocation(code: str, seconds: float = 60.0, **variables: str) -> bridge.Invocation:
+    """Run a speaker with some code."""
+    environ = {**os.environ, "CODE": code, **variables}
+    return bridge.Invocation((sys.executable, "-I", "-c", SPEAKER), environ, "the tool", seconds)
+
+
+def ask(code: str, call: bridge.Call = GET, seconds: float = 60.0, **variables: str) -> bridge.Reply:
+    """Ask a speaker."""
+    return bridge.ask(invocation(code, seconds, **variables), SETUP, call)
+
+
+def complaint(code: str, call: bridge.Call = GET, seconds: float = 60.0) -> str:
+    """Ask a speaker who has no reply; return what is said of it."""
+    with pytest.raises(ToolError) as caught:
+        ask(code, call, seconds)
+    assert None is caught.value.__cause__
+    return str(caught.value)
+
+
+def test_what_is_sent(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The set-up has a nonce, which is another one each time; a request has a number, the call and the folder."""
+    monkeypatch.chdir(tmp_path)
+    call = bridge.Call("set_password", "sérvice\ud800", None, Hidden("pässword\0"))
+    code = "say(True, backend=json.dumps([setup, request]))"
+    setup, request = json.loads(ask(code, call).backend)
+    nonce = setup.pop("nonce")
+    assert 32 == len(nonce)
+    assert {"everything": False, "entry_points": ["one", "two"], "own": ["own"], "skip": ["skip"]} == setup
+    expected = {"method": "set_password", "service": "sérvice\ud800", "username": None, "password": "pässword\0"}
+    assert {"id": 1, **expected, "directory": os.fspath(tmp_path)} == request
+    assert 2 == json.loads(ask(code, call).backend)[1]["id"]
+    again, request = json.loads(ask(code, call, OTHER="environment").backend)
+    assert (nonce != again["nonce"], 3) == (True, request["id"])
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="a folder in use cannot be removed there")
+def test_a_folder_that_is_gone(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the working directory is gone, nobody is told to go there."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "null" == ask("say(json.dumps(request['directory']))").answer
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_run(monkeypatch: pytest.MonkeyPatch, *, kept: bool) -> None:
+    """The helper's starter, with the kind of bytecode that may be kept in our folder."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", not kept)
+    start, tag = json.loads(ask("say(json.dumps(sys.argv[1:]))").answer)
+    assert ("_start.py", True) == (os.path.basename(start), os.path.isfile(start))
+    assert (sys.implementation.cache_tag if kept else "") == tag
+
+
+def test_who_answers() -> None:
+    """A helper stays for the next lookup in the same environment, of the same set-up and program."""
+    first = ask("say()").answer
+    assert first == ask("say()").answer
+    assert first != bridge.ask(invocation("say()"), SETUP._replace(everything=True), GET).answer
+    assert first == ask("say()").answer
+    other = ask("say()", OTHER="environment").answer
+    assert first != other
+    assert other == ask("say()", OTHER="environment").answer
+
+
+def test_an_idle_helper_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After too long a pause a new helper is started; the time counts from the last answer."""
+    first = ask("say()").answer
+    monkeypatch.setattr(bridge, "IDLE_SECONDS", 0.2)
+    assert first == ask("say()").answer
+    time.sleep(0.3)
+    second = ask("say()").answer
+    assert first != second
+    assert second == ask("say()").answer
+
+
+def test_a_helper_that_ended_in_between() -> None:
+    """A helper that is gone when the next lookup comes is started again, whatever is asked."""
+    first = ask("say(); os._exit(3)").answer
+    call = bridge.Call("delete_password", "service", "user")
+    time.sleep(0.1)
+    assert ask("say(True, backend=pid); os._exit(3)", call).backend != first
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [("get_password", "'answer'"), ("get_credential", "{'username': 'me', 'password': 'answer'}")],
+)
+def test_a_helper_that_ends_when_it_is_asked(method: str, answer: str) -> None:
+    """A helper that ends with the second request is started again to read, once, and never to store."""
+    code = f"os._exit(3) if request['id'] == 2 else say({answer})"
+    call = bridge.Call(method, "service", "user")
+    assert ask(code, call).answer is not None
+    assert ask(code, call).answer is not None
+
+
+@pytest.mark.parametrize("method", ["set_password", "delete_password"])
+def test_a_helper_that_ends_when_it_is_to_store(method: str) -> None:
+    """What may have been stored or deleted is not tried again."""
+    code = "os._exit(3) if request['id'] == 2 else say(True)"
+    call = bridge.Call(method, "service", "user", Hidden("x"))
+    assert ask(code, call).answer
+    assert f"the tool ended without a reply (exit status 3); {ADVICE}" == complaint(code, call)
+
+
+def test_ends_without_a_reply() -> None:
+    """A fresh helper that ends is not started again, and how it ended is said."""
+    assert f"the tool ended without a reply (exit status 3); {ADVICE}" == complaint("os._exit(3)")
+    assert f"the tool ended without a reply (exit status 0); {ADVICE}" == complaint("os._exit(0)")
+    if not machine.WINDOWS:
+        said = f"the tool ended without a reply (killed by signal {signal.SIGTERM:d}); {ADVICE}"
+        assert said == complaint("os.kill(os.getpid(), 15)")
+
+
+def test_closes_its_end() -> None:
+    """A helper that writes no more, but lives, is ended."""
+    said = complaint("os.close(1); time.sleep(60)", seconds=30.0)
+    assert f"the tool ended without a reply; {ADVICE}" == said
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"), [("/nothing/here", "No such file or directory"), ("/with\0nul", "ValueError")]
+)
+def test_cannot_be_started(program: str, reason: str) -> None:
+    """A program that does not start is named, with the reason."""
+    asked = bridge.Invocation((program,), {}, "the tool", 60.0)
+    with pytest.raises(ToolError) as caught:
+        bridge.ask(asked, SETUP, GET)
+    assert f"the tool cannot be started ({reason}); {ADVICE}" == str(caught.value)
+
+
+def test_takes_too_long(registry: bridge._Registry) -> None:
+    """After the time limit the helper is ended, and the next lookup has a new one."""
+    said = (
+        "the tool gave no answer within 0.25 seconds; if it was waiting for you, run 'keyring-fallback doctor' on a "
+        f"terminal, or {MORE}"
+    )
+    assert said == complaint("time.sleep(60)", seconds=0.25)
+    assert [None] == [session.process for session in registry.sessions.values()]
+    assert ask("say()").answer
+
+
+def test_is_busy(registry: bridge._Registry) -> None:
+    """A lookup waits for the one before it no longer than for an answer."""
+    ask("say()")
+    (session,) = registry.sessions.values()
+    with session.lock:
+        said = complaint("say()", seconds=0.1)
+        waits = threading.Thread(target=lambda: answers.append(ask("say()").answer))
+        answers: list[str] = []
+        waits.start()
+        time.sleep(0.1)
+        assert [] == answers
+    waits.join()
+    assert f"the tool was busy with other lookups for 0.1 seconds; {MORE}" == said
+    assert 1 == len(answers)
+
+
+@pytest.mark.parametrize("service", [b"bytes", 5.0j, object()], ids=["bytes", "a number", "an object"])
+def test_cannot_be_sent(service: Any) -> None:
+    """What JSON cannot carry is turned down, and the next lookup goes well."""
+    said = "the tool cannot be asked: service, username and password must be strings or None"
+    assert said == complaint("say()", bridge.Call("get_password", service, "user"))
+    assert ask("say()").answer
+
+
+def test_sizes() -> None:
+    """A password of a megabyte comes and goes; what is larger than any is turned down, on both ways."""
+    large = "x" * (1 << 20)
+    call = bridge.Call("set_password", "service", "user", Hidden(large))
+    assert "1048576" == ask("say(True, backend=str(len(request['password'])))", call).backend
+    assert large == ask(f"say('x' * {1 << 20})").answer
+    said = "the tool cannot be asked: service, username and password must be smaller than 8 MiB"
+    assert said == complaint("say()", call._replace(password=Hidden("x" * (8 << 20))))
+    assert f"the tool gave a reply larger than any answer; {ADVICE}" == complaint("say('x' * (9 << 20))")
+
+
+CREDENTIAL = '{"username": "me", "password": "secret"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        *(("get_password", answer) for answer in ("0", "true", "[]", "{}", CREDENTIAL)),
+        *(("get_credential", answer) for answer in ("0", "true", '"secret"', "[]", "{}", '{"password": "secret"}')),
+        *(("get_credential", CREDENTIAL.replace(good, bad)) for good, bad in (('"me"', "1"), ('"secret"', "null"))),
+        *(("set_password", answer) for answer in ("1", "false", '"true"', "{}")),
+        ("delete_password", "1"),
+    ],
+)
+def test_answers_that_are_none(method: str, answer: str) -> None:
+    """An answer of another kind than the method's is none."""
+    call = bridge.Call(method, "service", "user", Hidden("secret"))
+    said = complaint(f"say(json.loads({answer!r}))", call)
+    assert f"the tool gave a reply that is not one; {ADVICE}" == said
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        *(("get_password", answer) for answer in (None, "", "secret", "\ud800\0")),
+        *(("get_credential", answer) for answer in (None, json.loads(CREDENTIAL), {"username": None, "password": ""})),
+        *(("set_password", answer) for answer in (None, True)),
+        *(("delete_password", answer) for answer in (None, True)),
+    ],
+)
+def test_answers(method: str, answer: Any) -> None:
+    """An answer of the method's kind is given back as it is, with who gave it."""
+    reply = ask(f"say(json.loads({json.dumps(answer)!r}))", bridge.Call(method, "service", "user", Hidden("secret")))
+    assert (answer, "there.Backend", (), ()) == tuple(reply)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("{'backend': 1}", "{'failures': None}", "{'unloaded': [1]}", "{'failures': [{}]}", "{'failures': 'x'}"),
+        "{'failures': [{'backend': 1, 'type': 'T', 'error': '', 'message': ''}]}",
+        "{'unloaded': [{'backend': 'b', 'type': 'T', 'error': [], 'message': ''}]}",
+    ],
+)
+def test_replies_that_are_none(change: str) -> None:
+    """A reply of another form is none."""
+    assert f"the tool gave a reply that is not one; {ADVICE}" == complaint(f"say(**{change})")
+
+
+@pytest.mark.parametrize("missing", ["answer", "backend", "failures", "unloaded"])
+def test_replies_that_lack_something(missing: str) -> None:
+    """A reply has all its parts."""
+    code = f"document = reply(); del document[{missing!r}]; write(json.dumps(document))"
+    assert f"the tool gave a reply that is not one; {ADVICE}" == complaint(code)
+
+
+def test_a_reply_of_brackets() -> None:
+    """A reply that is nested without an end is none."""
+    code = "write('{\"id\": 1, \"answer\": ' + '[' * 200000)"
+    assert f"the tool gave a reply that is not one; {ADVICE}" == complaint(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "write('', before='noise', end=''); say()",
+        "write('', before='noise\\nmore noise\\n', end=''); say()",
+        "write(json.dumps(reply('forged')), before='0' * 32); say()",
+        "write(json.dumps(reply('late', id=0))); say()",
+        "text = setup['nonce'] + json.dumps(reply()); write(text[:9], '', ''); time.sleep(0.05); write(text[9:], '')",
+        "say(); write('noise')",
+        "sys.stderr.write('noise\\n'); say()",
+    ],
+)
+def test_noise(code: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Only a line with the nonce and the request's number is a reply, in as many pieces as it comes."""
+    pid = ask(code).answer
+    assert pid.isdigit()
+    assert pid == ask(code).answer
+    assert ("", "noise\n" * 2 * ("stderr" in code)) == tuple(capfd.readouterr())
+
+
+def failure(kind: str, error: str = "", message: str = "") -> str:
+    """The code of a reply with a failure of a backend."""
+    return f"[{{'backend': 'there.Backend', 'type': {kind!r}, 'error': {error!r}, 'message': {message!r}}}]"
+
+
+@pytest.mark.parametrize("where", ["failures", "unloaded"])
+@pytest.mark.parametrize(
+    "kind", ["KeyringError", "PasswordSetError", "PasswordDeleteError", "InitError", "KeyringLocked", "NoKeyringError"]
+)
+def test_errors_of_keyring(where: str, kind: str) -> None:
+    """keyring's own errors come back as themselves, with their message."""
+    (error,) = getattr(ask(f"say(None, {where}={failure('Derived', kind, 'a message')})"), where)
+    assert (getattr(errors, kind), ("a message",)) == (type(error), error.args)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "said"),
+    [
+        ("OSError", "no\nway\t\x1b out", "there.Backend in the tool failed: OSError: no way out"),
+        ("Odd\n", "", "there.Backend in the tool failed: Odd"),
+        ("E", "x" * 500, f"there.Backend in the tool failed: E: {'x' * 500}"),
+        ("E", "x" * 501, f"there.Backend in the tool failed: E: {'x' * 497}..."),
+    ],
+)
+@pytest.mark.parametrize("error", ["", "SystemExit"])
+def test_errors_of_providers(kind: str, message: str, said: str, error: str) -> None:
+    """Other errors say who failed, where and how, in one line that is not too long."""
+    (raised,) = ask(f"say(None, failures={failure(kind, error, message)})").failures
+    assert (ProviderError, said) == (type(raised), str(raised))
+
+
+def test_a_reply_does_not_show_its_answer() -> None:
+    """The repr of a reply says who gave it, and no more."""
+    assert "<reply of there.Backend>" == repr(ask("say('secret')"))
+    assert "<reply of nobody>" == repr(ask("say(None, backend='')"))
+
+
+def test_let_go(registry: bridge._Registry) -> None:
+    """At the end of the program helpers are let go, and end by themselves; one that is being asked is left alone."""
+    ask("say()")
+    (session,) = registry.sessions.values()
+    process = session.process
+    assert process is not None
+    with session.lock:
+        registry.leave()
+        assert session.process is process
+    registry.leave()
+    assert None is session.process
+    assert 0 == process.wait(20.0)
+    assert session.lock.acquire(blocking=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_after_a_fork(registry: bridge._Registry) -> None:
+    """A forked child has helpers of its own, whatever was locked when it was made."""
+    first = ask("say()").answer
+    old, lock = dict(registry.sessions), registry.lock
+    with lock:
+        registry.forget()
+    assert {} == registry.sessions
+    assert lock is not registry.lock
+    assert [None] == [session.process for session in old.values()]
+    assert first != ask("say()").answer
