@@ -129,7 +129,8 @@ class Worker:
 
     def look_for_copies(self) -> None:
         """Find the copies of the package in what the tests have built by now."""
-        self._copies = [one.parent for one in self._folder.rglob("keyring_fallback/__init__.py")]
+        folders = (self._folder / "src", self._folder / "shared")
+        self._copies = [one.parent for folder in folders for one in folder.rglob("keyring_fallback/__init__.py")]
 
     def write(self, module: str, source: str) -> None:
         """Put a source into all copies of the package, and take what was compiled from the last one away."""
