@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -72,9 +73,13 @@ class Helper:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it, whatever it does."""
+        """End it, whatever it does, and leave what it has started alone."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # it did not read all
+                    pipe.close()
 
     def write(self, document: Any) -> None:
         """Write a line of JSON."""
