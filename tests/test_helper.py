@@ -127,7 +127,7 @@ def test_where_it_is(start: Start, scripted_tool: Environment, tmp_path: Path) -
 
 def test_idle_it_ends_by_itself(start: Start) -> None:
     """Without a request for some time it ends, though its input is open."""
-    with start(changed={"IDLE_SECONDS": 0.5}) as helper:
+    with start(changed={"IDLE_SECONDS": 0.2}) as helper:
         assert "1" == helper.ask("get_password", "str(1)")["answer"]
         assert 0 == helper.process.wait(timeout=20)
 
