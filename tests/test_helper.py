@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import textwrap
 import time
@@ -138,6 +139,7 @@ def test_a_lookup_may_take_longer_than_it_may_be_idle(start: Start) -> None:
         assert "1" == helper.ask("get_password", "time.sleep(0.8) or '1'")["answer"]
 
 
+@pytest.mark.skipif(not hasattr(gc, "freeze"), reason="PyPy's collector cannot be told")
 @pytest.mark.parametrize("state", ["isenabled()", "get_freeze_count() > 1000"])
 def test_garbage_is_collected_during_a_lookup(start: Start, state: str) -> None:
     """The collector runs while a provider works, and does not look through the modules that were loaded before."""
@@ -222,6 +224,45 @@ def is_alive(pid: str) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_exit_handlers_run_for_a_moment(start: Start, tmp_path: Path) -> None:
+    """What a provider registered with atexit runs at the end; one that hangs is ended, and nobody hears of it."""
+    written = tmp_path / "written"
+    register = "__import__('atexit').register"
+    hangs, writes = f"{register}(time.sleep, 60)", f"{register}(open, {os.fspath(written)!r}, 'w')"
+    with start(changed={"GRACE_SECONDS": 0.1}) as helper:
+        helper.ask("get_password", f"str([{hangs}, {writes}])")
+        status, *said = helper.end()
+    assert written.exists()
+    assert (1, ["", ""]) == (status, said)  # faulthandler's own status; nobody looks at it
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_that_comes_back(start: Start) -> None:
+    """A child that a provider forked, and that returns from the lookup, ends without a word."""
+    with start() as helper:
+        reply = helper.ask("get_password", "(lambda pid: str(os.waitpid(pid, 0)[1]) if pid else 'child')(os.fork())")
+        assert "0" == reply["answer"]
+        assert (0, "", "") == helper.end()
+
+
+@pytest.mark.parametrize("then", ["", "[open(os.devnull, 'w') for _ in range(20)]"], ids=["closed", "taken"])
+def test_a_provider_that_closes_our_pipes(start: Start, then: str) -> None:
+    """Where its pipe is closed, or is another file by now, it ends without a reply, with status 1."""
+    with start(DOER + "kept = []\n") as helper:
+        helper.request("get_password", f"str([os.closerange(3, 30), kept.extend({then or '[]'})])")
+        assert None is helper.reply()
+        assert (1, "", "") == helper.end()
+
+
+def test_nobody_reads_the_reply(start: Start) -> None:
+    """Where nobody reads its replies any more it ends with status 1."""
+    with start() as helper:
+        assert helper.process.stdout is not None
+        helper.process.stdout.close()
+        helper.request("get_password", "'answer'")
+        assert 1 == helper.process.wait(timeout=20)
 
 
 def test_order_is_that_of_priorities(start: Start) -> None:
