@@ -20,6 +20,7 @@ from support import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 #: Reads the set-up, and for each request runs the code that it was started with.
 SPEAKER = """\
@@ -72,7 +73,7 @@ def complaint(code: str, call: bridge.Call = GET, seconds: float = 60.0) -> str:
     return str(caught.value)
 
 
-def test_what_is_sent(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The set-up has a nonce, which is another one each time; a request has a number, the call and the folder."""
     monkeypatch.chdir(tmp_path)
     call = bridge.Call("set_password", "sérvice\ud800", None, Hidden("pässword\0"))
@@ -89,7 +90,7 @@ def test_what_is_sent(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(machine.WINDOWS, reason="a folder in use cannot be removed there")
-def test_a_folder_that_is_gone(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the working directory is gone, nobody is told to go there."""
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
@@ -157,8 +158,11 @@ def test_a_helper_that_ends_when_it_is_to_store(method: str) -> None:
     assert f"the tool ended without a reply (exit status 3); {ADVICE}" == complaint(code, call)
 
 
-def test_ends_without_a_reply() -> None:
+def test_ends_without_a_reply(tmp_path: Path) -> None:
     """A fresh helper that ends is not started again, and how it ended is said."""
+    starts = tmp_path / "starts"
+    complaint(f"open({os.fspath(starts)!r}, 'a').write('.'); os._exit(0)")
+    assert "." == starts.read_text()
     assert f"the tool ended without a reply (exit status 3); {ADVICE}" == complaint("os._exit(3)")
     assert f"the tool ended without a reply (exit status 0); {ADVICE}" == complaint("os._exit(0)")
     if not machine.WINDOWS:
@@ -183,15 +187,18 @@ def test_cannot_be_started(program: str, reason: str) -> None:
     assert f"the tool cannot be started ({reason}); {ADVICE}" == str(caught.value)
 
 
-def test_takes_too_long(registry: bridge._Registry) -> None:
+def test_takes_too_long(tmp_path: Path) -> None:
     """After the time limit the helper is ended, and the next lookup has a new one."""
     said = (
         "the tool gave no answer within 0.25 seconds; if it was waiting for you, run 'keyring-fallback doctor' on a "
         f"terminal, or {MORE}"
     )
-    assert said == complaint("time.sleep(60)", seconds=0.25)
-    assert [None] == [session.process for session in registry.sessions.values()]
-    assert ask("say()").answer
+    note = tmp_path / "pid"
+    code = f"os.path.exists({os.fspath(note)!r}) or open({os.fspath(note)!r}, 'w').write(pid) and time.sleep(60); say()"
+    assert said == complaint(code, seconds=0.25)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+    assert note.read_text() != ask(code).answer
 
 
 def test_is_busy(registry: bridge._Registry) -> None:
