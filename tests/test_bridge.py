@@ -196,8 +196,9 @@ def test_takes_too_long(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = f"os.path.exists({os.fspath(note)!r}) or open({os.fspath(note)!r}, 'w').write(pid) and time.sleep(60); say()"
     assert said == complaint(code, seconds=0.25)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(note.read_text()), 0)
+    if not machine.WINDOWS:  # where 0 is a signal like others
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(note.read_text()), 0)
     assert note.read_text() != ask(code).answer
 
 
