@@ -47,14 +47,14 @@ SELECTED = {
 }
 #: Of these, what other modules are about.
 LEFT_OUT = {
-    "_helper": "not interpreter and not executable and not arguments",
-    "_backends": "not interpreter and not executable and not arguments",
+    "_helper": "not test_interpreter and not test_executable",
+    "_backends": "not test_interpreter and not test_executable",
     "_deferred": "",
-    "bridge": "not executable and not provider and not credential and not command_line and not files and not settings",
+    "bridge": "not test_executable",
     "backend": "not own_tests",
 }
 #: Seconds that a test may take as the module is; those that take longer are left out.
-LONGEST = 0.5
+LONGEST = 0.3
 #: Seconds after which a test fails that has come to no end.
 PATIENCE = 10
 #: Seconds that the tests of a mutant get, times what they take as the module is: then it counts as noticed.
