@@ -235,7 +235,8 @@ def test_exit_handlers_run_for_a_moment(start: Start, tmp_path: Path) -> None:
         helper.ask("get_password", f"str([{hangs}, {writes}])")
         status, *said = helper.end()
     assert written.exists()
-    assert (1, ["", ""]) == (status, said)  # faulthandler's own status; nobody looks at it
+    assert ["", ""] == said
+    assert status in (0, 1)  # two clocks end it; nobody looks at the status
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
