@@ -419,3 +419,58 @@ def test_delete_that_nobody_takes_has_keyrings_words(stage: Stage) -> None:
         stage.variables["PYTHON_KEYRING_BACKEND"] = f"keyring_fallback.{name}"
         result = stage.call("delete_password", "service", "user")
         assert ("PasswordDeleteError", "Password not found") == (result["error"][0], result["message"])
+
+
+def test_a_failure_that_somebody_made_up_for_is_a_debug_line(stage: Stage) -> None:
+    """Where a backend raised and another one answered, a debug line names the backend's module and the error's type."""
+    stage.here(reader("Broken", 9.9, "raise OSError('secret')") + reader("Other", 5, "return 'answer'"))
+    program = (
+        "import logging, keyring; logging.basicConfig(level=10, format='%(levelname)s %(name)s %(message)s')\n"
+        "assert keyring.get_password('service', 'user') == 'answer'"
+    )
+    stderr = stage.environment.run(["-c", program], env=stage.env(), check=True).stderr
+    ours = [line for line in stderr.splitlines() if "keyring_fallback" in line]
+    assert ["DEBUG keyring_fallback scripted_here failed: OSError"] == ours
+
+
+def test_why_nobody_stores(stage: Stage, bare_tool: Environment) -> None:
+    """The message about a password that nobody stored says of each side why, and names all tools."""
+    stage.here(reader("Here", 9.9, "return None")).there(reader("There", 9, "return None"))
+    (tool,) = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"].splitlines()
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = f"{tool}\n{bare_tool.root}"
+    here, end = "no backend of this environment stores passwords", "; install one that does"
+    there = f"no backend of the global keyring {tool}, {bare_tool.root} stores passwords"
+    assert f"{here}; {there}{end}" == stage.call("set_password", "service", "user", "pw")["message"]
+    stage.variables["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "other"
+    source = "'services', set in KEYRING_PROPERTY_FALLBACK_SERVICES"
+    there = f"this service is not delegated to a global keyring ({source})"
+    assert f"{here}; {there}{end}" == stage.call("set_password", "service", "user", "pw")["message"]
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    result = stage.call("delete_password", "service", "user")
+    assert (there, "NotDeletedError") == (result["message"], result["error"][0])
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_SERVICES"]
+    result = stage.call("delete_password", "service", "user")
+    assert f"no backend of the global keyring {tool}, {bare_tool.root} deletes passwords" == result["message"]
+    result = stage.call("set_password", "service", "user", "pw")
+    assert ("NotStoredError", True) == (result["error"][0], "PasswordSetError" in result["error"])
+
+
+def test_the_hint_is_for_the_first_tool(stage: Stage, bare_tool: Environment) -> None:
+    """The command of the hint adds the provider to the tool that is asked first; it is given once."""
+    stage.there(reader("There", 9, "return None"))
+    (tool,) = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"].splitlines()
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = f"{tool}\n{bare_tool.root}"
+    url = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
+    _, stderr = stage.calls(["get_password", url, "u"], ["get_password", url, "v"])
+    said = "no keyring here has a provider for Azure Artifacts (pkgs.dev.azure.com); install it"
+    assert f"keyring-fallback: {said}: uv pip install --python {tool} artifacts-keyring\n" == stderr
+
+
+def test_a_failure_over_there_is_one_warning(stage: Stage) -> None:
+    """Where a tool's provider failed and nobody answered, that is one line, once, and the answer is None."""
+    stage.there(reader("There", 9, "raise ValueError('broken')"))
+    results, stderr = stage.calls(["get_password", "service", "u"], ["get_credential", "service", None])
+    assert [None, None] == [result["answer"] for result in results]
+    tool = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    said = f"scripted_there.There in the global keyring {tool} failed: ValueError: broken"
+    assert f"keyring-fallback: {said}\n" == stderr
