@@ -411,6 +411,18 @@ def test_at_home_the_own_backends_store_and_delete(stage: Stage) -> None:
     assert ["Store set 'pw'", "Store delete"] == stage.notes()
 
 
+def test_at_home_the_own_backends_answer(stage: Stage) -> None:
+    """In the tool's own environment, GlobalKeyring answers from that environment's backends."""
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(stage.environment.root)
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    credential = "credentials.SimpleCredential('me', service)"
+    answers = f"{credential} if sys._getframe().f_code.co_name == 'get_credential' else service + username"
+    stage.here(reader("First", 9.9, "raise OSError") + reader("Provider", 9, f"return {answers}"))
+    results, _ = stage.calls(["get_password", "service", "user"], ["get_credential", "service", None])
+    assert ["serviceuser", ["me", "service"]] == [result["answer"] for result in results]
+    assert "Provider get_credential 'service' None" == stage.notes()[-1]
+
+
 def test_delete_that_nobody_takes_has_keyrings_words(stage: Stage) -> None:
     """Where no backend deletes at all, the message is the one that keyring's own backends have, at home and in the chain."""
     stage.here(reader("Provider", 9.9, "return None") + reader("Another", 5, "return None"))
