@@ -486,3 +486,44 @@ def test_a_failure_over_there_is_one_warning(stage: Stage) -> None:
     tool = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
     said = f"scripted_there.There in the global keyring {tool} failed: ValueError: broken"
     assert f"keyring-fallback: {said}\n" == stderr
+
+
+NOTING = """
+    class {name}(KeyringBackend):
+        priority = 5
+        def get_password(self, service, username): return None
+        def set_password(self, service, username, password): note("{name} set %r %r" % (service, username))
+        def delete_password(self, service, username): note("{name} delete %r %r" % (service, username))
+"""
+
+
+@pytest.mark.parametrize("where", ["here", "there", "at home"])
+def test_whose_password_is_stored_and_deleted(stage: Stage, where: str) -> None:
+    """Service and user name arrive as they were given at who stores and deletes: here, in the tool, and at home."""
+    if where == "there":
+        stage.there(NOTING.format(name="Store"))
+        stage.here(reader("Provider", 9.9, "return None") + reader("Another", 5, "return None"))
+    else:
+        stage.here(reader("Provider", 9.9, "return None") + NOTING.format(name="Store"))
+    if where == "at home":
+        stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(stage.environment.root)
+        stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    calls = [["set_password", "a service", "\u00e9", "pw"], ["delete_password", "a service", "\u00e9"]]
+    assert [[], []] == [result["error"] for result in stage.calls(*calls)[0]]
+    assert ["Store set 'a service' '\u00e9'", "Store delete 'a service' '\u00e9'"] == stage.notes()
+
+
+def test_a_credential_without_a_user_name(stage: Stage) -> None:
+    """What a tool answers without a user name is an anonymous credential here too."""
+    stage.there(reader("There", 9, "return credentials.AnonymousCredential('secret')"))
+    program = "import keyring; one = keyring.get_credential('service', None); print(type(one).__name__, one.password)"
+    result = stage.environment.run(["-c", program], env=stage.env(), check=True)
+    assert "AnonymousCredential secret\n" == result.stdout
+
+
+def test_the_first_reason_not_to_delete_counts(stage: Stage) -> None:
+    """Where nobody deleted, the error of the first backend that had nothing to delete is raised, in its own words."""
+    stage.here(writer("First", 6, "raise errors.PasswordDeleteError('first')") + reader("Second", 5, "return None"))
+    stage.there(writer("There", 9, "raise errors.PasswordDeleteError('there')"))
+    result = stage.call("delete_password", "service", "user")
+    assert ("PasswordDeleteError", "first") == (result["error"][0], result["message"])
