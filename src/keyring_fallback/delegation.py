@@ -11,10 +11,8 @@ from keyring.errors import KeyringError, PasswordDeleteError
 from . import bridge, hints
 from .discovery import Here, Tool
 from .errors import ToolError
-from .survey import NESTED, Survey
+from .survey import DROPPED, NESTED, Survey
 
-#: Variables that belong to this environment's Python and would mislead another one.
-_DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
 #: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
 _DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
 #: What the tool's keyring uses where the user has selected a backend of ours, which it need not have.
@@ -105,7 +103,7 @@ def child_environ(survey: Survey, *, isolated: bool) -> dict[str, str]:
         survey: What is in force.
         isolated: Whether the program is an interpreter that is run with ``-I``.
     """
-    dropped = _DROPPED if isolated else _DROPPED + _DROPPED_WITHOUT_ISOLATION
+    dropped = DROPPED if isolated else DROPPED + _DROPPED_WITHOUT_ISOLATION
     environ = {
         name: value
         for name, value in survey.here.environ.items()

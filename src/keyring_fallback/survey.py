@@ -12,6 +12,8 @@ from .records import Record
 
 #: Marks the environment of what we start: nothing in there delegates again.
 NESTED = "KEYRING_FALLBACK_NESTED"
+#: Variables that belong to this environment's Python and would mislead another one.
+DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
 #: How long a survey is used again: a tool may be installed meanwhile.
 _FRESH_SECONDS = 5.0
 

@@ -18,7 +18,6 @@ _PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_probe.py")
 TOOL_SECONDS = 30.0
 #: Seconds that this environment's keyring may take for a lookup, beside the time limit of each tool.
 LOCAL_SECONDS = 60.0
-_DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
 
 
 class Cause(NamedTuple):
@@ -149,7 +148,7 @@ def _without_user(service: str, username: str | None) -> tuple[str, str | None]:
 def _probe_of(tool: discovery.Tool, environ: Mapping[str, str]) -> Probe:
     if not tool.interpreter:
         return Probe(content=tool.content)
-    environ = {**{name: environ[name] for name in environ if name not in _DROPPED}, survey.NESTED: "1"}
+    environ = {**{name: environ[name] for name in environ if name not in survey.DROPPED}, survey.NESTED: "1"}
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
     probe = _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.root or tool.path} to start")
     return probe if probe.version else probe._replace(content=tool.content)
