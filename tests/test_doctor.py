@@ -341,6 +341,8 @@ def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
     result = patient.environment.run(["-c", program, "doctor", AZURE, USERNAME], env=env)
     assert 1 == result.returncode
     assert "stuck_store.Stuck was asked and gave no answer in time." in " ".join(result.stdout.split())
+    alone = f"PYTHON_KEYRING_BACKEND=keyring_fallback.GlobalKeyring keyring-fallback doctor {AZURE} {USERNAME}"
+    assert f"$ {alone}\n" in result.stdout
 
 
 def test_a_crash_of_keyring_is_no_crash_of_the_doctor(patient: Patient, tmp_path: Path) -> None:

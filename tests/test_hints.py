@@ -152,6 +152,7 @@ def test_windows_commands_are_powershell() -> None:
     assert r"'C:\it''s mine'" == cures.quoted(r"C:\it's mine", "win32")
     assert r"$env:PATH = 'C:\a' + ';' + $env:PATH" == cures.first_on_path(r"C:\a", "win32"), "a bare path is a command"
     assert ["$env:X = 'a b'", "Remove-Item Env:X"] == [cures.variable("X", value, "win32") for value in ("a b", "")]
+    assert "$env:X = '1'; run it" == cures.variable("X", "1", "win32", "run it"), "VAR=value command is POSIX's"
 
 
 def test_the_command_for_a_uv_tool_works(

@@ -269,7 +269,7 @@ def _nobody(now: survey.Survey, service: object, does: str) -> str:
         return (
             f"this service is not delegated to a global keyring ('services', set in {now.settings.sources['services']})"
         )
-    tools = ", ".join(tool.root or tool.path for tool in now.findings.tools)
+    tools = ", ".join(tool.location for tool in now.findings.tools)
     return f"no backend of the global keyring {tools} {does} passwords"
 
 

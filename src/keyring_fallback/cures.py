@@ -81,19 +81,23 @@ def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> 
     return f"{' '.join(quoted(word, platform) for word in words)} > {null}"
 
 
-def variable(name: str, value: str, platform: str) -> str:
-    """Return the command that sets an environment variable, or removes it if the value is empty."""
-    if platform == "win32":
-        return f"$env:{name} = {_literal(value)}" if value else f"Remove-Item Env:{name}"
-    return f"export {name}={shlex.quote(value)}" if value else f"unset {name}"
+def variable(name: str, value: str, platform: str, command: str = "") -> str:
+    """Return the command that sets an environment variable, for a command or for all that come; "" removes it."""
+    if not value:
+        return f"Remove-Item Env:{name}" if platform == "win32" else f"unset {name}"
+    return _set(name, _literal(value) if platform == "win32" else shlex.quote(value), platform, command)
 
 
 def first_on_path(folder: str, platform: str, command: str = "") -> str:
     """Return the command that puts a folder first on PATH: for a command, or for all that come."""
+    value = f"{_literal(folder)} + ';' + $env:PATH" if platform == "win32" else f"{shlex.quote(folder)}:$PATH"
+    return _set("PATH", value, platform, command)
+
+
+def _set(name: str, expression: str, platform: str, command: str) -> str:
     if platform == "win32":
-        return f"$env:PATH = {_literal(folder)} + ';' + $env:PATH" + (command and f"; {command}")
-    path = f"PATH={shlex.quote(folder)}:$PATH"
-    return f"{path} {command}" if command else f"export {path}"
+        return f"$env:{name} = {expression}" + (command and f"; {command}")
+    return f"{name}={expression} {command}" if command else f"export {name}={expression}"
 
 
 def requested(tool: Tool) -> list[str]:

@@ -60,7 +60,7 @@ def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> b
     """
     if not everything and not _can_serve(tool, call.service):
         return bridge.Reply()
-    name = f"the global keyring {tool.root or tool.path}"
+    name = f"the global keyring {tool.location}"
     seconds = survey.settings.timeout
     if not tool.interpreter:
         environ = child_environ(survey, isolated=False)

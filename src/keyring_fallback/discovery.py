@@ -60,6 +60,11 @@ class Tool(Record):
     own: tuple[str, ...] = ()
 
     @property
+    def location(self) -> str:
+        """Where users see it: the root of its environment, or else its path."""
+        return self.root or self.path
+
+    @property
     def known(self) -> bool:
         """Whether `adds` and `own` are all that it can add."""
         return self.content.complete

@@ -12,7 +12,6 @@ from typing import IO, Callable, Protocol
 from . import pipes
 from ._listing import processes
 from .hidden import HiddenBytes
-from .pipes import Heard
 
 #: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
 MAX_REPLY_BYTES = 8 << 20
@@ -84,10 +83,6 @@ class Process:
         """Queue data for the program's stdin, which is closed after it where `end` says so."""
         self._pipes.send(data, end=end)
 
-    def hear(self, seconds: float) -> Heard | None:
-        """Return the next thing that the program writes, or None if there is none within so many seconds."""
-        return self._pipes.hear(seconds)
-
     def collect(self, complete: Callable[[bytes], bool], seconds: float, listener: Listener) -> HiddenBytes:
         """Return what the program writes on stdout, until that is complete or the program and its pipes have ended.
 
@@ -102,7 +97,7 @@ class Process:
         """
         chunks: list[bytes] = []
         self._gather(chunks, complete, time.monotonic() + seconds, listener)
-        while (heard := self.hear(0)) is not None and heard.where == "stderr" and heard.data:
+        while (heard := self._pipes.hear(0)) is not None and heard.where == "stderr" and heard.data:
             listener.heard(heard.data)  # what was said before the answer must not come after it
         return HiddenBytes(b"".join(chunks))
 
@@ -119,7 +114,7 @@ class Process:
                 return  # what a child of its own may still write is no answer
             if now >= deadline:
                 raise TimeoutError
-            heard = self.hear(min((late or deadline) - now, listener.pause(), _LOOK_SECONDS))
+            heard = self._pipes.hear(min((late or deadline) - now, listener.pause(), _LOOK_SECONDS))
             if heard is None:
                 continue
             if not heard.data:

@@ -96,7 +96,7 @@ class Trace:
         """Call a function, and tell who is asked by it: a backend, or else a tool."""
         if self.asking:  # keyring's own get_credential() calls get_password()
             return function(*arguments, **options)
-        who, kind = (backend, "backend") if backend else (arguments[1].root or arguments[1].path, "tool")
+        who, kind = (backend, "backend") if backend else (arguments[1].location, "tool")
         asked: dict[str, Any] = {"who": who, "kind": kind, "outcome": "unfinished", "milliseconds": 0}
         asked.update(answered_by="", errors=[])
         self.asked.append(asked)

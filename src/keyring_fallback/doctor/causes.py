@@ -74,7 +74,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         said = f"'default-keyring = {name}' in {source}" if _is_file(source) else f"{source}={name}"
         edit = f"remove 'default-keyring' from [backend] in {source}"
         cure = _cure(source, cures.variable(source, "", here.platform), edit)
-        broken = {here.prefix: me.broken, **{tool.root or tool.path: probe.broken for tool, probe in facts.tools}}
+        broken = {here.prefix: me.broken, **{tool.location: probe.broken for tool, probe in facts.tools}}
         lacking = [place for place, error in broken.items() if error]
         if lacking:
             text = (
@@ -102,7 +102,7 @@ def _tools(facts: Facts) -> Iterator[Cause]:
         if probe.broken and "selected" not in facts.survey.settings.sources:
             reason = reason or f"its keyring cannot be used: {probe.broken}"
         if reason:
-            yield _broken(tool.source, tool.root or tool.path, reason, platform)
+            yield _broken(tool.source, tool.location, reason, platform)
     useful = any(tool.useful and not probe.error for tool, probe in facts.tools)
     refused = [
         cause._replace(problem=not useful)
@@ -123,7 +123,7 @@ def _tools(facts: Facts) -> Iterator[Cause]:
             text = "There is no global keyring: none of uv, pipx and the others has installed one."
             yield Cause("no-tool", text, command, names, problem=not facts.me.content.providers)
     elif not first.content.providers and not (registry and facts.lookup):  # then it is said of the registry
-        yield Cause("no-provider", f"The global keyring {first.root or first.path} has no provider.", command, names)
+        yield Cause("no-provider", f"The global keyring {first.location} has no provider.", command, names)
 
 
 def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
@@ -151,10 +151,12 @@ def _broken(source: str, path: str, reason: str, platform: str) -> Cause:
 
 def _failures(facts: Facts) -> Iterator[Cause]:
     """What went wrong in the lookup, or answered for somebody else."""
-    lookup, service = facts.lookup, hints.shown(facts.service)
+    lookup, service, platform = facts.lookup, hints.shown(facts.service), facts.here.platform
     if lookup["outcome"] == "unfinished":
         (asked,) = lookup["asked"]
-        alone = f"PYTHON_KEYRING_BACKEND=keyring_fallback.GlobalKeyring keyring-fallback doctor {service}"
+        words = ["keyring-fallback", "doctor", service, *([facts.username] if facts.username else [])]
+        doctor = " ".join(cures.quoted(word, platform) for word in words)
+        alone = cures.variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring", platform, doctor)
         cure = (alone, "") if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
         yield Cause("no-end", f"{asked['who']} was asked and gave no answer in time.", *cure)
     for one in facts.me.lookups[1:]:
@@ -165,14 +167,14 @@ def _failures(facts: Facts) -> Iterator[Cause]:
             yield Cause("other-username", text, edit=f"use the user name {name}{url}")
             return
     failed = {one["who"]: one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"}
-    tools = {tool.root or tool.path: (tool, probe) for tool, probe in facts.tools}
+    tools = {tool.location: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
         errors = [error.partition("; run 'keyring-fallback doctor'")[0].rstrip(".") for error in asked["errors"]]
         text, command, edit = f"{who} failed: {'. '.join(errors)}.", "", "do what it says"
         tool, probe = tools.get(who, (None, Probe()))
         if tool:
             text = " ".join(f"{error}." for error in errors)
-            command = cures.ask_alone(tool, service, facts.username, facts.here.platform)
+            command = cures.ask_alone(tool, service, facts.username, platform)
             edit += "; the command asks it alone, and shows no password"
         # where a tool does not start, that is said; and one backend is keyring's way to say that it has none
         if not probe.error and not who.startswith("keyring.backends.fail."):
@@ -214,7 +216,7 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
         yield Cause("no-keyring-on-path", text, command, problem=facts.uv.provider == "subprocess")
         return
     able = [tool for tool, _ in facts.tools if tool.content.providers or not tool.known]
-    tools = {trust.identity(tool.root or tool.path) for tool in able or facts.survey.findings.tools}
+    tools = {trust.identity(tool.location) for tool in able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
     served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))

@@ -50,7 +50,7 @@ class Probe(NamedTuple):
         backends: ``name`` and ``priority`` of all, in the order in which they are asked.
         lookups: The calls that were made: ``method``, ``outcome`` ("answer", "nothing", "failed", "unfinished"),
             ``milliseconds``, ``username`` of the answer, ``length`` of the password, ``error``, and in order who was
-            ``asked``: ``who`` (a backend, or the root or path of a tool), ``kind`` ("backend", "tool"), ``outcome``,
+            ``asked``: ``who`` (a backend, or the location of a tool), ``kind`` ("backend", "tool"), ``outcome``,
             ``milliseconds``, ``answered_by`` (the tool's backend), ``errors``.
     """
 
@@ -150,7 +150,7 @@ def _probe_of(tool: discovery.Tool, environ: Mapping[str, str]) -> Probe:
         return Probe(content=tool.content)
     environ = {**{name: environ[name] for name in environ if name not in survey.DROPPED}, survey.NESTED: "1"}
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
-    probe = _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.root or tool.path} to start")
+    probe = _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.location} to start")
     return probe if probe.version else probe._replace(content=tool.content)
 
 

@@ -178,7 +178,7 @@ def _tools(facts: Facts) -> Iterator[_Line]:
     if not facts.tools:
         yield "none"
     for number, (tool, probe) in enumerate(facts.tools, 1):
-        yield f"{number}. {tool.root or tool.path} ({tool.source})"
+        yield f"{number}. {tool.location} ({tool.source})"
         if probe.error or probe.broken:
             yield "   broken: ", probe.error or probe.broken
         elif tool.interpreter:
