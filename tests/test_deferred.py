@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from keyring_fallback._deferred import DEFERRED
 from support import environments, helper, interpreters, providers
 from support.environments import Environment, Environments
 
@@ -229,7 +231,7 @@ def tool(request: pytest.FixtureRequest, shared_environments: Environments) -> E
     def build(folder: Path) -> None:
         wheel = providers.make_provider(folder / "wheels", "doer", PROVIDER)
         environments.create(
-            folder / "tool", python, "keyring", "requests", wheel, compile_bytecode=True, share_files=True
+            folder / "tool", python, "keyring", "requests", "chardet<6", wheel, compile_bytecode=True, share_files=True
         )
 
     return Environment(shared_environments.once("deferred", build, python) / "tool")
@@ -279,8 +281,24 @@ def test_a_package_in_several_folders(shared_environments: Environments, python:
     assert "[1, 'backports.tarfile']" == _ask(tool, service)
 
 
-def test_requests_does_not_load_what_guesses_encodings(tool: Environment) -> None:
-    """With requests, which most providers use, the package that it guesses encodings with stays deferred."""
-    assert "['Deferred']" == _ask(
-        tool, "import requests, sys; show.append(type(sys.modules['charset_normalizer']).__name__)"
+def _loaded_without_us(tool: Environment) -> set[str]:
+    program = (
+        f"import sys, keyring.backend, requests; print(*[name for name in {list(DEFERRED)} if name in sys.modules])"
     )
+    return set(tool.run(["-I", "-c", program], check=True).stdout.split())
+
+
+def test_each_of_them_would_be_loaded_without_us(tool: Environment) -> None:
+    """keyring or requests imports each module of the table, or that of an older or newer Python in its place."""
+    ancient = "True" == tool.run(["-I", "-c", "import sys; print(sys.version_info < (3, 12))"]).stdout.strip()
+    missing = {"tarfile"} if ancient else {"backports", "backports.tarfile", "importlib_metadata"}
+    assert set(DEFERRED) - missing == _loaded_without_us(tool)
+
+
+def test_requests_loads_no_module_that_it_takes_functions_or_versions_from(tool: Environment) -> None:
+    """With requests, which most providers use, what others take from modules that are then not used loads none."""
+    names = [name for name, taken in DEFERRED.items() if taken]
+    service = f"import sys, requests; show += [n for n in {names} if type(sys.modules.get(n)).__name__ == 'Deferred']"
+    # PyPy and Python 3.8 use importlib.metadata themselves
+    expected = _loaded_without_us(tool).intersection(names) - {"importlib.metadata"}
+    assert expected <= set(ast.literal_eval(_ask(tool, service)))
