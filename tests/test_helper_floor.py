@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SOURCES = [
     Path(keyring_fallback.__file__).with_name(f"_{name}.py")
-    for name in ("start", "helper", "backends", "deferred", "listing")
+    for name in ("start", "helper", "backends", "deferred", "listing", "probe")
 ]
 
 
@@ -56,6 +57,19 @@ def test_answers_from_old_and_new(
     assert [[]] * 5 == [result["error"] for result in results]
 
 
+@pytest.mark.parametrize("version", ["3.8", "3.13"])
+def test_doctor_sees_old_and_new(
+    shared_environments: Environments, interpreter: Callable[[str], Path], version: str
+) -> None:
+    """What the doctor starts in a tool says on an old and on a new Python which it is, and that keyring works."""
+    tool = shared_environments.get(interpreter(version), "keyring")
+    start = os.fspath(Path(keyring_fallback.__file__).with_name("_start.py"))
+    said = tool.run(["-I", start, "", "_probe"], stdin="null", check=True).stdout.splitlines()
+    last = json.loads(said[-1])
+    assert last["version"].startswith(version + ".")
+    assert ("", True) == (last.get("broken", ""), last["end"])
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_syntax_is_that_of_python_3_8(source: Path) -> None:
     """The helper's sources parse as Python 3.8."""
@@ -64,12 +78,12 @@ def test_syntax_is_that_of_python_3_8(source: Path) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="needs sys.stdlib_module_names")
 def test_imports_nothing_but_the_standard_library_and_keyring() -> None:
-    """The helper imports the standard library, keyring and its own parts, and nothing else of ours."""
+    """The helper imports the standard library, keyring and its own parts; the probe also what it watches here."""
     nodes = [node for source in SOURCES for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    assert {"_backends", "_deferred", "_listing"} == {
+    assert {"_backends", "_deferred", "_helper", "_listing"} == {
         str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.level
     }
     foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)
-    assert {"keyring", "_keyring_fallback"} == foreign
+    assert {"keyring", "keyring_fallback"} == foreign

@@ -189,7 +189,7 @@ ELSEWHERE = {
     "Password not found": "test_backends.py",
     "this service is not delegated": "test_backends.py",
 }
-MODULES = ["bridge", "command_line", "backend", "chain", "delegation"]
+MODULES = ["bridge", "command_line", "backend", "delegation"]
 
 
 def texts() -> Iterator[tuple[str, str]]:

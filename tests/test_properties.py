@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from keyring.credentials import Credential
 from keyring.errors import KeyringError
 
 import keyring_fallback
@@ -22,11 +23,11 @@ from keyring_fallback import (
     discovery,
     environment,
     executable,
-    hidden,
     hints,
     places,
     plugin,
     survey,
+    texts,
 )
 from keyring_fallback.errors import ToolError
 
@@ -83,10 +84,10 @@ def test_reply(document: Any, method: str) -> None:
     """A reply of any shape is an answer of the right kind or a ToolError; its errors are keyring's, in one line each."""
     call = bridge.Call(method, "service", "user")
     try:
-        reply = bridge._reply(hidden.Hidden(json.dumps(document)), 1, call, "the tool")  # noqa: SLF001
+        reply = bridge._reply(texts.Hidden(json.dumps(document)), 1, call, "the tool")  # noqa: SLF001
     except ToolError:
         return
-    kinds: dict[str, Any] = {"get_password": str, "get_credential": dict}
+    kinds: dict[str, Any] = {"get_password": str, "get_credential": Credential}
     assert reply.answer is None or isinstance(reply.answer, kinds.get(method, bool))
     for failure in reply.failures + reply.unloaded:
         assert isinstance(failure, KeyringError)
@@ -99,7 +100,7 @@ def test_reply(document: Any, method: str) -> None:
 def test_reply_that_is_anything(text: str) -> None:
     """Any text in the place of a reply is a ToolError, unless it is a reply."""
     with pytest.raises(ToolError):
-        bridge._reply(hidden.Hidden(text), 1, bridge.Call("get_password", "s", "u"), "the tool")  # noqa: SLF001
+        bridge._reply(texts.Hidden(text), 1, bridge.Call("get_password", "s", "u"), "the tool")  # noqa: SLF001
 
 
 @SETTINGS
@@ -123,10 +124,10 @@ def test_reply_in_any_pieces(before: bytes, after: bytes, sizes: list[int]) -> N
 def test_output_of_the_command_line(output: str, mode: str) -> None:
     """Whatever keyring's command line prints is an answer or a ToolError."""
     try:
-        answer = command_line._from_json(hidden.Hidden(output), mode, "the tool")  # noqa: SLF001
+        answer = command_line._from_json(texts.Hidden(output), mode, "the tool")  # noqa: SLF001
     except ToolError:
         return
-    assert isinstance(answer, (str, dict))
+    assert isinstance(answer, (str, Credential))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_large_output_of_the_command_line(unit: str) -> None:
     """A megabyte of what looks like the beginning of an answer takes no time to speak of."""
     begin = time.monotonic()
     with pytest.raises(ToolError):
-        command_line._from_json(hidden.Hidden(unit * (1_000_000 // len(unit))), "password", "the tool")  # noqa: SLF001
+        command_line._from_json(texts.Hidden(unit * (1_000_000 // len(unit))), "password", "the tool")  # noqa: SLF001
     assert 20 > time.monotonic() - begin
 
 

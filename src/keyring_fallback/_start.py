@@ -1,7 +1,7 @@
-"""Starts the helper from its compiled form: a script that Python is given by name it compiles at every start.
+"""Starts the helper, or the probe, from its compiled form: a script given by name is compiled at every start.
 
-It is started as ``python -I _start.py TAG``. TAG names the kind of bytecode that is kept in our folder (PEP 3147); an
-interpreter of another kind leaves nothing of its own in there.
+It is started as ``python -I _start.py TAG MODULE``. TAG names the kind of bytecode that is kept in our folder (PEP
+3147); an interpreter of another kind leaves nothing of its own in there.
 """
 
 import sys
@@ -14,11 +14,10 @@ if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
 package = sys.modules["_keyring_fallback"] = ModuleType("_keyring_fallback")
 package.__path__ = [__file__[: -len("/_start.py")]]
 kept = sys.dont_write_bytecode
-sys.dont_write_bytecode = kept or sys.argv[1:] != [sys.implementation.cache_tag]
+sys.dont_write_bytecode = kept or sys.argv[1] != sys.implementation.cache_tag
 try:
-    from _keyring_fallback import _helper  # type: ignore[import-not-found]
-
+    module = __import__("_keyring_fallback." + sys.argv[2], fromlist=["main"])
     sys.dont_write_bytecode = kept
-    _helper.main()
+    module.main()
 except KeyboardInterrupt:  # the person has ended the program that waits for us: there is nothing to say
     sys.exit(1)

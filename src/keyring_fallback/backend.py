@@ -14,9 +14,9 @@ from keyring.backend import KeyringBackend
 from keyring.backends.chainer import ChainerBackend
 from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 
-from . import chain, hints, preload, survey
+from . import hints, preload, survey
 from .errors import NotDeletedError, NotStoredError, ToolError
-from .hidden import Hidden
+from .texts import Hidden
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
 
@@ -54,10 +54,7 @@ class GlobalKeyring(KeyringBackend):
         Raises:
             KeyringError: Nobody answered, and a tool or a provider failed.
         """
-        now = _survey()
-        if now.local:
-            return _first_answer(_local_backends(), "get_password", service, username)  # type: ignore[no-any-return]
-        return _ask_tools(now, "get_password", service, username)  # type: ignore[no-any-return]
+        return self._get("get_password", service, username)  # type: ignore[no-any-return]
 
     def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
         """Return the credential that the first tool to answer has, or None.
@@ -65,15 +62,14 @@ class GlobalKeyring(KeyringBackend):
         Raises:
             KeyringError: Nobody answered, and a tool or a provider failed.
         """
+        return self._get("get_credential", service, username)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _get(method: str, service: str, username: str | None) -> Any:
         now = _survey()
         if now.local:
-            return _first_answer(_local_backends(), "get_credential", service, username)  # type: ignore[no-any-return]
-        answer = _ask_tools(now, "get_credential", service, username)
-        if answer is None:
-            return None
-        if answer["username"] is None:
-            return _anonymous(answer["password"])
-        return credentials.SimpleCredential(answer["username"], answer["password"])
+            return _first_answer(_local_backends(), method, service, username)
+        return _ask_tools(now, method, service, username)
 
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a password in the first tool that has a backend for it.
@@ -85,7 +81,7 @@ class GlobalKeyring(KeyringBackend):
         now = _survey()
         password = Hidden(password)
         if now.local:
-            chain.store(_local_backends(), service, username, password)
+            _store(_local_backends(), service, username, password)
         elif _ask_tools(now, "set_password", service, username, password) is None:
             raise NotStoredError(_nobody(now, service, "stores"))
 
@@ -98,8 +94,7 @@ class GlobalKeyring(KeyringBackend):
         """
         now = _survey()
         if now.local:
-            if not chain.delete(_local_backends(), service, username):
-                raise PasswordDeleteError("Password not found")
+            _delete(_local_backends(), service, username)
         elif _ask_tools(now, "delete_password", service, username) is None:
             raise NotDeletedError(_nobody(now, service, "deletes"))
 
@@ -128,7 +123,7 @@ class FallbackKeyring(KeyringBackend):
         Raises:
             Exception: Nobody answered; what the first backend of this environment raised.
         """
-        return _first_answer(_chain(), "get_password", service, username)  # type: ignore[no-any-return]
+        return self._get("get_password", service, username)  # type: ignore[no-any-return]
 
     def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
         """Return the first credential that a backend has, or None.
@@ -136,7 +131,13 @@ class FallbackKeyring(KeyringBackend):
         Raises:
             Exception: Nobody answered; what the first backend of this environment raised.
         """
-        return _first_answer(_chain(), "get_credential", service, username)  # type: ignore[no-any-return]
+        return self._get("get_credential", service, username)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _get(method: str, service: str, username: str | None) -> Any:
+        if isinstance(_selected(), ChainerBackend):
+            return None  # keyring's own chain asks the others
+        return _first_answer(_all_backends(), method, service, username)
 
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a password in the first backend of this environment that takes it, or else in the global keyring.
@@ -146,16 +147,7 @@ class FallbackKeyring(KeyringBackend):
             Exception: What the first backend raised that did not leave it to the next.
         """
         password = Hidden(password)
-        try:
-            chain.store(_local_backends(), service, username, password)
-        except NotStoredError as error:
-            reasons = [str(error)]
-            for backend in _global_backends():
-                try:
-                    return backend.set_password(service, username, str(password))
-                except NotImplementedError as reason:
-                    reasons.append(str(reason))
-            raise PasswordSetError(f"{'; '.join(filter(None, reasons))}; install one that does") from None
+        _store(_local_first(), service, username, password)
 
     def delete_password(self, service: str, username: str) -> None:
         """Delete a password from the first backend of this environment that has it, or else from the global keyring.
@@ -164,22 +156,7 @@ class FallbackKeyring(KeyringBackend):
             PasswordDeleteError: Nobody had it.
             Exception: What the first backend raised that did not leave it to the next.
         """
-        missing: PasswordDeleteError | None = None
-        try:
-            if chain.delete(_local_backends(), service, username):
-                return None
-        except PasswordDeleteError as error:
-            missing = error
-        for backend in _global_backends():
-            try:
-                return backend.delete_password(service, username)
-            except PasswordDeleteError as error:
-                missing = missing or error
-            except KeyringError as error:
-                if missing is None:
-                    raise
-                _warn(str(error))
-        raise missing or PasswordDeleteError("Password not found")
+        _delete(_local_first(), service, username)
 
 
 def _survey() -> survey.Survey:
@@ -187,11 +164,6 @@ def _survey() -> survey.Survey:
     for problem in now.problems():
         _warn(problem)
     return now
-
-
-def _chain() -> list[KeyringBackend]:
-    """Return who is asked for FallbackKeyring: all, or nobody where keyring's own chain is selected and asks them."""
-    return [] if isinstance(_selected(), ChainerBackend) else _all_backends()
 
 
 def _all_backends() -> list[KeyringBackend]:
@@ -203,8 +175,8 @@ def _local_backends() -> list[KeyringBackend]:
     return [backend for backend in _all_backends() if not isinstance(backend, GlobalKeyring)]
 
 
-def _global_backends() -> list[KeyringBackend]:
-    return [backend for backend in _all_backends() if isinstance(backend, GlobalKeyring)]
+def _local_first() -> list[KeyringBackend]:
+    return sorted(_all_backends(), key=lambda backend: isinstance(backend, GlobalKeyring))
 
 
 def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any, username: Any) -> Any:
@@ -228,9 +200,41 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
     elif error is None:
         _hint(service)
     if error is not None:
-        # an application that sees None may create a secret and overwrite the one that could not be read
-        raise error
+        raise error  # an application that sees None may create a secret and overwrite the one that was not read
     return None
+
+
+def _store(backends: Iterable[KeyringBackend], service: str, username: str, password: Hidden) -> None:
+    """Store a password in the first backend that takes it, by the rule of keyring's own chain.
+
+    That loses what nobody takes (keyring 25.7.0, backends/chainer.py); here it is an error.
+    """
+    reasons = ["no backend of this environment stores passwords"]
+    for backend in backends:
+        try:
+            return backend.set_password(service, username, str(password))
+        except NotStoredError as reason:
+            reasons.append(str(reason))
+        except NotImplementedError:
+            pass
+    raise PasswordSetError(f"{'; '.join(reasons)}; install one that does")
+
+
+def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> None:
+    """Delete a password from the first backend that has it; one that has not leaves it to the next."""
+    missing: PasswordDeleteError | None = None
+    for backend in backends:
+        try:
+            return backend.delete_password(service, username)
+        except PasswordDeleteError as error:
+            missing = missing or error
+        except NotImplementedError:
+            pass
+        except KeyringError as error:
+            if missing is None or not isinstance(backend, GlobalKeyring):
+                raise
+            _warn(str(error))
+    raise missing or PasswordDeleteError("Password not found")
 
 
 def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: Hidden | None = None) -> Any:
@@ -258,17 +262,11 @@ def _selected() -> KeyringBackend | None:
         return None
 
 
-def _anonymous(password: str) -> credentials.Credential:
-    anonymous = getattr(credentials, "AnonymousCredential", None)  # keyring 25.2 and newer
-    return anonymous(password) if anonymous else credentials.SimpleCredential("", password)
-
-
 def _nobody(now: survey.Survey, service: object, does: str) -> str:
     """Return why a password was not stored or deleted by a tool."""
     if not now.delegates(service):
-        return (
-            f"this service is not delegated to a global keyring ('services', set in {now.settings.sources['services']})"
-        )
+        source = now.settings.sources["services"]
+        return f"this service is not delegated to a global keyring ('services', set in {source})"
     tools = ", ".join(tool.location for tool in now.findings.tools)
     return f"no backend of the global keyring {tools} {does} passwords"
 

@@ -5,39 +5,25 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from keyring import errors
+from keyring import credentials, errors
 
 from .errors import ProviderError, ToolError
-from .hidden import Hidden
 from .hints import shown
-from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
+from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError, script
 from .records import Record
+from .texts import Hidden, one_line
 from .waiting import Waiting, has_unseen_stderr
 
-START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_start.py")
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
 IDLE_SECONDS = 240.0
 #: How messages about a tool end: what to do.
 ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
 ALLOW_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
-
-_ERRORS = {
-    error.__name__: error
-    for error in (
-        errors.KeyringError,
-        errors.PasswordSetError,
-        errors.PasswordDeleteError,
-        errors.InitError,
-        errors.KeyringLocked,
-        errors.NoKeyringError,
-    )
-}
 
 
 class Setup(Record):
@@ -62,7 +48,7 @@ class Reply(Record):
     """What a tool said.
 
     Attributes:
-        answer: Its answer, or None.
+        answer: Its answer, as keyring's method returns it, or None; True where a password was stored or deleted.
         backend: The backend that gave it, or "".
         failures: The errors of those that failed.
         unloaded: The errors of those that could not even be loaded.
@@ -149,10 +135,8 @@ class _Session:
                 return False
             self.close()
         try:
-            bytecode = "" if sys.dont_write_bytecode else sys.implementation.cache_tag or ""
-            process = Process(
-                [*invocation.arguments, START, bytecode], dict(invocation.environ), listen=has_unseen_stderr()
-            )
+            arguments = [*invocation.arguments, *script("_helper")]
+            process = Process(arguments, dict(invocation.environ), listen=has_unseen_stderr())
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ToolError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
@@ -166,7 +150,11 @@ class _Session:
         """Send a request and return the reply's document, or None if the helper ended instead."""
         assert self.process is not None  # noqa: S101 - for the type checker
         self._number += 1
-        request = {"id": self._number, **call._asdict(), "directory": _directory()}
+        try:
+            directory: str | None = os.getcwd()
+        except OSError:
+            directory = None
+        request = {"id": self._number, **call._asdict(), "directory": directory}
         self.process.send(_line(request, invocation.name))
         waiting = Waiting(
             f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)!r}"
@@ -252,13 +240,6 @@ def _line(document: dict[str, Any], name: str) -> bytes:
     return line.encode("ascii") + b"\n"
 
 
-def _directory() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
-
-
 def _reply(document: Hidden, number: int, call: Call, name: str) -> Reply:
     """Read a reply.
 
@@ -268,8 +249,8 @@ def _reply(document: Hidden, number: int, call: Call, name: str) -> Reply:
     try:
         reply = json.loads(document)
         failures, unloaded = (tuple(_error(one, name) for one in reply[key]) for key in ("failures", "unloaded"))
-        answer, backend = reply["answer"], reply["backend"]
-        if reply["id"] != number or not isinstance(backend, str) or not _fits(call.method, answer):
+        answer, backend = _answer(call.method, reply["answer"]), reply["backend"]
+        if reply["id"] != number or not isinstance(backend, str):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         reply = answer = None  # a traceback may show locals
@@ -277,26 +258,42 @@ def _reply(document: Hidden, number: int, call: Call, name: str) -> Reply:
     return Reply(answer, backend, failures, unloaded)
 
 
-def _fits(method: str, answer: Any) -> bool:
-    if answer is None:
-        return True
-    if method == "get_password":
-        return isinstance(answer, str)
-    if method == "get_credential":
-        return isinstance(answer["username"], (str, type(None))) and isinstance(answer["password"], str)
-    return answer is True
+def _answer(method: str, answer: Any) -> Any:
+    if method == "get_credential" and answer is not None:
+        return credential(answer["username"], answer["password"])
+    if answer is not None and not (isinstance(answer, str) if method == "get_password" else answer is True):
+        raise ValueError
+    return answer
+
+
+def credential(username: object, password: object) -> credentials.Credential:
+    """Return a credential; one without a user name is anonymous if keyring knows such (25.2 and newer).
+
+    Raises:
+        ValueError: The user name is neither a string nor None, or the password is not a string.
+    """
+    if not isinstance(username, (str, type(None))) or not isinstance(password, str):
+        raise ValueError  # noqa: TRY004 - data from a tool
+    anonymous = getattr(credentials, "AnonymousCredential", None)
+    if username is None and anonymous:
+        return anonymous(password)  # type: ignore[no-any-return]
+    return credentials.SimpleCredential(username or "", password)
 
 
 def _error(failure: Mapping[str, str], name: str) -> errors.KeyringError:
-    """Return an error of the tool's as an exception: keyring's own types as themselves, others as `ProviderError`."""
     backend, kind, message = (one_line(failure[key]) for key in ("backend", "type", "message"))
-    if failure["error"] in _ERRORS:
-        return _ERRORS[failure["error"]](message)
-    detail = f"{kind}: {message}" if message else kind
-    return ProviderError(f"{backend} in {name} failed: {detail}")
+    return as_exception(failure["error"], message, f"{backend} in {name} failed: {kind}")
 
 
-def one_line(text: str) -> str:
-    """Return a text for a message: in one line, without control characters, and not too long."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= 500 else text[:497] + "..."  # noqa: PLR2004 - as the helper cuts them
+def as_exception(kind: str, message: str, failed: str) -> errors.KeyringError:
+    """Return an error of the tool's as an exception: one of keyring's own as itself, others as a `ProviderError`.
+
+    Args:
+        kind: Which of keyring's errors it is, by its name, or something else.
+        message: What the error says.
+        failed: What is said before that of others: who failed, and with what.
+    """
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, errors.KeyringError):
+        return known(message)
+    return ProviderError(f"{failed}: {message}" if message else failed)

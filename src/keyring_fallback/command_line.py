@@ -10,11 +10,11 @@ from typing import Any
 
 from keyring import errors
 
-from .bridge import ADVICE, ALLOW_MORE, Call, Invocation, Reply, one_line
-from .errors import ProviderError, ToolError
-from .hidden import Hidden
+from .bridge import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
+from .errors import ToolError
 from .process import Process, ReplyTooLargeError
 from .records import Record
+from .texts import Hidden, one_line
 from .waiting import Waiting
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
@@ -67,7 +67,7 @@ class _Outcome(Record):
 
 
 def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
-    """Return a password, or ``{"username", "password"}``, or None."""
+    """Return a password, or a credential, or None."""
     if invocation.arguments not in _old:
         outcome = _run(invocation, "get", words, ("--mode", mode, "--output", "json"))
         if outcome.understood:
@@ -84,7 +84,7 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
             f"{invocation.name} printed more than one line, and its keyring is too old to tell which of them is the "
             "password: install keyring 25.2 or newer there"
         )
-    return _answer(mode, words[1], password)
+    return str(password) if mode == "password" else credential(words[1], str(password))
 
 
 def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | None:
@@ -103,10 +103,6 @@ def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | N
     return True
 
 
-def _answer(mode: str, username: str | None, password: str) -> Any:
-    return str(password) if mode == "password" else {"username": username, "password": str(password)}
-
-
 def _from_json(output: Hidden, mode: str, name: str) -> Any:
     """Return what keyring's JSON document says; a provider may have printed something around it."""
     for line in reversed(output.splitlines()):
@@ -123,11 +119,10 @@ def _answer_in(line: str, mode: str) -> Any:
     found = _DOCUMENT.search(line) if line.endswith("}") else None
     try:
         document = json.loads(found.group()) if found else {}
-        password, username = document["password"], document.get("username")
+        answer = credential(document.get("username"), document["password"])
     except (ValueError, KeyError, RecursionError):
         return None
-    fits = isinstance(password, str) and isinstance(username, (str, type(None)))
-    return _answer(mode, username, password) if fits else None
+    return answer.password if mode == "password" else answer
 
 
 class _Listening(Waiting):
@@ -219,7 +214,8 @@ def _succeeded(status: int, waiting: _Listening, name: str, secret: str) -> bool
     if not kind:
         waiting.release()
     elif kind not in _NOBODY:
-        raise _error(kind, message, name)
+        module, _, last = kind.rpartition(".")
+        raise as_exception(last if module == errors.__name__ else "", message, f"{name} failed: {last}")
     if status not in (0, _NOTHING):
         how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
         raise ToolError(f"{name} {how}; {ADVICE}")
@@ -237,11 +233,3 @@ def _exception(said: bytes, secret: str) -> tuple[str, str]:
     for form in (secret.rstrip("\n"), repr(secret.rstrip("\n"))[1:-1]):
         message = message.replace(form, "***") if form else message
     return kind, one_line(message)
-
-
-def _error(kind: str, message: str, name: str) -> errors.KeyringError:
-    module, _, last = kind.rpartition(".")
-    known = getattr(errors, last, None) if module == errors.__name__ else None
-    if isinstance(known, type) and issubclass(known, errors.KeyringError):
-        return known(message)
-    return ProviderError(f"{name} failed: {last}: {message}" if message else f"{name} failed: {last}")

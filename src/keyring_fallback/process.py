@@ -6,12 +6,13 @@ import atexit
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import IO, Callable, Protocol
 
 from . import pipes
 from ._listing import processes
-from .hidden import HiddenBytes
+from .texts import HiddenBytes
 
 #: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
 MAX_REPLY_BYTES = 8 << 20
@@ -21,6 +22,12 @@ _LOOK_SECONDS = 0.2
 _LATE_SECONDS = 0.5
 #: Processes that are looked for below one that is ended.
 _MAX_DESCENDANTS = 1000
+
+
+def script(module: str) -> list[str]:
+    """Return the arguments with which another environment's interpreter runs one of our modules, see `_start`."""
+    start = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_start.py")
+    return [start, "" if sys.dont_write_bytecode else sys.implementation.cache_tag or "", module]
 
 
 class Listener(Protocol):

@@ -55,7 +55,7 @@ class Helper:
         **setup: Any,
     ) -> None:
         """Start it."""
-        program = [os.fspath(START), ""] if changed is None else ["-c", CHANGED, json.dumps(changed)]
+        program = [os.fspath(START), "", "_helper"] if changed is None else ["-c", CHANGED, json.dumps(changed)]
         command = [os.fspath(tool.python), *flags, *program]
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", script, "sh", *command] if script else command,

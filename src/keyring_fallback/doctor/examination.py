@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .. import discovery, environment, hints, survey, trust
-from ..process import Process, ReplyTooLargeError
+from ..process import Process, ReplyTooLargeError, script
 from ..waiting import Waiting
 from . import clients
 
-_PROBE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_probe.py")
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
 #: Seconds that this environment's keyring may take for a lookup, beside the time limit of each tool.
@@ -176,7 +174,7 @@ def _probe(
     """Run the probe and read what it says, whatever becomes of it; the stderr of a lookup is for the person to see."""
     waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
     try:
-        process = Process([*arguments, _PROBE], dict(environ), listen=request is None)
+        process = Process([*arguments, *script("_probe")], dict(environ), listen=request is None)
     except (OSError, ValueError) as reason:
         return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
     try:

@@ -1,11 +1,10 @@
 """The probe: what keyring is like in an environment, and what a lookup there comes to.
 
-The doctor starts it under the interpreters of this environment and of the tools: Python 3.8 and newer, with nothing but
-the standard library and what that environment has. Whatever keyring does there, a crash of it included, is news to
-print and not the end of the doctor.
+The doctor starts it as the helper is started, under the interpreters of this environment and of the tools. Whatever
+keyring does there, a crash of it included, is news to print and not the end of the doctor.
 
 In, on stdin, as JSON: ``[service or null, username or null]`` in this environment, ``null`` in a tool. Out, on a
-private copy of stdout: a JSON document a line, each with all that is known by then: attributes of `examination.Probe`,
+private copy of stdout: a JSON document a line, each with all that is known by then: attributes of `doctor.Probe`,
 ``path``, where modules are imported from, and last ``end``. A password is never part of it.
 """
 
@@ -17,15 +16,13 @@ import os
 import sys
 import time
 
+from ._backends import failure, forms, line, name_of, plain
+from ._helper import take_descriptors
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, TextIO
 
-if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):
-    del sys.path[0]  # our own package's folder: its modules must not shadow anything over there
-
-#: Characters of a message that are passed on.
-MESSAGE_LENGTH = 500
 #: A shorter secret is part of too many words to be struck out of messages.
 SECRET_LENGTH = 3
 
@@ -61,9 +58,9 @@ class Trace:
         try:
             answer = getattr(keyring, method)(service, username)
             if answer is not None:
-                password = getattr(answer, "password", answer)
-                self.hide(password)
-                user = user_of(answer) if username is None else username
+                data = plain(method, answer)
+                user, password = (data["username"], data["password"]) if isinstance(data, dict) else (username, data)
+                self.hide(password, user)
                 lookup.update(username=user, length=len(password))
                 outcome = "answer"
         except BaseException as error:
@@ -107,7 +104,7 @@ class Trace:
             reply = answer = function(*arguments, **options)
             if not backend:
                 answer = reply.answer
-                self.hide(answer["password"] if isinstance(answer, dict) else answer)
+                self.hide(getattr(answer, "password", answer), arguments[2].username)
                 errors = [str(one) for one in (*reply.failures, *reply.unloaded)]
                 asked.update(answered_by=reply.backend, errors=errors)
             asked["outcome"] = "answer" if answer is not None else "failed" if asked["errors"] else "nothing"
@@ -120,15 +117,12 @@ class Trace:
             self.asking = False
             asked["milliseconds"] = since(started)
 
-    def hide(self, secret: object) -> None:
+    def hide(self, secret: Any, username: str | None) -> None:
         if isinstance(secret, str) and len(secret) >= SECRET_LENGTH:
-            plain = str.__str__(secret)
-            self.secrets += plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]
+            self.secrets += forms(str.__str__(secret), username)
 
     def clean(self, text: str | None) -> str | None:
-        for secret in self.secrets:
-            text = text and text.replace(secret, "***")
-        return text
+        return text and line(text, self.secrets)
 
 
 def since(started: float) -> int:
@@ -137,24 +131,8 @@ def since(started: float) -> int:
 
 def message(error: BaseException) -> str:
     """Return an exception's type and message in one line."""
-    try:
-        text = str(error)
-    except Exception:
-        text = "(its message cannot be shown)"
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return text if len(text) <= MESSAGE_LENGTH else text[: MESSAGE_LENGTH - 3] + "..."
-
-
-def name_of(backend: object) -> str:
-    return f"{type(backend).__module__}.{type(backend).__qualname__}"
-
-
-def user_of(credential: Any) -> str | None:
-    try:
-        return credential.username or None
-    except ValueError:  # keyring.credentials.AnonymousCredential
-        return None
+    data = failure("", error)
+    return ": ".join(filter(None, (data["type"], data["message"])))
 
 
 def examine(trace: Trace, request: list[Any] | None) -> None:
@@ -187,18 +165,12 @@ def examine(trace: Trace, request: list[Any] | None) -> None:
 
 
 def main() -> None:
-    request = json.load(sys.stdin.buffer)
-    while os.open(os.devnull, os.O_RDWR) < 3:  # noqa: PLR2004 - one of the standard ones was closed
-        pass
-    trace = Trace(os.fdopen(os.dup(1), "w", 1, "ascii"))
-    os.dup2(2, 1)
-    sys.stdout = sys.stderr
+    stdin, stdout = take_descriptors()
+    with os.fdopen(stdin, "rb") as file:
+        request = json.load(file)
+    trace = Trace(os.fdopen(stdout, "w", 1, "ascii"))
     try:
         examine(trace, request)
     except KeyboardInterrupt:
         pass
     trace.tell(end=True)
-
-
-if __name__ == "__main__":
-    main()
