@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -527,3 +528,35 @@ def test_the_first_reason_not_to_delete_counts(stage: Stage) -> None:
     stage.there(writer("There", 9, "raise errors.PasswordDeleteError('there')"))
     result = stage.call("delete_password", "service", "user")
     assert ("PasswordDeleteError", "first") == (result["error"][0], result["message"])
+
+
+#: Looks up, stores and deletes, before and after variables have changed.
+CHANGING = """\
+import json, os, sys, keyring
+for variables in ({}, json.loads(sys.argv[1])):
+    os.environ.update(variables)
+    print(keyring.get_password("service", "user"), keyring.get_credential("service", None))
+    keyring.set_password("service", "user", "pw")
+    keyring.delete_password("service", "user")
+"""
+
+
+@pytest.mark.parametrize("selected", ["", "keyring.backends.chainer.ChainerBackend"])
+@pytest.mark.parametrize(
+    "variables",
+    [{"KEYRING_PROPERTY_FALLBACK_TOOL": "/nowhere"}, {"KEYRING_PROPERTY_FALLBACK_ENABLED": "false"}],
+    ids=["the tool is gone", "switched off"],
+)
+def test_nothing_to_delegate_any_more(stage: Stage, variables: dict[str, str], selected: str) -> None:
+    """Where there is nothing to delegate any more, this environment's backends do all, each once."""
+    stage.there(reader("There", 9, "return None"))
+    stage.here(reader("Store", 5, "return 'mine'") + writer("Writer", 4, "pass"))
+    if selected:
+        stage.variables["PYTHON_KEYRING_BACKEND"] = selected
+    result = stage.environment.run(["-c", CHANGING, json.dumps(variables)], env=stage.env(), check=True)
+    assert "mine mine\n" * 2 == result.stdout
+    asked = [" ".join(line.split()[:2]) for line in stage.notes()]
+    store = ["Store get_password", "Store get_credential"]
+    written = ["Writer set", "Writer delete"]
+    there = ["There get_password", "There get_credential"]
+    assert [there[0], store[0], there[1], store[1], *written, *store, *written] == asked

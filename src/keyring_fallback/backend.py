@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -14,15 +13,15 @@ from keyring.backend import KeyringBackend
 from keyring.backends.chainer import ChainerBackend
 from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 
-from . import hints, preload, survey
+from . import preload, survey
+from .advice import hint, log, warn
 from .errors import NotDeletedError, NotStoredError, ToolError
 from .texts import Hidden
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
 
-log = logging.getLogger(__package__)
-
-_warned: set[str] = set()
+#: The classes of ours that were viable in this process.
+_viable: set[object] = set()
 
 preload.before_pip_installs()
 
@@ -44,8 +43,7 @@ class GlobalKeyring(KeyringBackend):
         """
         now = _survey()
         selected = now.pins("GlobalKeyring") and (now.local or now.findings.tools)
-        if now.reason and not selected:
-            raise RuntimeError(now.reason)
+        _check(cls, "" if selected else now.reason)
         return 8
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -67,9 +65,9 @@ class GlobalKeyring(KeyringBackend):
     @staticmethod
     def _get(method: str, service: str, username: str | None) -> Any:
         now = _survey()
-        if now.local:
-            return _first_answer(_local_backends(), method, service, username)
-        return _ask_tools(now, method, service, username)
+        if not now.local:
+            return _ask_tools(now, method, service, username)
+        return _first_answer(_local_backends(), method, service, username) if _is_alone() else None
 
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a password in the first tool that has a backend for it.
@@ -78,11 +76,11 @@ class GlobalKeyring(KeyringBackend):
             PasswordSetError: Nobody stored it.
             KeyringError: A tool or a provider failed.
         """
-        now = _survey()
         password = Hidden(password)
-        if now.local:
+        now = _survey()
+        if now.local and _is_alone():
             _store(_local_backends(), service, username, password)
-        elif _ask_tools(now, "set_password", service, username, password) is None:
+        elif now.local or _ask_tools(now, "set_password", service, username, password) is None:
             raise NotStoredError(_nobody(now, service, "stores"))
 
     def delete_password(self, service: str, username: str) -> None:
@@ -93,9 +91,9 @@ class GlobalKeyring(KeyringBackend):
             KeyringError: A tool or a provider failed.
         """
         now = _survey()
-        if now.local:
+        if now.local and _is_alone():
             _delete(_local_backends(), service, username)
-        elif _ask_tools(now, "delete_password", service, username) is None:
+        elif now.local or _ask_tools(now, "delete_password", service, username) is None:
             raise NotDeletedError(_nobody(now, service, "deletes"))
 
 
@@ -113,8 +111,7 @@ class FallbackKeyring(KeyringBackend):
             RuntimeError: There is nothing to delegate, with the reason.
         """
         now = _survey()
-        if now.reason and not now.pins("FallbackKeyring"):
-            raise RuntimeError(now.reason)
+        _check(cls, "" if now.pins("FallbackKeyring") else now.reason)
         return 10.5
 
     def get_password(self, service: str, username: str) -> str | None:
@@ -162,8 +159,18 @@ class FallbackKeyring(KeyringBackend):
 def _survey() -> survey.Survey:
     now = survey.current()
     for problem in now.problems():
-        _warn(problem)
+        warn(problem)
     return now
+
+
+def _check(cls: object, reason: str) -> None:
+    """Refuse to be viable, for a reason; but keyring reads the priorities of backends that it has made at every lookup.
+
+    An exception would end that, where the tool is gone meanwhile, or we are switched off.
+    """
+    if reason and cls not in _viable:
+        raise RuntimeError(reason)
+    _viable.add(cls)
 
 
 def _all_backends() -> list[KeyringBackend]:
@@ -196,9 +203,9 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
             if answer is not None:
                 return answer
     if ours is not None:
-        _warn(str(ours))
+        warn(str(ours))
     elif error is None:
-        _hint(service)
+        hint(service)
     if error is not None:
         raise error  # an application that sees None may create a secret and overwrite the one that was not read
     return None
@@ -233,7 +240,7 @@ def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> 
         except KeyringError as error:
             if missing is None or not isinstance(backend, GlobalKeyring):
                 raise
-            _warn(str(error))
+            warn(str(error))
     raise missing or PasswordDeleteError("Password not found")
 
 
@@ -247,11 +254,15 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
             "free what the system lacks, or install keyring-fallback again"
         ) from None
     call = bridge.Call(method, service, username, password)
-    everything = isinstance(_selected(), GlobalKeyring)  # not a link in a chain
-    answer = delegation.ask_tools(now, call, everything=everything)
-    if answer is None and everything and method.startswith("get"):
-        _hint(service)
+    answer = delegation.ask_tools(now, call, everything=_is_alone())
+    if answer is None and method.startswith("get") and _is_alone():
+        hint(service)
     return answer
+
+
+def _is_alone() -> bool:
+    """Tell whether GlobalKeyring is the keyring that this program uses, and not a link in a chain."""
+    return isinstance(_selected(), GlobalKeyring)
 
 
 def _selected() -> KeyringBackend | None:
@@ -264,34 +275,10 @@ def _selected() -> KeyringBackend | None:
 
 def _nobody(now: survey.Survey, service: object, does: str) -> str:
     """Return why a password was not stored or deleted by a tool."""
+    if now.local:
+        return now.local
     if not now.delegates(service):
         source = now.settings.sources["services"]
         return f"this service is not delegated to a global keyring ('services', set in {source})"
     tools = ", ".join(tool.location for tool in now.findings.tools)
     return f"no backend of the global keyring {tools} {does} passwords"
-
-
-def _hint(service: object) -> None:
-    """Say which provider is missing, where a lookup for a known host had no answer for want of it."""
-    registry = hints.registry_of(service)
-    if registry is None:
-        return
-    now = survey.current()
-    if now.local or not now.delegates(service) or not all(tool.known for tool in now.findings.tools):
-        return
-    held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
-    if not any(hints.serves(registry, provider.distribution) for provider in held):
-        try:
-            from . import cures
-        except (ImportError, OSError):
-            return
-        tool = now.findings.tools[0] if now.findings.tools else None
-        command = cures.add_provider(registry.distribution, tool, now.here.platform)
-        _warn(f"no keyring here has a provider for {registry.name} ({hints.host_of(service)}); install it: {command}")
-
-
-def _warn(message: str) -> None:
-    """Log one line, once in this process."""
-    if message not in _warned:
-        _warned.add(message)
-        log.warning("keyring-fallback: %s", message)

@@ -1,0 +1,37 @@
+"""What the person at the terminal is told: a line that warns of something, or that says which provider is missing."""
+
+from __future__ import annotations
+
+import logging
+
+from . import hints, survey
+
+log = logging.getLogger(__package__)
+
+_warned: set[str] = set()
+
+
+def hint(service: object) -> None:
+    """Say which provider is missing, where a lookup for a known host had no answer for want of it."""
+    registry = hints.registry_of(service)
+    if registry is None:
+        return
+    now = survey.current()
+    if now.local or not now.delegates(service) or not all(tool.known for tool in now.findings.tools):
+        return
+    held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
+    if not any(hints.serves(registry, provider.distribution) for provider in held):
+        try:
+            from . import cures
+        except (ImportError, OSError):
+            return
+        tool = now.findings.tools[0] if now.findings.tools else None
+        command = cures.add_provider(registry.distribution, tool, now.here.platform)
+        warn(f"no keyring here has a provider for {registry.name} ({hints.host_of(service)}); install it: {command}")
+
+
+def warn(message: str) -> None:
+    """Log a line, once in this process."""
+    if message not in _warned:
+        _warned.add(message)
+        log.warning("keyring-fallback: %s", message)
