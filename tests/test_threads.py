@@ -6,18 +6,23 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 from keyring.testing.backend import BackendBasicTests
 
 import keyring_fallback
-from keyring_fallback import bridge, pipes, process
+from keyring_fallback import bridge, command_line, pipes, process
+from keyring_fallback.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.environments import Environments
+
+
+#: What is chosen on this system.
+KIND = pipes.Selected if os.name == "posix" else pipes.Threaded
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +100,52 @@ def test_end_of_a_program_is_noticed() -> None:
     assert b"all" == running.collect(lambda _: False, 30.0, Nobody()).strip()
     assert 3 == running.wait(10.0)
     running.kill()
+
+
+@pytest.mark.parametrize("kind", [KIND, pipes.Threaded])
+def test_what_comes_behind_the_end_of_a_line_is_not_lost(monkeypatch: pytest.MonkeyPatch, kind: type) -> None:
+    """What a program writes while its last words are looked at is there for the next look."""
+    monkeypatch.setattr(pipes, "Selected", kind)
+    running = started(
+        "import sys, time; print('noise', flush=True); sys.stdin.readline(); print('answer', flush=True); time.sleep(60)"
+    )
+
+    def complete(_: bytes) -> bool:
+        running.send(b"go\n")
+        time.sleep(0.5)  # the answer is written meanwhile
+        return True
+
+    said = running.collect(complete, 30.0, Nobody())
+    while b"answer" not in said:
+        said += running.collect(lambda _: True, 10.0, Nobody())
+    running.kill()
+    assert [b"noise", b"answer"] == said.split()
+
+
+def test_an_interrupt_while_a_program_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second Ctrl-C while a program is ended leaves it neither running nor stopped."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    running = started("import time; time.sleep(60)")
+    monkeypatch.setattr(process, "processes", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.kill()
+    assert running.wait(10.0) is not None
+
+
+@pytest.mark.parametrize(
+    "ask", [bridge.ask, lambda invocation, _, call: command_line.ask(invocation, call)], ids=["helper", "command line"]
+)
+def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., bridge.Reply]) -> None:
+    """Where no thread can be started any more, at the end of a program for example, the tool cannot be asked."""
+
+    def fails(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", fails)
+    invocation = bridge.Invocation((sys.executable,), dict(os.environ), "the tool", 10.0)
+    call = bridge.Call("get_password", "service", "user")
+    with pytest.raises(ToolError, match="the tool cannot be started"):
+        ask(invocation, bridge.Setup(everything=True, entry_points=(), own=(), skip=()), call)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keyring_fallback import waiting
 from support import machine, providers
 from support.feed import Feed
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(machine.WINDOWS, reason="there are no pseudo-terminals on Windows")
 if not machine.WINDOWS:
+    import fcntl
+    import resource
     import termios
 
     from support.terminal import Terminal
@@ -206,6 +209,24 @@ def test_a_stopped_terminal_keeps_nobody(scene: Scene) -> None:
         scene.gate.touch()
         result = terminal.end(60)
     assert PASSWORD == result.stdout.strip()
+
+
+def test_a_full_pipe_with_a_large_number_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that takes nothing loses what is to be shown, also where its number is too large for select."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit <= 1100:
+        pytest.skip(f"this process may open {limit} files only")
+    monkeypatch.setattr(waiting, "_STUCK_SECONDS", 0.1)
+    reader, writer = os.pipe()
+    large = fcntl.fcntl(writer, fcntl.F_DUPFD, 1100)
+    os.set_blocking(writer, False)
+    try:
+        for descriptor in (writer, large):
+            waiting._write(descriptor, b"x" * 1_000_000)  # noqa: SLF001 - stderr of a pipe that nobody reads
+        assert len(os.read(reader, 1_000_000)) < 1_000_000
+    finally:
+        for descriptor in (reader, writer, large):
+            os.close(descriptor)
 
 
 def test_in_the_background(scene: Scene) -> None:

@@ -137,7 +137,7 @@ class _Session:
         try:
             arguments = [*invocation.arguments, *script("_helper")]
             process = Process(arguments, dict(invocation.environ), listen=has_unseen_stderr())
-        except (OSError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ToolError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
         self.process, self._environ = process, invocation.environ

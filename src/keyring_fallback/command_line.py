@@ -175,8 +175,9 @@ def _run(
     waiting = _Listening(f"keyring-fallback: waiting for {name} (at most {seconds:g} seconds; Ctrl-C stops it)")
     try:
         process = Process(arguments, environ, listen=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
+    except (OSError, RuntimeError, ValueError) as error:
+        unfit = "an argument cannot be passed on a command line"
+        reason = getattr(error, "strerror", None) or (unfit if isinstance(error, ValueError) else error)
         raise ToolError(f"{name} cannot be started ({reason}); {ADVICE}") from None
     try:
         process.send((stdin or "").encode("utf-8"), end=True)

@@ -54,6 +54,7 @@ class Process:
 
     Raises:
         OSError: The program cannot be started.
+        RuntimeError: No thread can be started (Windows).
         ValueError: An argument or a variable has a NUL character.
     """
 
@@ -76,11 +77,11 @@ class Process:
             kind = pipes.Selected if os.name == "posix" else pipes.Threaded
             try:
                 self._pipes: pipes.Selected | pipes.Threaded = kind(self._popen.stdin, readers)
-            except BaseException:  # no descriptor is left for the selector, for example
-                for pipe in (self._popen.stdin, *readers.values()):
-                    pipe.close()
+            except BaseException:  # no descriptor is left for the selector, for example, or no thread
                 self._popen.kill()
                 self._popen.wait()
+                for pipe in (self._popen.stdin, *readers.values()):
+                    pipe.close()
                 raise
         self._open = set(readers)
         _left[:] = [popen for popen in _left if popen.poll() is None]
@@ -103,10 +104,22 @@ class Process:
             ReplyTooLargeError: There is more than `MAX_REPLY_BYTES`.
         """
         chunks: list[bytes] = []
-        self._gather(chunks, complete, time.monotonic() + seconds, listener)
-        while (heard := self._pipes.hear(0)) is not None and heard.where == "stderr" and heard.data:
-            listener.heard(heard.data)  # what was said before the answer must not come after it
+        deadline = time.monotonic() + seconds
+        self._gather(chunks, complete, deadline, listener)
+        # what was said before the answer must not come after it
+        while time.monotonic() < deadline and (heard := self._pipes.hear(0)) is not None:
+            self._take(heard, chunks, listener)
+            if heard.where == "stdout":
+                break
         return HiddenBytes(b"".join(chunks))
+
+    def _take(self, heard: pipes.Heard, chunks: list[bytes], listener: Listener) -> None:
+        if not heard.data:
+            self._open.discard(heard.where)
+        if heard.where == "stderr":
+            listener.heard(heard.data)
+        else:
+            chunks.append(heard.data)
 
     def _gather(
         self, chunks: list[bytes], complete: Callable[[bytes], bool], deadline: float, listener: Listener
@@ -124,12 +137,9 @@ class Process:
             heard = self._pipes.hear(min((late or deadline) - now, listener.pause(), _LOOK_SECONDS))
             if heard is None:
                 continue
-            if not heard.data:
-                self._open.discard(heard.where)
+            self._take(heard, chunks, listener)
             if heard.where == "stderr":
-                listener.heard(heard.data)
                 continue
-            chunks.append(heard.data)
             size += len(heard.data)
             if size > MAX_REPLY_BYTES:
                 raise ReplyTooLargeError
@@ -149,13 +159,18 @@ class Process:
 
     def kill(self) -> None:
         """End the program and what it started at once; nothing of them can keep us waiting."""
-        for pid in _stopped(self.pid) if self.status() is None else ():
-            _signal(pid, "SIGKILL")
+        found: list[int] = []
         try:
-            self._popen.kill()
-        except OSError:
-            pass
-        self._pipes.close()
+            if self.status() is None:
+                _stop(self.pid, found)
+        finally:  # a second Ctrl-C must leave nobody stopped
+            for pid in found[1:]:
+                _signal(pid, "SIGKILL")
+            try:
+                self._popen.kill()
+            except OSError:
+                pass
+            self._pipes.close()
         self.wait(1.0)
 
     def leave(self) -> None:
@@ -200,27 +215,23 @@ def _has_console() -> bool:
     return True
 
 
-def _stopped(pid: int) -> list[int]:
-    """Stop a process and those that it started, and that these did, as far as the system tells; return the latter.
+def _stop(pid: int, found: list[int]) -> None:
+    """Stop a process and those that it started, and that these did, as far as the system tells; list them.
 
     They share our process group, which a program that asks on the terminal must be in; so the group cannot be killed.
     Stopped, they start no others while they are looked for. On Windows the launchers in virtual environments end what
     they started by themselves (CPython PC/launcher.c).
     """
-    found: list[int] = []
-    if os.name != "posix":
-        return found
-    fresh = [pid]
+    fresh = [pid] if os.name == "posix" else []
     while fresh and len(found) < _MAX_DESCENDANTS:
+        found += fresh
         for one in fresh:
             _signal(one, "SIGSTOP")
-        found += fresh
         try:
             listing = processes()
         except (OSError, ValueError, IndexError, subprocess.SubprocessError):
             break
         fresh = [child for child, parent, _ in listing if parent in found and child not in found]
-    return found[1:]
 
 
 def _signal(pid: int, name: str) -> None:

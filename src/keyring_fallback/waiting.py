@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import time
@@ -15,6 +14,7 @@ QUESTION_SECONDS = 3.0
 _KEPT_BYTES = 64 << 10
 #: Seconds for which a terminal or a pipe that takes nothing (Ctrl-S) is waited for.
 _STUCK_SECONDS = 1.0
+_LOOK_SECONDS = 0.02
 _FOREVER = 3600.0
 
 
@@ -124,9 +124,9 @@ def _write(descriptor: int, data: bytes) -> None:
         try:
             data = data[_write_some(descriptor, data) :]
         except BlockingIOError:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([], [descriptor], [], left)[1]:
+            if time.monotonic() >= deadline:
                 return
+            time.sleep(_LOOK_SECONDS)  # select takes no descriptor above 1023
         except OSError:
             return
 
