@@ -92,6 +92,9 @@ import subprocess; subprocess.Popen(['sleep', '3'], close_fds=False); return 'th
 import getpass, warnings
 try: getpass.getpass()
 except EOFError: return 'the answer'""",
+    "a process of multiprocessing's": """\
+import multiprocessing
+with multiprocessing.get_context('spawn').Pool(1) as pool: return pool.apply(str, ['the answer'])""",
     "changes directory": "os.chdir('/'); return 'the answer'",
     "changes umask, limits and priority": "os.umask(0o777); os.nice(5); return 'the answer'",
     "closes sys.stdout and sys.stderr": "sys.stdout.close(); sys.stderr.close(); return 'the answer'",
