@@ -199,6 +199,28 @@ def test_keyrings_own_errors_come_back_as_themselves(stage: Stage, error: str) -
     assert (error, "why") == (result["error"][0], result["message"])
 
 
+def test_an_error_without_a_message(stage: Stage) -> None:
+    """What one of keyring's errors does not say itself is said for it: who failed where, and with what."""
+    stage.there(reader("There", 9, "raise errors.KeyringLocked()"))
+    tool = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    expected = f"keyring-fallback: scripted_there.There in the global keyring {tool} failed: KeyringLocked\n"
+    assert expected == stage.call("get_password", "service", "user")["stderr"]
+
+
+@pytest.mark.parametrize("call", [["set_password", "service", "user", "pw"], ["delete_password", "service", "user"]])
+def test_second_tool_does_not_store_where_the_first_may_have(stage: Stage, tmp_path: Path, call: list[str]) -> None:
+    """Where a tool gave no reply, it may have stored or deleted: no other one does it instead, and that is an error."""
+    first = tmp_path / "keyring"
+    first.write_text("#!/bin/sh\nexit 3\n")
+    first.chmod(0o755)
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = f"{first}\n{stage.variables['KEYRING_PROPERTY_FALLBACK_TOOL']}"
+    stage.there(writer("There", 9, "pass"))
+    result = stage.call(*call)
+    assert "ToolError" in result["error"]
+    assert f"the global keyring {first} ended with exit status 3" in result["message"]
+    assert [] == stage.notes()
+
+
 def test_second_tool_is_asked_where_the_first_has_no_answer(
     stage: Stage,
     shared_environments: Environments,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from keyring import errors
 
-from keyring_fallback import bridge
+from keyring_fallback import bridge, process
 from keyring_fallback.errors import ProviderError, ToolError
 from keyring_fallback.texts import Hidden
 from support import machine
@@ -21,6 +21,8 @@ from support import machine
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from keyring_fallback import replies
 
 #: Reads the set-up, and for each request runs the code that it was started with.
 SPEAKER = """\
@@ -60,7 +62,7 @@ def invocation(code: str, seconds: float = 60.0, **variables: str) -> bridge.Inv
     return bridge.Invocation((sys.executable, "-I", "-c", SPEAKER), environ, "the tool", seconds)
 
 
-def ask(code: str, call: bridge.Call = GET, seconds: float = 60.0, **variables: str) -> bridge.Reply:
+def ask(code: str, call: bridge.Call = GET, seconds: float = 60.0, **variables: str) -> replies.Reply:
     """Ask a speaker."""
     return bridge.ask(invocation(code, seconds, **variables), SETUP, call)
 
@@ -116,6 +118,23 @@ def test_who_answers() -> None:
     other = ask("say()", OTHER="environment").answer
     assert first != other
     assert other == ask("say()", OTHER="environment").answer
+
+
+def test_another_version_of_the_tool_is_another_helper() -> None:
+    """When the tool holds something else than before, by an upgrade for example, a new helper is started."""
+    first, second = invocation("say()"), invocation("say()")._replace(content="another version")
+    pids = [bridge.ask(one, SETUP, GET).answer for one in (first, first, second, second)]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_a_request_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a request cannot be sent, for want of descriptors for example, is an error of the tool's."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(process.Process, "send", fails)
+    assert f"the tool cannot be asked (Too many open files); {ADVICE}" == complaint("say()")
 
 
 def test_an_idle_helper_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

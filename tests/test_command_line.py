@@ -239,6 +239,27 @@ def test_exception_with_the_password_in_it(scripted: Stage) -> None:
     assert "opensesame" not in result["stderr"]
 
 
+@pytest.mark.parametrize("password", ["p@ss w0rd/+opensesame", "opensesame\nand more"])
+def test_exception_with_forms_of_the_password_in_it(scripted: Stage, password: str) -> None:
+    """A password that stands in a provider's complaint encoded, or in several lines, is struck out too."""
+    said = "password, urllib.parse.quote(password), base64.b64encode(f'{username}:{password}'.encode()).decode()"
+    failing = f"import base64, urllib.parse; raise errors.PasswordSetError(' '.join(['cannot store', {said}]))"
+    scripted.there(reader("return None", storing=failing))
+    result = scripted.call("set_password", "s", "u", password)
+    assert "PasswordSetError" in result["error"]
+    if "\n" not in password or "one line" not in result["message"]:  # an older keyring cannot store several lines
+        assert "cannot store *** *** ***" in result["message"]
+    assert "opensesame" not in result["message"] + result["stderr"]
+
+
+def test_delete_that_nobody_does(scripted: Stage) -> None:
+    """That a password is still there is an error, although keyring's own chain says nothing where nobody deletes."""
+    scripted.there(reader("return 'opensesame'"))
+    result = scripted.call("delete_password", "s", "u")
+    assert "PasswordDeleteError" in result["error"]
+    assert "opensesame" not in result["message"] + result["stderr"]
+
+
 def test_missing_password_is_not_deleted(scripted: Stage) -> None:
     """That there was nothing to delete is keyring's own exception, as it would be here."""
     scripted.there(reader("return None", deleting="raise errors.PasswordDeleteError('Password not found')"))

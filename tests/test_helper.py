@@ -114,6 +114,17 @@ def test_standard_descriptors_over_there(start: Start, *, closed: bool) -> None:
         assert str([True, closed, True, [True] * 3]) == helper.ask("get_password", asked)["answer"]
 
 
+@pytest.mark.skipif(machine.WINDOWS, reason="a shell starts it")
+def test_stdout_of_another_kind(start: Start) -> None:
+    """A stdout that a tool's start-up code has put there, and that cannot be configured, keeps nobody from answering."""
+    code = (
+        "import runpy, sys; sys.stdout = type('Out', (), {'write': len, 'flush': id})(); del sys.argv[0]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    with start(script=f'exec "$1" "$2" -c "{code}" "$3" "$4" "$5"') as helper:
+        assert "answer" == helper.ask("get_password", "'answer'")["answer"]
+
+
 def test_where_it_is(start: Start, scripted_tool: Environment, tmp_path: Path) -> None:
     """A lookup runs in the caller's folder, one that is gone or unknown changes nothing, and in between it is in the tool's."""
     with start() as helper:

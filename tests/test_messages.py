@@ -105,6 +105,14 @@ CASES: list[tuple[str, str, list[Any], float, str, str]] = [
     ),
     (
         "executable",
+        'test $1 = del || echo \'{"password": "CANARY"}\'',
+        ["global", "delete_password", *GET[2:]],
+        60,
+        "said that it deleted it, but still returns it",
+        DOCTOR,
+    ),
+    (
+        "executable",
         "test $1 != --mode || { echo usage: >&2; exit 2; }; echo CANARY; echo CANARY",
         GET,
         60,
@@ -189,7 +197,7 @@ ELSEWHERE = {
     "Password not found": "test_backends.py",
     "this service is not delegated": "test_backends.py",
 }
-MODULES = ["bridge", "command_line", "backend", "delegation"]
+MODULES = ["bridge", "replies", "command_line", "backend", "delegation"]
 
 
 def texts() -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from keyring_fallback import (
     hints,
     places,
     plugin,
+    replies,
     survey,
     texts,
 )
@@ -82,9 +83,8 @@ REPLY = st.fixed_dictionaries(
 @given(REPLY | JSON, st.sampled_from(CALLS))
 def test_reply(document: Any, method: str) -> None:
     """A reply of any shape is an answer of the right kind or a ToolError; its errors are keyring's, in one line each."""
-    call = bridge.Call(method, "service", "user")
     try:
-        reply = bridge._reply(texts.Hidden(json.dumps(document)), 1, call, "the tool")  # noqa: SLF001
+        reply = replies.read(texts.Hidden(json.dumps(document)), method, "the tool")
     except ToolError:
         return
     kinds: dict[str, Any] = {"get_password": str, "get_credential": Credential}
@@ -100,7 +100,7 @@ def test_reply(document: Any, method: str) -> None:
 def test_reply_that_is_anything(text: str) -> None:
     """Any text in the place of a reply is a ToolError, unless it is a reply."""
     with pytest.raises(ToolError):
-        bridge._reply(texts.Hidden(text), 1, bridge.Call("get_password", "s", "u"), "the tool")  # noqa: SLF001
+        replies.read(texts.Hidden(text), "get_password", "the tool")
 
 
 @SETTINGS

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyring_fallback import bridge, pipes, process, texts
+from keyring_fallback import bridge, pipes, process, replies, texts
 from support import environments, hostile
 
 if TYPE_CHECKING:
@@ -290,8 +290,9 @@ HOLDERS: dict[str, Any] = {
     "Hidden": texts.Hidden(SECRET),
     "a part of it": texts.Hidden(SECRET)[:20],
     "a call": bridge.Call("set_password", "service", "user", texts.Hidden(SECRET)),
-    "a reply": bridge.Reply(SECRET),
-    "a reply with a credential": bridge.Reply({"username": "user", "password": SECRET}),
+    "a reply": replies.Reply(SECRET),
+    "a reply with a credential": replies.Reply({"username": "user", "password": SECRET}),
+    "a request": bridge._line({"password": SECRET}, "the tool"),  # noqa: SLF001
     "what was heard": pipes.Heard("stdout", SECRET.encode()),
 }
 

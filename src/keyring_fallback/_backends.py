@@ -135,13 +135,13 @@ def failure(backend: object, error: BaseException, struck: Iterable[str] = ()) -
         message = "(its message cannot be shown)"
     return {
         "backend": backend if isinstance(backend, str) else name_of(backend),
-        "type": line(of_class("__name__", cls), struck),
+        "type": one_line(of_class("__name__", cls), struck),
         "error": of_class("__name__", errors[0]) if errors else "",
-        "message": line(message, struck),
+        "message": one_line(message, struck),
     }
 
 
-def line(message: str, struck: Iterable[str]) -> str:
+def one_line(message: str, struck: Iterable[str] = ()) -> str:
     """Return a message in one line, not too long, with some words struck out."""
     for word in struck:
         message = message.replace(word, "***")

@@ -62,8 +62,8 @@ def take_descriptors() -> tuple[int, int]:
     requests, replies = os.dup(0), os.dup(1)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    if sys.stdout is not None:
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a prompt must not wait in our buffer
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # a prompt must not wait in our buffer
     os.close(null)
     return requests, replies
 

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 
-from ._backends import failure, forms, line, name_of, plain
+from ._backends import failure, forms, name_of, one_line, plain
 from ._helper import take_descriptors
 
 TYPE_CHECKING = False
@@ -122,7 +122,7 @@ class Trace:
             self.secrets += forms(str.__str__(secret), username)
 
     def clean(self, text: str | None) -> str | None:
-        return text and line(text, self.secrets)
+        return text and one_line(text, self.secrets)
 
 
 def since(started: float) -> int:

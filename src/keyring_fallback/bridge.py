@@ -10,19 +10,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from keyring import credentials, errors
-
-from .errors import ProviderError, ToolError
+from . import replies
+from .errors import ToolError
 from .hints import shown
 from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError, script
 from .records import Record
-from .texts import Hidden, one_line
+from .replies import ADVICE
+from .texts import Hidden, HiddenBytes
 from .waiting import Waiting, has_unseen_stderr
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
 IDLE_SECONDS = 240.0
-#: How messages about a tool end: what to do.
-ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
 ALLOW_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
 
 
@@ -44,36 +42,25 @@ class Call(Record):
     password: Hidden | None = None
 
 
-class Reply(Record):
-    """What a tool said.
+class Invocation(Record):
+    """How a tool is run.
 
     Attributes:
-        answer: Its answer, as keyring's method returns it, or None; True where a password was stored or deleted.
-        backend: The backend that gave it, or "".
-        failures: The errors of those that failed.
-        unloaded: The errors of those that could not even be loaded.
+        arguments: The program and its arguments.
+        environ: Its whole environment.
+        name: Its name in messages.
+        seconds: How long it may take for one call.
+        content: What it holds: another version of it needs another helper.
     """
-
-    answer: Any = None
-    backend: str = ""
-    failures: tuple[errors.KeyringError, ...] = ()
-    unloaded: tuple[errors.KeyringError, ...] = ()
-
-    def __repr__(self) -> str:
-        """Leave the answer out."""
-        return f"<reply of {self.backend or 'nobody'}>"
-
-
-class Invocation(Record):
-    """How a tool is run: its program and arguments, its environment, its name in messages, and the time limit."""
 
     arguments: tuple[str, ...]
     environ: Mapping[str, str]
     name: str
     seconds: float
+    content: object = None
 
 
-def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
+def ask(invocation: Invocation, setup: Setup, call: Call) -> replies.Reply:
     """Ask a tool; the helper that answers stays for the next call.
 
     Args:
@@ -104,35 +91,35 @@ class _Session:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.process: Process | None = None
-        self._environ: Mapping[str, str] = {}
+        self._runs: object = None
         self._nonce = b""
         self._rest = b""
         self._number = 0
         self._used = 0.0
 
-    def ask(self, invocation: Invocation, setup: Setup, call: Call) -> Reply:
+    def ask(self, invocation: Invocation, setup: Setup, call: Call) -> replies.Reply:
         try:
-            fresh = self._ready(invocation, setup)
-            document = self._exchange(invocation, call)
-            if document is None and not fresh and call.method.startswith("get"):
+            first = self._ready(invocation, setup)
+            document = self._exchange(invocation, call, first)
+            if document is None and not first and call.method.startswith("get"):
                 self.close()  # it ended between two lookups: that is no fault of this one
-                self._ready(invocation, setup)
-                document = self._exchange(invocation, call)
+                document = self._exchange(invocation, call, self._ready(invocation, setup))
             if document is None:
                 raise ToolError(f"{invocation.name} ended without a reply{self._how()}; {ADVICE}")
-            reply = _reply(document, self._number, call, invocation.name)
+            reply = replies.read(document, call.method, invocation.name)
         except BaseException:
             self.close(kill=True)
             raise
         self._used = time.monotonic()
         return reply
 
-    def _ready(self, invocation: Invocation, setup: Setup) -> bool:
-        """Have a helper that runs in the caller's present environment; return whether it is a new one."""
+    def _ready(self, invocation: Invocation, setup: Setup) -> bytes:
+        """Have a helper that runs in the caller's present environment; return what a new one must be told first."""
+        runs = invocation.environ, invocation.content
         if self.process is not None:
             idle = time.monotonic() - self._used > IDLE_SECONDS
-            if not idle and self.process.status() is None and self._environ == invocation.environ:
-                return False
+            if not idle and self.process.status() is None and self._runs == runs:
+                return b""
             self.close()
         try:
             arguments = [*invocation.arguments, *script("_helper")]
@@ -140,14 +127,13 @@ class _Session:
         except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ToolError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
-        self.process, self._environ = process, invocation.environ
+        self.process, self._runs = process, runs
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
-        process.send(_line({"nonce": nonce, **setup._asdict()}, invocation.name))
-        return True
+        return _line({"nonce": nonce, **setup._asdict()}, invocation.name)
 
-    def _exchange(self, invocation: Invocation, call: Call) -> Hidden | None:
-        """Send a request and return the reply's document, or None if the helper ended instead."""
+    def _exchange(self, invocation: Invocation, call: Call, first: bytes) -> Hidden | None:
+        """Send a request, behind what is to be said first; return the reply's document, or None if the helper ended."""
         assert self.process is not None  # noqa: S101 - for the type checker
         self._number += 1
         try:
@@ -155,13 +141,14 @@ class _Session:
         except OSError:
             directory = None
         request = {"id": self._number, **call._asdict(), "directory": directory}
-        self.process.send(_line(request, invocation.name))
+        request_line = HiddenBytes(first + _line(request, invocation.name))
         waiting = Waiting(
             f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)!r}"
             f" (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
         )
         deadline = time.monotonic() + invocation.seconds
         try:
+            self.process.send(request_line)
             while True:
                 left = deadline - time.monotonic()
                 data = self.process.collect(lambda data: not data or b"\n" in data, left, waiting)
@@ -175,6 +162,8 @@ class _Session:
             ) from None
         except ReplyTooLargeError:
             raise ToolError(f"{invocation.name} gave a reply larger than any answer; {ADVICE}") from None
+        except OSError as error:
+            raise ToolError(f"{invocation.name} cannot be asked ({error.strerror}); {ADVICE}") from None
         finally:
             waiting.end()
 
@@ -211,7 +200,7 @@ class _Registry:
 
     def leave(self) -> None:
         """Let all helpers go that are not asked at this moment; with nobody at the other end each ends by itself."""
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):
             if session.lock.acquire(blocking=False):
                 session.close()
                 session.lock.release()
@@ -237,63 +226,4 @@ def _line(document: dict[str, Any], name: str) -> bytes:
         raise ToolError(f"{name} cannot be asked: service, username and password must be strings or None") from None
     if len(line) > MAX_REPLY_BYTES:
         raise ToolError(f"{name} cannot be asked: service, username and password must be smaller than 8 MiB")
-    return line.encode("ascii") + b"\n"
-
-
-def _reply(document: Hidden, number: int, call: Call, name: str) -> Reply:
-    """Read a reply.
-
-    Raises:
-        ToolError: It is not one.
-    """
-    try:
-        reply = json.loads(document)
-        failures, unloaded = (tuple(_error(one, name) for one in reply[key]) for key in ("failures", "unloaded"))
-        answer, backend = _answer(call.method, reply["answer"]), reply["backend"]
-        if reply["id"] != number or not isinstance(backend, str):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        reply = answer = None  # a traceback may show locals
-        raise ToolError(f"{name} gave a reply that is not one; {ADVICE}") from None
-    return Reply(answer, backend, failures, unloaded)
-
-
-def _answer(method: str, answer: Any) -> Any:
-    if method == "get_credential" and answer is not None:
-        return credential(answer["username"], answer["password"])
-    if answer is not None and not (isinstance(answer, str) if method == "get_password" else answer is True):
-        raise ValueError
-    return answer
-
-
-def credential(username: object, password: object) -> credentials.Credential:
-    """Return a credential; one without a user name is anonymous if keyring knows such (25.2 and newer).
-
-    Raises:
-        ValueError: The user name is neither a string nor None, or the password is not a string.
-    """
-    if not isinstance(username, (str, type(None))) or not isinstance(password, str):
-        raise ValueError  # noqa: TRY004 - data from a tool
-    anonymous = getattr(credentials, "AnonymousCredential", None)
-    if username is None and anonymous:
-        return anonymous(password)  # type: ignore[no-any-return]
-    return credentials.SimpleCredential(username or "", password)
-
-
-def _error(failure: Mapping[str, str], name: str) -> errors.KeyringError:
-    backend, kind, message = (one_line(failure[key]) for key in ("backend", "type", "message"))
-    return as_exception(failure["error"], message, f"{backend} in {name} failed: {kind}")
-
-
-def as_exception(kind: str, message: str, failed: str) -> errors.KeyringError:
-    """Return an error of the tool's as an exception: one of keyring's own as itself, others as a `ProviderError`.
-
-    Args:
-        kind: Which of keyring's errors it is, by its name, or something else.
-        message: What the error says.
-        failed: What is said before that of others: who failed, and with what.
-    """
-    known = getattr(errors, kind, None)
-    if isinstance(known, type) and issubclass(known, errors.KeyringError):
-        return known(message)
-    return ProviderError(f"{failed}: {message}" if message else failed)
+    return HiddenBytes(line.encode("ascii") + b"\n")

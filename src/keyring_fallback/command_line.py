@@ -6,15 +6,17 @@ import json
 import os
 import re
 import time
-from typing import Any
+from typing import Any, Callable
 
 from keyring import errors
 
-from .bridge import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
+from ._backends import forms, one_line
+from .bridge import ALLOW_MORE, Call, Invocation
 from .errors import ToolError
 from .process import Process, ReplyTooLargeError
 from .records import Record
-from .texts import Hidden, one_line
+from .replies import ADVICE, Reply, as_exception, credential
+from .texts import Hidden
 from .waiting import Waiting
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
@@ -50,7 +52,7 @@ def ask(invocation: Invocation, call: Call) -> Reply:
         elif call.method == "set_password":
             answer = _set(invocation, words, call.password or Hidden())
         else:
-            answer = _run(invocation, "del", words).succeeded or None
+            answer = _delete(invocation, words)
     except errors.KeyringError as error:
         if isinstance(error, ToolError):
             raise
@@ -100,6 +102,15 @@ def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | N
     # keyring's own chain loses a password silently when no backend takes it, and exits with 0
     if _get(invocation, words, "password") != password:
         raise errors.PasswordSetError(f"{invocation.name} said that it stored it, but does not return it; {ADVICE}")
+    return True
+
+
+def _delete(invocation: Invocation, words: list[str]) -> bool | None:
+    if not _run(invocation, "del", words).succeeded:
+        return None
+    # where no backend deletes, keyring's own chain exits with 0, and any program does where SIGCHLD is ignored
+    if _get(invocation, words, "password") is not None:
+        raise errors.PasswordDeleteError(f"{invocation.name} said that it deleted it, but still returns it; {ADVICE}")
     return True
 
 
@@ -188,7 +199,7 @@ def _run(
             raise TimeoutError
         if status == _USAGE and options and _USAGE_MARK in waiting.said:
             return _Outcome(understood=False, succeeded=False, output=Hidden())
-        succeeded = _succeeded(status, waiting, name, stdin or "")
+        succeeded = _succeeded(status, waiting, name, lambda: forms(str(stdin or "").removesuffix("\n"), words[-1]))
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
             raise ToolError(f"{name} printed something that is not UTF-8; {ADVICE}")
         return _Outcome(understood=True, succeeded=succeeded, output=output)
@@ -204,14 +215,14 @@ def _run(
         process.kill()
 
 
-def _succeeded(status: int, waiting: _Listening, name: str, secret: str) -> bool:
+def _succeeded(status: int, waiting: _Listening, name: str, struck: Callable[[], list[str]]) -> bool:
     """Tell by its exit status whether keyring did what it was to do; False: it found nothing, or nobody to do it.
 
     Raises:
         ToolError: The exit status is none of keyring's.
         KeyringError: It stands for an exception.
     """
-    kind, message = _exception(waiting.said, secret) if status == _NOTHING else ("", "")
+    kind, message = _exception(waiting.said, struck) if status == _NOTHING else ("", "")
     if not kind:
         waiting.release()
     elif kind not in _NOBODY:
@@ -223,14 +234,14 @@ def _succeeded(status: int, waiting: _Listening, name: str, secret: str) -> bool
     return status == 0
 
 
-def _exception(said: bytes, secret: str) -> tuple[str, str]:
+def _exception(said: bytes, struck: Callable[[], list[str]]) -> tuple[str, str]:
     """Return the type and the message of the exception that ended a program, or two empty strings."""
     _, found, rest = said.rpartition(_TRACEBACK_MARK)
     if not found:
         return "", ""
-    lines = rest.decode("utf-8", "replace").splitlines()[1:]
-    line = next((line for line in lines if line and not line[0].isspace()), "an exception")
-    kind, _, message = line.partition(":")
-    for form in (secret.rstrip("\n"), repr(secret.rstrip("\n"))[1:-1]):
-        message = message.replace(form, "***") if form else message
+    text = rest.decode("utf-8", "replace")
+    for form in map(Hidden, struck()):
+        text = text.replace(form, "***")
+    last = next((one for one in text.splitlines()[1:] if one and not one[0].isspace()), "an exception")
+    kind, _, message = last.partition(":")
     return kind, one_line(message)

@@ -8,7 +8,7 @@ from typing import Any
 from keyring.backend import get_all_keyring
 from keyring.errors import KeyringError, PasswordDeleteError
 
-from . import bridge, hints
+from . import bridge, hints, replies
 from .discovery import Here, Tool
 from .errors import ToolError
 from .survey import DROPPED, NESTED, Survey
@@ -38,39 +38,40 @@ def ask_tools(survey: Survey, call: bridge.Call, *, everything: bool) -> Any:
         try:
             reply = ask(survey, tool, call, everything=everything)
         except ToolError as error:
-            failures.append(error)
-            continue
+            reply = replies.Reply(failures=(error,))
         if reply.answer is not None:
             return reply.answer
         failures += reply.failures + reply.unloaded
         if not call.method.startswith("get") and not all(
             isinstance(one, PasswordDeleteError) for one in reply.failures
         ):
-            break  # a store has failed: another one must not take it instead
+            break  # a store has failed, or may have done it: another one must not do it instead
     if failures:
         raise failures[0]
     return None
 
 
-def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> bridge.Reply:
+def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> replies.Reply:
     """Ask one tool; the arguments are those of `ask_tools`.
 
     Raises:
         ToolError: The tool could not be asked.
     """
     if not everything and not _can_serve(tool, call.service):
-        return bridge.Reply()
-    name = f"the global keyring {tool.location}"
-    seconds = survey.settings.timeout
-    if not tool.interpreter:
-        environ = child_environ(survey, isolated=False)
-        from . import command_line  # most tools have an interpreter that can be told
+        return replies.Reply()
+    isolated = bool(tool.interpreter) and tool.isolated
+    invocation = bridge.Invocation(
+        (tool.interpreter or tool.path, *(["-I"] if isolated else [])),
+        child_environ(survey, isolated=isolated),
+        f"the global keyring {tool.location}",
+        survey.settings.timeout,
+        tool.content,
+    )
+    if tool.interpreter:
+        return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)
+    from . import command_line  # most tools have an interpreter that can be told
 
-        return command_line.ask(bridge.Invocation((tool.path,), environ, name, seconds), call)
-    flags = ("-I",) if tool.isolated else ()
-    environ = child_environ(survey, isolated=tool.isolated)
-    invocation = bridge.Invocation((tool.interpreter, *flags), environ, name, seconds)
-    return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)
+    return command_line.ask(invocation, call)
 
 
 def _can_serve(tool: Tool, service: object) -> bool:

@@ -1,14 +1,8 @@
-"""Texts as they may be shown: secrets not at all, what others have written in one line."""
+"""Secrets that do not show themselves."""
 
 from __future__ import annotations
 
 from typing import Any, SupportsIndex
-
-
-def one_line(text: str, length: int = 500) -> str:
-    """Return a text in one line, without control characters, and cut to a length."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 class Hidden(str):

@@ -1,0 +1,101 @@
+"""What a tool has said, as keyring has it: answers as keyring's methods return them, errors as exceptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from keyring import credentials, errors
+
+from ._backends import one_line
+from .errors import ProviderError, ToolError
+from .records import Record
+from .texts import Hidden
+
+#: How messages about a tool end: what to do.
+ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
+
+
+class Reply(Record):
+    """What a tool said.
+
+    Attributes:
+        answer: Its answer, as keyring's method returns it, or None; True where a password was stored or deleted.
+        backend: The backend that gave it, or "".
+        failures: The errors of those that failed.
+        unloaded: The errors of those that could not even be loaded.
+    """
+
+    answer: Any = None
+    backend: str = ""
+    failures: tuple[errors.KeyringError, ...] = ()
+    unloaded: tuple[errors.KeyringError, ...] = ()
+
+    def __repr__(self) -> str:
+        """Leave the answer out."""
+        return f"<reply of {self.backend or 'nobody'}>"
+
+
+def read(document: Hidden, method: str, name: str) -> Reply:
+    """Read a reply of the helper's.
+
+    Args:
+        document: The JSON document, see `_helper`.
+        method: Which of keyring's was called.
+        name: The tool's name in messages.
+
+    Raises:
+        ToolError: It is not one.
+    """
+    try:
+        reply = json.loads(document)
+        failures, unloaded = (tuple(_error(one, name) for one in reply[key]) for key in ("failures", "unloaded"))
+        answer, backend = _answer(method, reply["answer"]), reply["backend"]
+        if not isinstance(backend, str):
+            raise ValueError  # noqa: TRY004 - not the caller's mistake
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        reply = answer = None  # a traceback may show locals
+        raise ToolError(f"{name} gave a reply that is not one; {ADVICE}") from None
+    return Reply(answer, backend, failures, unloaded)
+
+
+def _answer(method: str, answer: Any) -> Any:
+    if method == "get_credential" and answer is not None:
+        return credential(answer["username"], answer["password"])
+    if answer is not None and not (isinstance(answer, str) if method == "get_password" else answer is True):
+        raise ValueError
+    return answer
+
+
+def credential(username: object, password: object) -> credentials.Credential:
+    """Return a credential; one without a user name is anonymous if keyring knows such (25.2 and newer).
+
+    Raises:
+        ValueError: The user name is neither a string nor None, or the password is not a string.
+    """
+    if not isinstance(username, (str, type(None))) or not isinstance(password, str):
+        raise ValueError  # noqa: TRY004 - not the caller's mistake
+    anonymous = getattr(credentials, "AnonymousCredential", None)
+    if username is None and anonymous:
+        return anonymous(password)  # type: ignore[no-any-return]
+    return credentials.SimpleCredential(username or "", password)
+
+
+def _error(failure: Mapping[str, str], name: str) -> errors.KeyringError:
+    backend, kind, message = (one_line(failure[key]) for key in ("backend", "type", "message"))
+    return as_exception(failure["error"], message, f"{backend} in {name} failed: {kind}")
+
+
+def as_exception(kind: str, message: str, failed: str) -> errors.KeyringError:
+    """Return an error of the tool's as an exception: one of keyring's own as itself, others as a `ProviderError`.
+
+    Args:
+        kind: Which of keyring's errors it is, by its name, or something else.
+        message: What the error says.
+        failed: What is said before that of others: who failed, and with what.
+    """
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, errors.KeyringError):
+        return known(message or failed)
+    return ProviderError(f"{failed}: {message}" if message else failed)
