@@ -252,11 +252,12 @@ def test_exception_with_forms_of_the_password_in_it(scripted: Stage, password: s
     assert "opensesame" not in result["message"] + result["stderr"]
 
 
-def test_delete_that_nobody_does(scripted: Stage) -> None:
-    """That a password is still there is an error, although keyring's own chain says nothing where nobody deletes."""
-    scripted.there(reader("return 'opensesame'"))
+def test_delete_that_is_none(scripted: Stage) -> None:
+    """What is still there is not deleted, although keyring's own chain exits with 0 where no backend deletes."""
+    scripted.there(reader("return 'opensesame'", deleting="pass"))
     result = scripted.call("delete_password", "s", "u")
     assert "PasswordDeleteError" in result["error"]
+    assert "said that it deleted it, but still returns it" in result["message"]
     assert "opensesame" not in result["message"] + result["stderr"]
 
 
