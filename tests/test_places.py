@@ -5,11 +5,13 @@ from __future__ import annotations
 import ntpath
 import os
 import posixpath
+import sys
 from pathlib import Path
 
 import pytest
 
 from keyring_fallback import places
+from support import environments
 
 HOME = os.fspath(Path("/home/ann").absolute())
 PLATFORMS = ["linux", "darwin", "win32"]
@@ -70,6 +72,13 @@ def test_default_places(platform: str, table: str) -> None:
     """Without any variable these are the places, in this order."""
     expected = [tuple(part.strip() for part in line.split("  ", 1)) for line in table.strip().splitlines()]
     assert expected == listed(platform)
+
+
+def test_cygwin() -> None:
+    """Cygwin's Python has POSIX paths, and names and places of programs to match; so has any other system."""
+    code = "import sys; sys.platform = 'cygwin'; from keyring_fallback import survey; print(survey.here().platform)"
+    assert "cygwin\n" == environments.run([sys.executable, "-c", code], check=True).stdout
+    assert listed("linux") == listed("cygwin") == listed("freebsd14")
 
 
 VARIABLES = [

@@ -13,8 +13,6 @@ from .records import Record
 #: What a place's path names.
 ENVIRONMENT, FOLDER = "environment", "folder"
 PATH, CONDA = "PATH", "conda base"
-#: The platform that this process runs on: Cygwin's users have Windows' tools.
-HERE = "win32" if sys.platform == "cygwin" else sys.platform
 
 
 class Place(Record):
@@ -173,9 +171,17 @@ def _matches(base: str, rest: str) -> Iterator[str]:
 
 
 def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
-    """Return the path of keyringrc.cfg (keyring 25.7.0, util/platform_.py); arguments as for `known`."""
+    """Return the path of keyringrc.cfg, or "" if there can be none; arguments as for `known`.
+
+    Where Windows sets neither variable, keyring reads it in the working directory (keyring 25.7.0, util/platform_.py):
+    whoever wrote the files there would name the program that is run.
+    """
     if platform == _WINDOWS:
-        folder = os.path.join(environ.get("LOCALAPPDATA", environ.get("ProgramData", ".")), "Python Keyring")
+        # a copy of os.environ has upper-case names only
+        folder = environ.get("LOCALAPPDATA", environ.get("PROGRAMDATA", ""))
+        if not folder:
+            return ""
+        folder = os.path.join(folder, "Python Keyring")
     else:
         folder = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "python_keyring")
     return os.path.join(folder, "keyringrc.cfg")

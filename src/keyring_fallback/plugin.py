@@ -11,7 +11,7 @@ from . import places
 def is_needed() -> bool:
     """Tell whether there may be a tool or a setting: most programs run where there is none."""
     environ = os.environ
-    where = environ, places.home_of(environ, places.HERE), places.HERE
+    where = environ, places.home_of(environ, sys.platform), sys.platform
     if (
         "pip._internal" in sys.modules
         or any(name.startswith("KEYRING_") for name in environ)

@@ -63,11 +63,12 @@ def here() -> discovery.Here:
         cwd = os.getcwd()
     except OSError:
         cwd = ""
-    environ = dict(os.environ)
+    # another thread may remove a variable meanwhile
+    environ = {name: value for name in os.environ if (value := os.environ.get(name)) is not None}
     return discovery.Here(
         environ=environ,
-        home=places.home_of(environ, places.HERE),
-        platform=places.HERE,
+        home=places.home_of(environ, sys.platform),
+        platform=sys.platform,
         cwd=cwd,
         prefix=sys.prefix,
         virtual=sys.prefix != sys.base_prefix,
