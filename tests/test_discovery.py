@@ -366,6 +366,27 @@ def test_broken_tools_are_told(tmp_path: Path, here: Here) -> None:
 
 
 @posix
+def test_endless_chains_of_links(tmp_path: Path, here: Here) -> None:
+    """More links than the system follows are a refusal, and no RecursionError, for files and for folders."""
+    links = {
+        "home/.local/bin/keyring": "it is a link to nothing",
+        "path/keyring": "it is a link to nothing",
+        "home/.local/share/uv/tools/keyring": "it is not an environment: it has no file pyvenv.cfg",
+    }
+    for place in links:
+        link = tmp_path / place
+        link.parent.mkdir(parents=True)
+        for number in range(1200):
+            (link.parent / f"{number}").symlink_to(f"{number + 1}")
+        (link.parent / "1200").symlink_to(tmp_path)
+        link.symlink_to("0")
+    for chosen, expected in ([], links), ([*links], dict.fromkeys(links, "it is a link to nothing")):
+        findings = find(with_path(here, tmp_path / "path"), [os.fspath(tmp_path / place) for place in chosen])
+        refused = {os.path.relpath(refusal.path, tmp_path): refusal.reason for refusal in findings.refusals}
+        assert ([], expected) == (found(findings), refused)
+
+
+@posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read everything")
 def test_unreadable_folders_are_told(tmp_path: Path, here: Here) -> None:
     """A folder that may not be looked into is a refusal with the reason."""
@@ -391,6 +412,18 @@ def test_permissions_of_everything_that_decides(tmp_path: Path, here: Here) -> N
             assert ([], f"everybody can write to {root / place}") == (found(findings), findings.refusals[0].reason)
         (root / place).chmod(mode)
     assert [os.fspath(root)] == found(find(here))
+
+
+@posix
+def test_permissions_of_folders_that_are_linked(tmp_path: Path, here: Here) -> None:
+    """A folder that a .pth file adds is a place that modules come from: it must not be open to others either."""
+    root = tmp_path / "home/.local/share/uv/tools/keyring"
+    trees.make_environment(root)
+    trees.add_provider(tmp_path / "linked", "one")
+    trees.put(root / "lib/python3.12/site-packages/x.pth", f"{tmp_path}/linked\n")
+    assert [os.fspath(root)] == found(find(here))
+    (tmp_path / "linked").chmod(0o777)
+    assert {"tools/keyring": f"everybody can write to {tmp_path}/linked"} == reasons(find(here))
 
 
 @posix

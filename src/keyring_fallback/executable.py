@@ -37,9 +37,9 @@ def target(path: str, platform: str) -> Target:
     """
     if environment.is_environment(path):
         return environment_target(path, platform)
-    real = os.path.realpath(path)
-    if not os.path.isfile(real):
+    if not os.path.isfile(path):  # nor is one what the system takes for a loop of links
         return Target(broken="it is a link to nothing" if os.path.islink(path) else "it is not a file")
+    real = os.path.realpath(path)
     if is_python(path):
         return interpreter_target(path, platform)
     try:

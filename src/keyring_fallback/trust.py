@@ -42,7 +42,9 @@ def _steps(path: str) -> list[str]:
             found.append(os.path.join(os.path.dirname(found[-1]), os.readlink(found[-1])))
     except OSError:
         pass  # gone meanwhile
-    return list(dict.fromkeys([*found, os.path.realpath(path)]))
+    if os.path.exists(path):  # realpath follows any number of links, until a RecursionError (CPython 3.11)
+        found.append(os.path.realpath(path))
+    return list(dict.fromkeys(found))
 
 
 def project_root(folder: str, home: str) -> str:
