@@ -401,17 +401,34 @@ def test_unreadable_folders_are_told(tmp_path: Path, here: Here) -> None:
 
 @posix
 def test_permissions_of_everything_that_decides(tmp_path: Path, here: Here) -> None:
-    """Whatever of a tool others can write, its packages too, it is not used: also if the user has named it."""
+    """Whatever of a tool everybody can write, its packages too, it is not used, unless the user has named it."""
     root = tmp_path / "home/.local/share/uv/tools/keyring"
     script = trees.make_environment(root, "one")
     for place in ("", "bin", "bin/python", "lib", "lib/python3.12", "lib/python3.12/site-packages", "pyvenv.cfg"):
-        mode = (root / place).stat().st_mode
+        mode, reason = (root / place).stat().st_mode, f"everybody can write to {root / place}"
         (root / place).chmod(0o777)
-        for chosen in ([], [os.fspath(root)], [os.fspath(script)]):
-            findings = find(here, chosen)
-            assert ([], f"everybody can write to {root / place}") == (found(findings), findings.refusals[0].reason)
+        assert ([], {"tools/keyring": reason}) == (found(find(here)), reasons(find(here)))
+        for chosen in root, script:
+            findings = find(here, [os.fspath(chosen)])
+            assert ([os.fspath(root)], {}) == (found(findings), reasons(findings))
+            assert [reason] == [tool.doubt for tool in findings.tools]
         (root / place).chmod(mode)
     assert [os.fspath(root)] == found(find(here))
+    assert [""] == [tool.doubt for tool in find(here, [os.fspath(root)]).tools]
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_named_tool_of_another_user(tmp_path: Path, here: Here) -> None:
+    """What belongs to another user is not used, also if the user has named it."""
+    root = tmp_path / "tool"
+    trees.make_environment(root, "one")
+    os.chown(root / "bin/python", 54321, -1)
+    findings = find(here, [os.fspath(root)])
+    assert ([], {root.name: f"{root}/bin/python belongs to another user"}) == (
+        found(findings),
+        {os.path.basename(refusal.path): refusal.reason for refusal in findings.refusals},
+    )
 
 
 @posix

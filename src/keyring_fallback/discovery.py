@@ -49,6 +49,7 @@ class Tool(Record):
         content: What it holds.
         adds: The providers that this environment lacks.
         own: The modules of keyring's own backends that may work over there only.
+        doubt: Why anybody may have changed it, although it is used since the user has named it, or "".
     """
 
     source: str
@@ -58,6 +59,7 @@ class Tool(Record):
     content: environment.Content = environment.Content(complete=False, shares=True)
     adds: tuple[environment.Provider, ...] = ()
     own: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def location(self) -> str:
@@ -129,7 +131,10 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
         reason = reason or _not_global(here, place, tool)
         if not reason and tool.root:
             tool = tool._replace(content=environment.read(tool.root, here.platform))
-        reason = reason or _unusable(here, tool)
+        reason = reason or _useless(tool)
+        if not reason:
+            reason, doubt = _may_be_others(here, tool)
+            tool = tool._replace(doubt=doubt)
         if reason:
             refusals[Refusal(place.source, place.path, reason)] = None
         else:
@@ -199,15 +204,19 @@ def _not_global(here: Here, place: places.Place, tool: Tool) -> str:
     return trust.cache_reason(tool.root)
 
 
-def _unusable(here: Here, tool: Tool) -> str:
-    """Return why a tool is of no use, or may be others', or ""."""
-    if tool.content.unreadable or (tool.known and not tool.content.keyring):
-        return tool.content.unreadable or "it has no keyring"
+def _useless(tool: Tool) -> str:
+    """Return why a tool is of no use, or ""."""
+    return tool.content.unreadable or ("it has no keyring" if tool.known and not tool.content.keyring else "")
+
+
+def _may_be_others(here: Here, tool: Tool) -> tuple[str, str]:
+    """Return why others may decide what a tool does: so that it is not used, or although the user has named it."""
     paths = [tool.path, tool.root, tool.interpreter, *tool.content.folders]
     settings = os.path.join(tool.root, "pyvenv.cfg")
     if tool.root and os.path.exists(settings):
         paths.append(settings)
-    return trust.permission_reason(filter(None, paths), here.uid)
+    owned, opened = trust.permission_reasons(filter(None, paths), here.uid)
+    return (owned, opened) if tool.source == SETTING else (owned or opened, "")
 
 
 def _compared(tool: Tool, local: environment.Content, platform: str) -> Tool:
