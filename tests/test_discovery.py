@@ -306,6 +306,21 @@ def test_base_python_that_lends_its_packages(tmp_path: Path, here: Here) -> None
     )
 
 
+@pytest.mark.parametrize("place", ["venv", "deep/venv"])
+def test_python_beside_an_environment_of_windows(tmp_path: Path, place: str) -> None:
+    """A Python that is installed beside this environment, in the folder that both are in, is another one."""
+    base = tmp_path / "Python312"
+    python = trees.put(base / "python.exe", executable=True)
+    script = trees.put(base / "Scripts/keyring.exe", trees.launcher("distlib", os.fspath(python)), executable=True)
+    root = tmp_path / place
+    trees.make_environment(root, platform="win32")
+    site = os.fspath(root / "Lib/site-packages")
+    here = trees.make_here(tmp_path, "win32", prefix=os.fspath(root), sys_path=(site,), cwd="/")
+    assert [os.fspath(script)] == found(find(with_path(here, script.parent)))
+    shared = here._replace(sys_path=(site, os.fspath(base / "Lib/site-packages")))
+    assert {"Scripts/keyring.exe": "it is this environment itself"} == reasons(find(with_path(shared, script.parent)))
+
+
 @posix
 def test_activated_environments_on_path(tmp_path: Path, here: Here) -> None:
     """An activated environment is no global tool, but one that is linked onto PATH is, and conda's base."""

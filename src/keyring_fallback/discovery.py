@@ -10,6 +10,8 @@ from .records import Record
 
 #: The source of the tools that the user has named.
 SETTING = "setting"
+#: What the folder in an environment's root is called that has its modules, on Windows with a capital.
+_LIBRARIES = ("lib", "lib64")
 
 
 class Here(Record):
@@ -169,11 +171,12 @@ def _target(here: Here, place: places.Place, reason: str) -> executable.Target:
 
 def _roots_of(here: Here) -> set[tuple[int, int] | None]:
     """Return the identity of every environment whose modules are imported here: ``uv run --with`` has several."""
-    folders = [here.prefix]
+    roots = [here.prefix]
     for entry in here.sys_path:
         if os.path.basename(entry) in ("site-packages", "dist-packages"):
-            folders += trust.folders_above(entry)[:3]  # lib/python3.13/site-packages, Lib/site-packages
-    return set(map(trust.identity, folders)) - {None}
+            above = trust.folders_above(entry)[:3]  # lib/python3.13/site-packages, Lib/site-packages
+            roots += [root for folder, root in zip(above, above[1:]) if os.path.basename(folder).lower() in _LIBRARIES]
+    return set(map(trust.identity, roots)) - {None}
 
 
 def _is_me(here: Here, me: set[tuple[int, int] | None], tool: Tool) -> bool:
