@@ -134,6 +134,16 @@ def test_relative_variables(tmp_path: Path, here: Here, monkeypatch: pytest.Monk
     )
 
 
+def test_home_on_another_machine(here: Here) -> None:
+    """Below a home folder on another machine nothing is used, and that is said as it is, without a variable's name."""
+    findings = find(here._replace(platform="win32", home="\\\\server\\ann", environ={}))
+    assert [] == found(findings)
+    assert {("uv tool", "it lies in a network folder"), ("pipx", "it lies in a network folder")} < {
+        (refusal.source, refusal.reason) for refusal in findings.refusals
+    }
+    assert ["it lies in a network folder"] == list(dict.fromkeys(reasons(findings).values()))
+
+
 @pytest.mark.parametrize("variable", ["UV_TOOL_DIR", "XDG_DATA_HOME", "PIPX_HOME"])
 def test_variables_into_the_project(here: Here, variable: str) -> None:
     """A project's .env file may set variables: what they name in the project is not used."""
