@@ -303,6 +303,27 @@ def test_plain_interpreter_that_is_this_one(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize("folder", [".pyenv/versions/3.12.1", ".asdf/installs/python/3.12.1", ".pyenv/versions/named"])
+def test_shims_that_lead_back(tmp_path: Path, here: Here, folder: str) -> None:
+    """A shim of pyenv or asdf is this environment where that is one of theirs; elsewhere it is a tool."""
+    root = tmp_path / "home" / folder
+    bin_folder = plain(root)
+    shims = tmp_path / "home" / folder.partition("/")[0] / "shims"
+    trees.put(shims / "keyring", '#!/usr/bin/env bash\nexec pyenv exec keyring "$@"\n', executable=True)
+    theirs = here._replace(
+        prefix=os.fspath(root), virtual="named" in folder, executable=os.fspath(bin_folder / "python3"), sys_path=()
+    )
+    for folders in (shims,), (shims, bin_folder), (bin_folder, shims):
+        findings = find(with_path(theirs, *folders))
+        assert ([], "it is this environment itself, behind a shim") == (
+            found(findings),
+            reasons(findings)["shims/keyring"],
+        )
+    assert [os.fspath(shims / "keyring")] == found(find(with_path(here, shims)))
+    assert [os.fspath(shims / "keyring")] == found(find(theirs, [os.fspath(shims / "keyring")]))
+
+
+@posix
 def test_base_python_that_lends_its_packages(tmp_path: Path, here: Here) -> None:
     """Where this environment sees its base's packages, the base's keyring is this one; else it is a tool."""
     bin_folder = plain(tmp_path / "usr")

@@ -188,6 +188,15 @@ def _is_me(here: Here, me: set[tuple[int, int] | None], tool: Tool) -> bool:
     return trust.identity(tool.interpreter) == trust.identity(here.executable)
 
 
+def _is_my_shim(here: Here, path: str) -> bool:
+    """Tell whether an executable is a shim of what manages this environment's Python, and so leads back to it.
+
+    pyenv, asdf and mise keep their shims in a folder of that name, beside the one with the Pythons.
+    """
+    folder, name = os.path.split(os.path.dirname(path))
+    return name == "shims" and trust.identity(folder) in map(trust.identity, trust.folders_above(here.prefix))
+
+
 def _project_reason(here: Here, place: places.Place, *paths: str) -> str:
     """Return why a path may have come with a project, or ""; fixed places and named tools have not."""
     prefix = here.prefix if here.virtual else ""
@@ -198,6 +207,8 @@ def _project_reason(here: Here, place: places.Place, *paths: str) -> str:
 def _not_global(here: Here, place: places.Place, tool: Tool) -> str:
     """Return why a candidate is none of the user's global tools, or ""."""
     reason = _project_reason(here, place, tool.root, tool.interpreter)
+    if not reason and place.source == places.PATH and not tool.interpreter and _is_my_shim(here, tool.path):
+        reason = "it is this environment itself, behind a shim"
     if reason or place.source != places.PATH or not tool.root:
         return reason
     conda = "" if here.environ.get("CONDA_DEFAULT_ENV") == "base" else here.environ.get("CONDA_PREFIX", "")
