@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyring.util import platform_
 
-from keyring_fallback import config, places
+from keyring_fallback import config, places, survey
 
 HOME = os.fspath(Path("/home/ann").absolute())
 
@@ -38,15 +39,38 @@ def test_file_is_where_keyring_reads_it() -> None:
         ("linux", {"XDG_CONFIG_HOME": ""}, ["~", ".config", "python_keyring"]),
         ("linux", {"XDG_CONFIG_HOME": "/c"}, ["/c", "python_keyring"]),
         ("linux", {"XDG_CONFIG_HOME": "~/c"}, ["~/c", "python_keyring"]),
-        ("win32", {"LOCALAPPDATA": "L", "ProgramData": "P"}, ["L", "Python Keyring"]),
-        ("win32", {"ProgramData": "P"}, ["P", "Python Keyring"]),
-        ("win32", {}, [".", "Python Keyring"]),
+        ("win32", {"LOCALAPPDATA": "L", "PROGRAMDATA": "P"}, ["L", "Python Keyring"]),
+        ("win32", {"PROGRAMDATA": "P"}, ["P", "Python Keyring"]),
     ],
 )
 def test_file_of_each_platform(platform: str, variables: dict[str, str], expected: list[str]) -> None:
     """keyring's own rules hold on each platform; XDG_CONFIG_HOME is taken literally, as keyring does."""
     expected = [HOME if part == "~" else part for part in expected]
     assert os.path.join(*expected, "keyringrc.cfg") == places.config_file(variables, HOME, platform)
+
+
+def test_no_file_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Windows has neither variable, what lies in the working directory are not the user's settings."""
+    (tmp_path / "Python Keyring").mkdir()
+    (tmp_path / "Python Keyring/keyringrc.cfg").write_text("[fallback]\ntimeout = 1\n")
+    monkeypatch.chdir(tmp_path)
+    found = config.read({}, HOME, "win32")
+    assert ("", 120.0, ()) == (found.file, found.timeout, found.problems)
+
+
+def test_variable_that_another_thread_removes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is removed while the others are read is as if it had never been there."""
+    decode = os.environ.decodevalue
+
+    def removing(value: str) -> str:
+        with contextlib.suppress(KeyError):
+            del os.environ["KEYRING_FALLBACK_LAST"]
+        return decode(value)
+
+    monkeypatch.setattr(os.environ, "decodevalue", removing)
+    monkeypatch.setitem(os.environ, "KEYRING_FALLBACK_LAST", "x")
+    found = survey.here().environ
+    assert (True, False) == ("PATH" in found, "KEYRING_FALLBACK_LAST" in found)
 
 
 def test_defaults(tmp_path: Path) -> None:

@@ -134,6 +134,16 @@ def test_relative_variables(tmp_path: Path, here: Here, monkeypatch: pytest.Monk
     )
 
 
+def test_home_on_another_machine(here: Here) -> None:
+    """Below a home folder on another machine nothing is used, and that is said as it is, without a variable's name."""
+    findings = find(here._replace(platform="win32", home="\\\\server\\ann", environ={}))
+    assert [] == found(findings)
+    assert {("uv tool", "it lies in a network folder"), ("pipx", "it lies in a network folder")} < {
+        (refusal.source, refusal.reason) for refusal in findings.refusals
+    }
+    assert ["it lies in a network folder"] == list(dict.fromkeys(reasons(findings).values()))
+
+
 @pytest.mark.parametrize("variable", ["UV_TOOL_DIR", "XDG_DATA_HOME", "PIPX_HOME"])
 def test_variables_into_the_project(here: Here, variable: str) -> None:
     """A project's .env file may set variables: what they name in the project is not used."""
@@ -293,6 +303,27 @@ def test_plain_interpreter_that_is_this_one(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize("folder", [".pyenv/versions/3.12.1", ".asdf/installs/python/3.12.1", ".pyenv/versions/named"])
+def test_shims_that_lead_back(tmp_path: Path, here: Here, folder: str) -> None:
+    """A shim of pyenv or asdf is this environment where that is one of theirs; elsewhere it is a tool."""
+    root = tmp_path / "home" / folder
+    bin_folder = plain(root)
+    shims = tmp_path / "home" / folder.partition("/")[0] / "shims"
+    trees.put(shims / "keyring", '#!/usr/bin/env bash\nexec pyenv exec keyring "$@"\n', executable=True)
+    theirs = here._replace(
+        prefix=os.fspath(root), virtual="named" in folder, executable=os.fspath(bin_folder / "python3"), sys_path=()
+    )
+    for folders in (shims,), (shims, bin_folder), (bin_folder, shims):
+        findings = find(with_path(theirs, *folders))
+        assert ([], "it is this environment itself, behind a shim") == (
+            found(findings),
+            reasons(findings)["shims/keyring"],
+        )
+    assert [os.fspath(shims / "keyring")] == found(find(with_path(here, shims)))
+    assert [os.fspath(shims / "keyring")] == found(find(theirs, [os.fspath(shims / "keyring")]))
+
+
+@posix
 def test_base_python_that_lends_its_packages(tmp_path: Path, here: Here) -> None:
     """Where this environment sees its base's packages, the base's keyring is this one; else it is a tool."""
     bin_folder = plain(tmp_path / "usr")
@@ -304,6 +335,21 @@ def test_base_python_that_lends_its_packages(tmp_path: Path, here: Here) -> None
         found(find(shares)),
         reasons(find(shares)),
     )
+
+
+@pytest.mark.parametrize("place", ["venv", "deep/venv"])
+def test_python_beside_an_environment_of_windows(tmp_path: Path, place: str) -> None:
+    """A Python that is installed beside this environment, in the folder that both are in, is another one."""
+    base = tmp_path / "Python312"
+    python = trees.put(base / "python.exe", executable=True)
+    script = trees.put(base / "Scripts/keyring.exe", trees.launcher("distlib", os.fspath(python)), executable=True)
+    root = tmp_path / place
+    trees.make_environment(root, platform="win32")
+    site = os.fspath(root / "Lib/site-packages")
+    here = trees.make_here(tmp_path, "win32", prefix=os.fspath(root), sys_path=(site,), cwd="/")
+    assert [os.fspath(script)] == found(find(with_path(here, script.parent)))
+    shared = here._replace(sys_path=(site, os.fspath(base / "Lib/site-packages")))
+    assert {"Scripts/keyring.exe": "it is this environment itself"} == reasons(find(with_path(shared, script.parent)))
 
 
 @posix
@@ -366,6 +412,27 @@ def test_broken_tools_are_told(tmp_path: Path, here: Here) -> None:
 
 
 @posix
+def test_endless_chains_of_links(tmp_path: Path, here: Here) -> None:
+    """More links than the system follows are a refusal, and no RecursionError, for files and for folders."""
+    links = {
+        "home/.local/bin/keyring": "it is a link to nothing",
+        "path/keyring": "it is a link to nothing",
+        "home/.local/share/uv/tools/keyring": "it is not an environment: it has no file pyvenv.cfg",
+    }
+    for place in links:
+        link = tmp_path / place
+        link.parent.mkdir(parents=True)
+        for number in range(1200):
+            (link.parent / f"{number}").symlink_to(f"{number + 1}")
+        (link.parent / "1200").symlink_to(tmp_path)
+        link.symlink_to("0")
+    for chosen, expected in ([], links), ([*links], dict.fromkeys(links, "it is a link to nothing")):
+        findings = find(with_path(here, tmp_path / "path"), [os.fspath(tmp_path / place) for place in chosen])
+        refused = {os.path.relpath(refusal.path, tmp_path): refusal.reason for refusal in findings.refusals}
+        assert ([], expected) == (found(findings), refused)
+
+
+@posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read everything")
 def test_unreadable_folders_are_told(tmp_path: Path, here: Here) -> None:
     """A folder that may not be looked into is a refusal with the reason."""
@@ -380,17 +447,46 @@ def test_unreadable_folders_are_told(tmp_path: Path, here: Here) -> None:
 
 @posix
 def test_permissions_of_everything_that_decides(tmp_path: Path, here: Here) -> None:
-    """Whatever of a tool others can write, its packages too, it is not used: also if the user has named it."""
+    """Whatever of a tool everybody can write, its packages too, it is not used, unless the user has named it."""
     root = tmp_path / "home/.local/share/uv/tools/keyring"
     script = trees.make_environment(root, "one")
     for place in ("", "bin", "bin/python", "lib", "lib/python3.12", "lib/python3.12/site-packages", "pyvenv.cfg"):
-        mode = (root / place).stat().st_mode
+        mode, reason = (root / place).stat().st_mode, f"everybody can write to {root / place}"
         (root / place).chmod(0o777)
-        for chosen in ([], [os.fspath(root)], [os.fspath(script)]):
-            findings = find(here, chosen)
-            assert ([], f"everybody can write to {root / place}") == (found(findings), findings.refusals[0].reason)
+        assert ([], {"tools/keyring": reason}) == (found(find(here)), reasons(find(here)))
+        for chosen in root, script:
+            findings = find(here, [os.fspath(chosen)])
+            assert ([os.fspath(root)], {}) == (found(findings), reasons(findings))
+            assert [reason] == [tool.doubt for tool in findings.tools]
         (root / place).chmod(mode)
     assert [os.fspath(root)] == found(find(here))
+    assert [""] == [tool.doubt for tool in find(here, [os.fspath(root)]).tools]
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_named_tool_of_another_user(tmp_path: Path, here: Here) -> None:
+    """What belongs to another user is not used, also if the user has named it."""
+    root = tmp_path / "tool"
+    trees.make_environment(root, "one")
+    os.chown(root / "bin/python", 54321, -1)
+    findings = find(here, [os.fspath(root)])
+    assert ([], {root.name: f"{root}/bin/python belongs to another user"}) == (
+        found(findings),
+        {os.path.basename(refusal.path): refusal.reason for refusal in findings.refusals},
+    )
+
+
+@posix
+def test_permissions_of_folders_that_are_linked(tmp_path: Path, here: Here) -> None:
+    """A folder that a .pth file adds is a place that modules come from: it must not be open to others either."""
+    root = tmp_path / "home/.local/share/uv/tools/keyring"
+    trees.make_environment(root)
+    trees.add_provider(tmp_path / "linked", "one")
+    trees.put(root / "lib/python3.12/site-packages/x.pth", f"{tmp_path}/linked\n")
+    assert [os.fspath(root)] == found(find(here))
+    (tmp_path / "linked").chmod(0o777)
+    assert {"tools/keyring": f"everybody can write to {tmp_path}/linked"} == reasons(find(here))
 
 
 @posix

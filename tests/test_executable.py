@@ -268,6 +268,30 @@ def test_launchers_of_windows(tmp_path: Path, kind: str) -> None:
     assert Target(os.fspath(root), python) == executable.target(os.fspath(exe), "win32")
 
 
+@pytest.mark.parametrize(
+    "named", ["<launcher_dir>\\python.exe -E", '<launcher_dir>\\"python.exe"', "<launcher_dir>python.exe"]
+)
+def test_interpreter_beside_its_launcher(tmp_path: Path, named: str) -> None:
+    """A launcher of distlib's may name the interpreter by its own folder."""
+    python = trees.put(tmp_path / "bin/python.exe")
+    exe = trees.put(tmp_path / "bin/keyring.exe", trees.launcher("distlib", named))
+    assert Target("", os.fspath(python)) == executable.target(os.fspath(exe), "win32")
+
+
+@pytest.mark.parametrize("named", ["python3", "C:\\bin\\python3", "<launcher_dir>\\python3", "<launcher_dir>"])
+def test_launcher_without_an_exe(tmp_path: Path, named: str) -> None:
+    """What a launcher names that is no program of Windows cannot be told: the launcher is asked itself."""
+    exe = trees.put(tmp_path / "keyring.exe", trees.launcher("distlib", named))
+    assert Target() == executable.target(os.fspath(exe), "win32")
+
+
+def test_interpreter_in_a_network_folder(tmp_path: Path) -> None:
+    """An interpreter on another machine is a reason not to run the launcher, and is told as that."""
+    exe = trees.put(tmp_path / "keyring.exe", trees.launcher("distlib", "\\\\server\\share\\python.exe"))
+    expected = "its interpreter \\\\server\\share\\python.exe lies in a network folder"
+    assert expected == executable.target(os.fspath(exe), "win32").broken
+
+
 def test_other_programs_of_windows(tmp_path: Path) -> None:
     """A program without such an archive is asked itself; a large one is not looked through."""
     good = trees.launcher("distlib", "C:\\python.exe")

@@ -8,6 +8,8 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keyring_fallback import cures, hints
 from keyring_fallback.discovery import SETTING, Tool
@@ -78,7 +80,14 @@ def test_unknown_host(service: object) -> None:
         ("https://me:canary@h.example/a", "https://h.example/a"),
         ("https://me:ca/na@ry@h.example/a", "https://h.example/a"),
         ("https://canary@h.example?token=canary#canary", "https://h.example"),
-        ("https://h.example/?next=https://me:canary@other", "https://other"),
+        ("https://me:ca/na@ry@h.example:8/a", "https://h.example:8/a"),
+        ("https://me@h.example/a@b/c", "https://h.example/a@b/c"),
+        ("https://me:canary@h.example/a@b/c", "https://h.example/a@b/c"),
+        ("https://h.example:443/a@b/c", "https://h.example:443/a@b/c"),
+        ("https://[::1]:443/a@b/c", "https://[::1]:443/a@b/c"),
+        ("//canary@h.example/a@b", "//h.example/a@b"),
+        ("https://h.example?to=me@canary", "https://h.example"),
+        ("https://h.example/?next=https://me:canary@other", "https://h.example/"),
         ("me:canary@h.example", "h.example"),
         ("poetry-repository-x\n\x1b[31m", "poetry-repository-x??[31m"),
         ("x" * 200, "x" * 157 + "..."),
@@ -87,6 +96,19 @@ def test_unknown_host(service: object) -> None:
 def test_shown_without_secrets(service: str, shown: str) -> None:
     """What is shown of a service is one line without user names, passwords and queries."""
     assert shown == hints.shown(service)
+
+
+_TEXT = st.text("aB7-._~!$&'()*+,;=:%", max_size=20)  # RFC 3986, what a user part may be made of
+_HOSTS = st.sampled_from(["pkgs.dev.azure.com", "h", "h:443", "h:", "127.0.0.1:8", "[::1]", "[2001:db8::1]:8080"])
+_PATHS = st.lists(st.sampled_from("aB@:/") | _TEXT, max_size=5).map("/".join)
+
+
+@given(st.sampled_from(["https://", "http://", "svn+ssh://", "//"]), _TEXT, _HOSTS, _PATHS)
+def test_no_user_part_is_ever_shown(start: str, user: str, host: str, path: str) -> None:
+    """A well-formed URL is shown as it is without its user part, whatever its path holds."""
+    expected = f"{start}{host}/{path}"
+    assert expected == hints.shown(expected)
+    assert expected == hints.shown(f"{start}{user}@{host}/{path}")
 
 
 def _uv_tool(folder: Path, requirements: str) -> Tool:

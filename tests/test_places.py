@@ -5,11 +5,13 @@ from __future__ import annotations
 import ntpath
 import os
 import posixpath
+import sys
 from pathlib import Path
 
 import pytest
 
 from keyring_fallback import places
+from support import environments
 
 HOME = os.fspath(Path("/home/ann").absolute())
 PLATFORMS = ["linux", "darwin", "win32"]
@@ -70,6 +72,13 @@ def test_default_places(platform: str, table: str) -> None:
     """Without any variable these are the places, in this order."""
     expected = [tuple(part.strip() for part in line.split("  ", 1)) for line in table.strip().splitlines()]
     assert expected == listed(platform)
+
+
+def test_cygwin() -> None:
+    """Cygwin's Python has POSIX paths, and names and places of programs to match; so has any other system."""
+    code = "import sys; sys.platform = 'cygwin'; from keyring_fallback import survey; print(survey.here().platform)"
+    assert "cygwin\n" == environments.run([sys.executable, "-c", code], check=True).stdout
+    assert listed("linux") == listed("cygwin") == listed("freebsd14")
 
 
 VARIABLES = [
@@ -199,3 +208,18 @@ def test_path_as_it_stands() -> None:
 def test_absolute(path: str, *, posix: bool, windows: bool) -> None:
     """Only a path that needs no working directory and no other machine counts."""
     assert (posix, windows) == (places.is_absolute(path, posixpath), places.is_absolute(path, ntpath))
+
+
+def test_network_folders_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows what lies on another machine is told without a look, which would wait for the network."""
+    looked: list[str] = []
+    monkeypatch.setattr(os, "lstat", lambda path: looked.append(path) or os.stat(path, follow_symlinks=False))
+    for folder in "\\\\server\\share", "//server/share", "\\\\?\\UNC\\server\\share":
+        environ = {"UV_TOOL_DIR": folder, "PATH": f"{folder}{os.pathsep}{tmp_path}"}
+        found = {place.path: reason for place, reason in places.candidates(environ, os.fspath(tmp_path), "win32")}
+        expected = dict.fromkeys(
+            (f"{folder}{os.sep}keyring{end}" for end in ("", ".exe")), "it lies in a network folder"
+        )
+        assert expected == found
+    assert [] == [path for path in looked if "server" in path]
+    assert os.path.join(tmp_path, "keyring.exe") in looked

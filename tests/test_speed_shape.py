@@ -405,6 +405,15 @@ def test_the_backends_are_not_loaded_in_an_active_environment_without_a_tool(sta
     assert "False\n" == stage.environment.run(["-c", LOADED], env=env, check=True).stdout
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a loop of links")
+def test_the_backends_are_not_loaded_for_what_nobody_can_look_at(stage: Stage, tmp_path: Path) -> None:
+    """A place that cannot be looked at, as a network folder of Windows, is no reason to load the backends."""
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    (tmp_path / "loop").symlink_to("loop")
+    env = {**stage.env(), "PATH": os.fspath(tmp_path / "loop")}
+    assert "False\n" == stage.environment.run(["-c", LOADED], env=env, check=True).stdout
+
+
 @pytest.mark.parametrize("why", ["a tool in its place", "an executable on PATH", "a setting", "a variable", "pip"])
 def test_the_backends_are_loaded_where_there_may_be_a_tool(
     stage: Stage, scripted_tool: Environment, home: Path, why: str

@@ -21,8 +21,9 @@ def me() -> int:
 
 
 def reason(*paths: Path, uid: int | None = None) -> str:
-    """Why paths must not be run."""
-    return trust.permission_reason([os.fspath(path) for path in paths], me() if uid is None else uid)
+    """Why paths must not be run, unless the user has named them."""
+    owned, opened = trust.permission_reasons([os.fspath(path) for path in paths], me() if uid is None else uid)
+    return owned or opened
 
 
 def give_away(path: Path) -> int:
@@ -71,6 +72,18 @@ def test_of_another_user(tmp_path: Path, what: str) -> None:
     file = trees.put(tmp_path / "bin/keyring")
     uid = give_away(tmp_path / what)
     assert "belongs to another user" in reason(file, uid=uid)
+
+
+@posix
+def test_owner_and_mode(tmp_path: Path) -> None:
+    """Whose a file is and who can write to it are told apart: a user may have to live with the second."""
+    file = trees.put(tmp_path / "bin/keyring")
+    file.parent.chmod(0o777)
+    path, opened = os.fspath(file), f"everybody can write to {file.parent}"
+    assert ("", opened) == trust.permission_reasons([path], me())
+    uid = give_away(file)
+    owned, also_opened = trust.permission_reasons([path], uid)
+    assert (True, opened) == (owned.endswith(" belongs to another user"), also_opened)
 
 
 @posix

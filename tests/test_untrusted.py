@@ -203,9 +203,23 @@ def test_tool_of_another_user(scene: Scene) -> None:
 
 
 def test_tool_in_an_open_folder_that_was_named(scene: Scene) -> None:
-    """Also what the user has named is not run if others can write it; keyring goes on without it."""
+    """What the user has named is run also where everybody can write to it, as on CI machines, and one line says so."""
     planted = scene.plant(scene.folder / "bin")
-    planted.chmod(0o777)
+    planted.parent.chmod(0o777)
+    variables = {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(planted)}
+    seen = scene.look("/nowhere", **variables)
+    assert ([10.5, 8], "planted") == (seen["viable"], seen["answer"])
+    program = PROGRAM.replace("logging.disable()", "")
+    env = {**os.environ, "PATH": "/nowhere", **variables}
+    (line,) = scene.environment.run(["-c", program], env=env, cwd=scene.cwd, check=True).stderr.splitlines()
+    why = f"everybody can write to {planted.parent}; close that to others if you can"
+    assert f"keyring-fallback: KEYRING_PROPERTY_FALLBACK_TOOL: the tool {planted} is used, although {why}" == line
+
+
+def test_tool_of_another_user_that_was_named(scene: Scene) -> None:
+    """What belongs to another user is not run, also if the user has named it; keyring goes on without it."""
+    planted = scene.plant(scene.folder / "bin")
+    give_away(planted)
     seen = scene.look("/nowhere", KEYRING_PROPERTY_FALLBACK_TOOL=os.fspath(planted))
     assert not scene.was_run
     assert [] == seen["viable"]

@@ -10,6 +10,8 @@ from .records import Record
 
 #: The source of the tools that the user has named.
 SETTING = "setting"
+#: What the folder in an environment's root is called that has its modules, on Windows with a capital.
+_LIBRARIES = ("lib", "lib64")
 
 
 class Here(Record):
@@ -49,6 +51,7 @@ class Tool(Record):
         content: What it holds.
         adds: The providers that this environment lacks.
         own: The modules of keyring's own backends that may work over there only.
+        doubt: Why anybody may have changed it, although it is used since the user has named it, or "".
     """
 
     source: str
@@ -58,6 +61,7 @@ class Tool(Record):
     content: environment.Content = environment.Content(complete=False, shares=True)
     adds: tuple[environment.Provider, ...] = ()
     own: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def location(self) -> str:
@@ -129,7 +133,10 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
         reason = reason or _not_global(here, place, tool)
         if not reason and tool.root:
             tool = tool._replace(content=environment.read(tool.root, here.platform))
-        reason = reason or _unusable(here, tool)
+        reason = reason or _useless(tool)
+        if not reason:
+            reason, doubt = _may_be_others(here, tool)
+            tool = tool._replace(doubt=doubt)
         if reason:
             refusals[Refusal(place.source, place.path, reason)] = None
         else:
@@ -164,11 +171,12 @@ def _target(here: Here, place: places.Place, reason: str) -> executable.Target:
 
 def _roots_of(here: Here) -> set[tuple[int, int] | None]:
     """Return the identity of every environment whose modules are imported here: ``uv run --with`` has several."""
-    folders = [here.prefix]
+    roots = [here.prefix]
     for entry in here.sys_path:
         if os.path.basename(entry) in ("site-packages", "dist-packages"):
-            folders += trust.folders_above(entry)[:3]  # lib/python3.13/site-packages, Lib/site-packages
-    return set(map(trust.identity, folders)) - {None}
+            above = trust.folders_above(entry)[:3]  # lib/python3.13/site-packages, Lib/site-packages
+            roots += [root for folder, root in zip(above, above[1:]) if os.path.basename(folder).lower() in _LIBRARIES]
+    return set(map(trust.identity, roots)) - {None}
 
 
 def _is_me(here: Here, me: set[tuple[int, int] | None], tool: Tool) -> bool:
@@ -178,6 +186,15 @@ def _is_me(here: Here, me: set[tuple[int, int] | None], tool: Tool) -> bool:
     if here.virtual:  # only if the base interpreter lends us its site-packages
         return not me.isdisjoint(map(trust.identity, trust.folders_above(tool.interpreter)[:2]))
     return trust.identity(tool.interpreter) == trust.identity(here.executable)
+
+
+def _is_my_shim(here: Here, path: str) -> bool:
+    """Tell whether an executable is a shim of what manages this environment's Python, and so leads back to it.
+
+    pyenv, asdf and mise keep their shims in a folder of that name, beside the one with the Pythons.
+    """
+    folder, name = os.path.split(os.path.dirname(path))
+    return name == "shims" and trust.identity(folder) in map(trust.identity, trust.folders_above(here.prefix))
 
 
 def _project_reason(here: Here, place: places.Place, *paths: str) -> str:
@@ -190,6 +207,8 @@ def _project_reason(here: Here, place: places.Place, *paths: str) -> str:
 def _not_global(here: Here, place: places.Place, tool: Tool) -> str:
     """Return why a candidate is none of the user's global tools, or ""."""
     reason = _project_reason(here, place, tool.root, tool.interpreter)
+    if not reason and place.source == places.PATH and not tool.interpreter and _is_my_shim(here, tool.path):
+        reason = "it is this environment itself, behind a shim"
     if reason or place.source != places.PATH or not tool.root:
         return reason
     conda = "" if here.environ.get("CONDA_DEFAULT_ENV") == "base" else here.environ.get("CONDA_PREFIX", "")
@@ -199,15 +218,19 @@ def _not_global(here: Here, place: places.Place, tool: Tool) -> str:
     return trust.cache_reason(tool.root)
 
 
-def _unusable(here: Here, tool: Tool) -> str:
-    """Return why a tool is of no use, or may be others', or ""."""
-    if tool.content.unreadable or (tool.known and not tool.content.keyring):
-        return tool.content.unreadable or "it has no keyring"
+def _useless(tool: Tool) -> str:
+    """Return why a tool is of no use, or ""."""
+    return tool.content.unreadable or ("it has no keyring" if tool.known and not tool.content.keyring else "")
+
+
+def _may_be_others(here: Here, tool: Tool) -> tuple[str, str]:
+    """Return why others may decide what a tool does: so that it is not used, or although the user has named it."""
     paths = [tool.path, tool.root, tool.interpreter, *tool.content.folders]
     settings = os.path.join(tool.root, "pyvenv.cfg")
     if tool.root and os.path.exists(settings):
         paths.append(settings)
-    return trust.permission_reason(filter(None, paths), here.uid)
+    owned, opened = trust.permission_reasons(filter(None, paths), here.uid)
+    return (owned, opened) if tool.source == SETTING else (owned or opened, "")
 
 
 def _compared(tool: Tool, local: environment.Content, platform: str) -> Tool:

@@ -46,7 +46,7 @@ class Content(Record):
         complete: Whether that is all; files do not tell everything.
         shares: Whether the base interpreter's packages and the user's are seen too.
         unreadable: Why nothing can be said, or "".
-        folders: The site-packages folders.
+        folders: The site-packages folders, and those that their .pth files add.
     """
 
     keyring: str = ""
@@ -133,7 +133,8 @@ def read(root: str, platform: str) -> Content:
     linked = list(dict.fromkeys(scan.linked()))
     shares = settings_of(root).get("include-system-site-packages", "").lower() == "true"
     doubts = scan.add(linked[:_MAX_FOLDERS]) or linked[_MAX_FOLDERS:] or unreadable or shares or not scan.complete
-    return scan.content()._replace(complete=not doubts, shares=shares, unreadable=unreadable, folders=tuple(folders))
+    content = scan.content()
+    return content._replace(complete=not doubts, shares=shares, unreadable=unreadable, folders=(*folders, *linked))
 
 
 def read_path(folders: Iterable[str]) -> Content:

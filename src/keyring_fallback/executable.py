@@ -12,6 +12,8 @@ _MAX_LAUNCHER_BYTES = 1 << 20  # the largest has 200 kilobytes
 #: Around an interpreter that does not fit after ``#!``: distlib scripts.py, uv-install-wheel wheel.rs, pypa/installer
 #: scripts.py, conda portability.py (which adds #''').
 _EXEC, _TAIL = "'''exec' ", '"$0" "$@"'
+#: The launcher's own folder, before an interpreter in it (distlib's launchers: CPython, PC/launcher.c).
+_BESIDE = "<launcher_dir>"
 
 
 class Target(Record):
@@ -37,9 +39,9 @@ def target(path: str, platform: str) -> Target:
     """
     if environment.is_environment(path):
         return environment_target(path, platform)
-    real = os.path.realpath(path)
-    if not os.path.isfile(real):
+    if not os.path.isfile(path):  # nor is one what the system takes for a loop of links
         return Target(broken="it is a link to nothing" if os.path.islink(path) else "it is not a file")
+    real = os.path.realpath(path)
     if is_python(path):
         return interpreter_target(path, platform)
     try:
@@ -47,7 +49,8 @@ def target(path: str, platform: str) -> Target:
     except OSError as error:
         return Target(broken=f"it cannot be read ({error.strerror})")
     if found and not places.is_absolute(found):
-        return Target(broken=f"its interpreter {found} is not an absolute path")
+        why = "lies in a network folder" if places.is_remote(found, platform) else "is not an absolute path"
+        return Target(broken=f"its interpreter {found} {why}")
     return interpreter_target(found, platform) if is_python(found) else Target()
 
 
@@ -165,5 +168,12 @@ def _launched(path: str) -> str:
     line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
     if not line.startswith("#!"):
         return ""
-    quoted, end = line[2:].startswith('"'), line.lower().find(".exe") + len(".exe")
-    return line[3:].partition('"')[0] if quoted else line[2:end]  # uv does not quote blanks; arguments may follow
+    named = line[2:].strip()
+    beside = named.startswith(_BESIDE)
+    if beside:
+        named = named[len(_BESIDE) :].lstrip("\\/")
+    if named.startswith('"'):
+        named = named[1:].partition('"')[0]
+    else:  # uv does not quote blanks; arguments may follow
+        named = named[: named.lower().find(".exe") + len(".exe")] if ".exe" in named.lower() else ""
+    return os.path.join(os.path.dirname(path), named) if beside and named else named

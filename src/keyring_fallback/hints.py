@@ -9,6 +9,9 @@ from . import environment
 from .records import Record
 
 _SHOWN_LENGTH = 160
+#: Scheme, authority and the rest (RFC 3986, appendix B), and an authority that is a host, with a port or without.
+_PARTS = re.compile(r"((?:[^:/?#]*:)?//)?([^/?#]*)(.*)", re.DOTALL)
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?")
 
 normalised = environment.normalised
 
@@ -88,13 +91,10 @@ def host_of(service: object) -> str:
 
 def shown(service: object) -> str:
     """Return a service for a message: one line, not too long, and without what may be secret in a URL."""
-    scheme, separator, rest = str(service).partition("://")
-    if not separator:
-        scheme, rest = "", scheme
-    before, at, after = rest.rpartition("@")
-    if at and (":" in before or "/" not in before):  # a password may hold a slash
-        rest = after
-    text = scheme + separator + rest.partition("?")[0].partition("#")[0]
+    scheme, authority, rest = _PARTS.match(str(service)).groups("")  # type: ignore[union-attr]
+    if "@" not in authority and not _HOST.fullmatch(authority):  # a password may hold a slash
+        authority, rest = authority + rest, ""
+    text = scheme + re.split("[?#]", authority.rpartition("@")[2] + rest)[0]
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
 

@@ -13,8 +13,6 @@ from .records import Record
 #: What a place's path names.
 ENVIRONMENT, FOLDER = "environment", "folder"
 PATH, CONDA = "PATH", "conda base"
-#: The platform that this process runs on: Cygwin's users have Windows' tools.
-HERE = "win32" if sys.platform == "cygwin" else sys.platform
 
 
 class Place(Record):
@@ -123,13 +121,17 @@ def on_path(environ: Mapping[str, str]) -> Iterator[Place]:
 
 
 def candidates(environ: Mapping[str, str], home: str, platform: str) -> Iterator[tuple[Place, str]]:
-    """Yield what is at the known places and on PATH, with why it cannot be seen, or ""; arguments as for `known`."""
+    """Yield what is at the known places and on PATH, with why it cannot be used, or ""; arguments as for `known`.
+
+    A path on another machine is not looked at: every start of a program would wait for the network.
+    """
     name = "keyring.exe" if platform == _WINDOWS else "keyring"
     for place in itertools.chain(known(environ, home, platform), on_path(environ)):
         path = place.path if place.kind == ENVIRONMENT else os.path.join(place.path, name)
-        reason = ""
+        reason = "it lies in a network folder" if is_remote(path, platform) else ""
         try:
-            os.lstat(path)
+            if not reason:
+                os.lstat(path)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             continue
         except OSError as error:
@@ -141,6 +143,16 @@ def is_absolute(path: str, flavour: ModuleType = os.path) -> bool:
     """Tell whether a path needs neither the working directory nor another machine; `flavour` as `os.path`."""
     drive = flavour.sep == "/" or flavour.splitdrive(path)[0].endswith(":")
     return bool(drive and flavour.isabs(path)) and "\0" not in path
+
+
+def is_remote(path: str, platform: str) -> bool:
+    r"""Tell whether a path is on another machine, as ``\\\\server\\share`` on Windows; platform as for `known`."""
+    if platform != _WINDOWS:
+        return False
+    import ntpath  # what os.path is there
+
+    drive = ntpath.splitdrive(path)[0]
+    return bool(drive) and not drive.endswith(":")
 
 
 def expanded(path: str, home: str) -> str:
@@ -173,9 +185,17 @@ def _matches(base: str, rest: str) -> Iterator[str]:
 
 
 def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
-    """Return the path of keyringrc.cfg (keyring 25.7.0, util/platform_.py); arguments as for `known`."""
+    """Return the path of keyringrc.cfg, or "" if there can be none; arguments as for `known`.
+
+    Where Windows sets neither variable, keyring reads it in the working directory (keyring 25.7.0, util/platform_.py):
+    whoever wrote the files there would name the program that is run.
+    """
     if platform == _WINDOWS:
-        folder = os.path.join(environ.get("LOCALAPPDATA", environ.get("ProgramData", ".")), "Python Keyring")
+        # a copy of os.environ has upper-case names only
+        folder = environ.get("LOCALAPPDATA", environ.get("PROGRAMDATA", ""))
+        if not folder:
+            return ""
+        folder = os.path.join(folder, "Python Keyring")
     else:
         folder = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "python_keyring")
     return os.path.join(folder, "keyringrc.cfg")

@@ -11,7 +11,7 @@ from . import places
 def is_needed() -> bool:
     """Tell whether there may be a tool or a setting: most programs run where there is none."""
     environ = os.environ
-    where = environ, places.home_of(environ, places.HERE), places.HERE
+    where = environ, places.home_of(environ, sys.platform), sys.platform
     if (
         "pip._internal" in sys.modules
         or any(name.startswith("KEYRING_") for name in environ)
@@ -20,7 +20,7 @@ def is_needed() -> bool:
         return True
     # what an activated environment has itself stands on PATH
     own = os.path.join(sys.prefix, "") if sys.prefix != sys.base_prefix else "\0"
-    return any(not place.path.startswith(own) for place, _ in places.candidates(*where))
+    return any(not (reason or place.path.startswith(own)) for place, reason in places.candidates(*where))
 
 
 if is_needed():

@@ -41,13 +41,20 @@ class Survey(Record):
 
     def problems(self) -> list[str]:
         """Return what is wrong with the settings, and with the tools that they name, a line each."""
-        source = self.settings.sources.get("tool", "")
+        if self.local:
+            return [*self.settings.problems]
+        named = f"{self.settings.sources.get('tool', '')}: the tool"
         unused = (
-            f"{source}: the tool {refusal.path} is not used: {refusal.reason}"
+            f"{named} {refusal.path} is not used: {refusal.reason}"
             for refusal in self.findings.refusals
-            if refusal.source == discovery.SETTING and not self.local
+            if refusal.source == discovery.SETTING
         )
-        return [*self.settings.problems, *unused]
+        doubtful = (
+            f"{named} {tool.path} is used, although {tool.doubt}; close that to others if you can"
+            for tool in self.findings.tools
+            if tool.doubt
+        )
+        return [*self.settings.problems, *unused, *doubtful]
 
     def delegates(self, service: object) -> bool:
         """Tell whether the user wants a service to be delegated."""
@@ -63,11 +70,12 @@ def here() -> discovery.Here:
         cwd = os.getcwd()
     except OSError:
         cwd = ""
-    environ = dict(os.environ)
+    # another thread may remove a variable meanwhile
+    environ = {name: value for name in os.environ if (value := os.environ.get(name)) is not None}
     return discovery.Here(
         environ=environ,
-        home=places.home_of(environ, places.HERE),
-        platform=places.HERE,
+        home=places.home_of(environ, sys.platform),
+        platform=sys.platform,
         cwd=cwd,
         prefix=sys.prefix,
         virtual=sys.prefix != sys.base_prefix,

@@ -42,7 +42,9 @@ def _steps(path: str) -> list[str]:
             found.append(os.path.join(os.path.dirname(found[-1]), os.readlink(found[-1])))
     except OSError:
         pass  # gone meanwhile
-    return list(dict.fromkeys([*found, os.path.realpath(path)]))
+    if os.path.exists(path):  # realpath follows any number of links, until a RecursionError (CPython 3.11)
+        found.append(os.path.realpath(path))
+    return list(dict.fromkeys(found))
 
 
 def project_root(folder: str, home: str) -> str:
@@ -87,8 +89,8 @@ def cache_reason(root: str) -> str:
     return "it lies in a cache" if cached else ""
 
 
-def permission_reason(paths: Iterable[str], uid: int) -> str:
-    """Return why others than the user and root can have written one of the paths, or "".
+def permission_reasons(paths: Iterable[str], uid: int) -> tuple[str, str]:
+    """Return why others than the user and root can have written one of the paths, by owner and by mode, or "" and "".
 
     A path, what it leads to and the folder of a file must belong to the user or root and be closed to the world, the
     folders above closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems.
@@ -102,13 +104,15 @@ def permission_reason(paths: Iterable[str], uid: int) -> str:
     for step in {step for path in paths for step in _steps(path)} if uid >= 0 else ():
         strict.update((step,) if os.path.isdir(step) else (step, os.path.dirname(step)))
         lenient.update(folders_above(step))
+    owned = opened = ""
     for path in sorted(strict | lenient):
         try:
             status = os.stat(path)
         except OSError as error:
-            return f"{path} cannot be looked at ({error.strerror})"
+            owned = owned or f"{path} cannot be looked at ({error.strerror})"
+            continue
         if path in strict and status.st_uid not in (0, uid):
-            return f"{path} belongs to another user"
+            owned = owned or f"{path} belongs to another user"
         if status.st_mode & stat.S_IWOTH and (path in strict or not status.st_mode & stat.S_ISVTX):
-            return f"everybody can write to {path}"
-    return ""
+            opened = opened or f"everybody can write to {path}"
+    return owned, opened
