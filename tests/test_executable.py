@@ -347,3 +347,11 @@ def test_not_more_than_a_few_kilobytes(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "read", counted)
     assert Target() == executable.target(os.fspath(script), "linux")
     assert [4096] == sizes
+
+
+@pytest.mark.parametrize("name", ["keyring.bat", "keyring.CMD"])
+def test_batch_files(tmp_path: Path, name: str) -> None:
+    """A batch file is not run on Windows, where cmd.exe would read what is asked for as commands."""
+    file = os.fspath(trees.put(tmp_path / name, "@echo off\n"))
+    assert executable.target(file, "win32").broken.startswith("it is a batch file")
+    assert Target() == executable.target(file, "linux")

@@ -39,8 +39,14 @@ def target(path: str, platform: str) -> Target:
     """
     if environment.is_environment(path):
         return environment_target(path, platform)
+    broken = ""
     if not os.path.isfile(path):  # nor is one what the system takes for a loop of links
-        return Target(broken="it is a link to nothing" if os.path.islink(path) else "it is not a file")
+        broken = "it is a link to nothing" if os.path.islink(path) else "it is not a file"
+    elif platform == "win32" and path.lower().endswith((".bat", ".cmd")):
+        # docs.python.org/3/library/subprocess.html, security considerations
+        broken = "it is a batch file: Windows would run parts of what is asked for as commands"
+    if broken:
+        return Target(broken=broken)
     real = os.path.realpath(path)
     if is_python(path):
         return interpreter_target(path, platform)
