@@ -29,6 +29,18 @@ def test_nothing_leads_to_the_real_home(home: Path) -> None:
     assert not [entry for entry in os.environ["PATH"].split(os.pathsep) if entry.startswith(tuple(real))]
 
 
+def test_temporary_folder() -> None:
+    """A temporary folder is removed at its end with all that is in it, and one that cannot be removed is no error."""
+    with machine.temporary_folder("keyring-fallback-") as folder:
+        (folder / "file").write_text("")
+        assert folder == folder.resolve()
+    assert not folder.exists()
+    with machine.temporary_folder("keyring-fallback-") as folder:
+        folder.rmdir()
+        folder.write_text("a file cannot be removed as a folder")
+    folder.unlink()
+
+
 def test_interpreters_really_run() -> None:
     """What is found by name is that Python, and starts."""
     for name in interpreters.available():

@@ -7,8 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENVIRON = dict(os.environ)
 """The environment this process was started with; tests change ``os.environ``, never this."""
@@ -133,6 +139,19 @@ def home_variables(home: Path) -> dict[str, str]:
         env["APPDATA"] = os.fspath(home / "AppData" / "Roaming")
         env["LOCALAPPDATA"] = os.fspath(home / "AppData" / "Local")
     return env
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A new folder whose name begins with *prefix*, without links in its path, that is removed at the end.
+
+    Windows cannot remove a program that still ends: what cannot be removed stays and hurts nobody there.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_personal(name: str) -> bool:
