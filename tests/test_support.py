@@ -7,15 +7,15 @@ import os
 import shutil
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Callable
+from pathlib import Path
+from typing import Callable
 
 import pytest
 
-from support import environments, interpreters, machine, providers
+from keyring_fallback import places
+from support import environments, interpreters, machine, providers, trees
 from support.feed import Feed
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from support.patient import Patient
 
 NASTY = ["", " ", "a\nb", "\x00", "ü\u2028", "\udc80", '"\\', "x" * 5000]
 
@@ -39,6 +39,26 @@ def test_temporary_folder() -> None:
         folder.rmdir()
         folder.write_text("a file cannot be removed as a folder")
     folder.unlink()
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_tool_of_the_doctors_patient(home: Path, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies where uv puts tools on that platform."""
+    monkeypatch.setattr(machine, "WINDOWS", platform == "win32")
+    tool = Patient(environments.Environment(home), home, home).tool
+    assert tool.root in [
+        Path(place.path) for place in places.known({}, str(home), platform) if place.source == "uv tool"
+    ]
+
+
+def test_links_that_nobody_may_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Windows makes no links a test that needs one is skipped; elsewhere that is an error."""
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(FileExistsError):
+        trees.link(tmp_path / "taken", tmp_path)
+    monkeypatch.setattr(machine, "WINDOWS", True)
+    with pytest.raises(pytest.skip.Exception):
+        trees.link(tmp_path / "taken", tmp_path)
 
 
 def test_interpreters_really_run() -> None:
