@@ -29,6 +29,13 @@ def test_nothing_leads_to_the_real_home(home: Path) -> None:
     assert not [entry for entry in os.environ["PATH"].split(os.pathsep) if entry.startswith(tuple(real))]
 
 
+@pytest.mark.skipif(machine.WINDOWS, reason="there is no such user database")
+def test_user_without_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user that the user database does not know has the home folder that the environment names."""
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert {Path(machine.ENVIRON["HOME"])} >= set(machine.homes())
+
+
 def test_temporary_folder() -> None:
     """A temporary folder is removed at its end with all that is in it, and one that cannot be removed is no error."""
     with machine.temporary_folder("keyring-fallback-") as folder:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +76,8 @@ def homes() -> list[Path]:
     if not WINDOWS:
         import pwd  # POSIX only
 
-        found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
+        with suppress(KeyError):  # a container may run as a user that its database does not know
+            found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
     # In a container the root folder may be somebody's home: nothing can be told from that.
     return list(dict.fromkeys(home for home in found if home.parent != home))
 
