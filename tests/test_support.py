@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -33,7 +34,19 @@ def test_nothing_leads_to_the_real_home(home: Path) -> None:
 def test_user_without_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user that the user database does not know has the home folder that the environment names."""
     monkeypatch.setattr(os, "getuid", lambda: 54321)
-    assert {Path(machine.ENVIRON["HOME"])} >= set(machine.homes())
+    named = {Path(value) for name in ("HOME", "USERPROFILE") if (value := machine.ENVIRON.get(name))}
+    assert named >= set(machine.homes())
+
+
+def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv's cache is the user's own, made where it is missing; where it cannot be written, one that nobody else reads."""
+    assert tmp_path / "new" / "uv" == machine.usable(tmp_path / "new" / "uv")
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path))
+    (tmp_path / "file").write_text("")
+    own = machine.usable(tmp_path / "file" / "uv")
+    assert tmp_path == own.parent
+    assert machine.WINDOWS or (0o700, True) == (own.stat().st_mode & 0o777, own.name.endswith(f"-{os.getuid()}"))
+    assert own == machine.usable(Path(".uv_cache"))
 
 
 def test_temporary_folder() -> None:

@@ -95,9 +95,22 @@ def _settings_of_pip() -> dict[str, str]:
 @cache
 def _uv_cache() -> str:
     """The cache that the user's own uv uses: what was fetched once is not fetched for every throw-away home."""
-    return subprocess.run(
-        [uv(), "cache", "dir"], env=ENVIRON, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    listed = subprocess.run([uv(), "cache", "dir"], env=ENVIRON, capture_output=True, text=True, check=True).stdout
+    return os.fspath(usable(Path(listed.strip())))
+
+
+def usable(cache: Path) -> Path:
+    """*cache* where it can be written, or else a folder for this user alone that outlives the tests."""
+    # uv 0.13.9 names a relative folder to whom has no home.
+    if cache.is_absolute():
+        with suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=cache):
+                return cache
+    own = Path(tempfile.gettempdir(), f"keyring-fallback-uv-{'' if WINDOWS else os.getuid()}")
+    own.mkdir(exist_ok=True)
+    own.chmod(0o700)  # fails where somebody else has made it
+    return own
 
 
 def building(**extra: str) -> dict[str, str]:
