@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Callable
@@ -177,7 +178,7 @@ def test_feed(tmp_path: Path) -> None:
         assert _ask(feed.url, feed, "anybody") == 200
         assert _ask(feed.url + "some-package/", feed, "anybody") == 200
         assert _ask(feed.url + "-/some_package-1.0-py3-none-any.whl", feed, "anybody") == 200
-        assert _ask(feed.url + "-/../" + __file__, feed, "anybody") == 404
+        assert _ask(feed.url + "-/../" + urllib.parse.quote(__file__), feed, "anybody") == 404
         assert _ask(feed.url + "absent/", feed, "anybody") == 404
         assert _ask("http://example.invalid/", feed, "anybody") == 403
         body = b'--x\r\nContent-Disposition: form-data; name="content"; filename="a_b-1-py3-none-any.whl"\r\n\r\n'
