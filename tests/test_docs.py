@@ -10,6 +10,8 @@ import pytest
 from keyring_fallback import config
 
 REPOSITORY = Path(__file__).parent.parent
+#: Where the checkout's files are shown to who reads the README on the index's page.
+SHOWN = "https://github.com/keyring-fallback/keyring-fallback/blob/main/"
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("benchmarks/*.md")])
 
 
@@ -19,22 +21,35 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
+def links(document: Path) -> list[str]:
+    """What a document's links and references lead to."""
+    found = re.findall(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return [link or reference for link, reference in found]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     """Each link to a file or a heading leads to one; each reference has its definition."""
     text = document.read_text(encoding="utf-8")
     broken = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if re.match(r"[a-z]+:", target):
+    for target in links(document):
+        if re.match(r"[a-z]+:", target) and not target.startswith(SHOWN):
             continue
-        name, _, anchor = target.partition("#")
-        file = document.parent / name if name else document
+        name, _, anchor = target.removeprefix(SHOWN).partition("#")
+        folder = REPOSITORY if target.startswith(SHOWN) else document.parent
+        file = folder / name if name else document
         if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
             broken.append(target)
     defined = set(re.findall(r"^\[([^\]]+)\]: \S+$", text, re.MULTILINE))
-    prose = re.sub(r"```.*?```|^    .*$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
-    broken += [name for name in re.findall(r"\[([^\]]+#\d+)\](?![(:])", prose) if name not in defined]
+    prose = re.sub(r"```.*?```|^    .*$|^#.*$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    broken += [name for name in re.findall(r"\[([^\]]+)\](?![(:\[])", prose) if name not in defined]
     assert [] == broken
+
+
+def test_readme_has_no_relative_link() -> None:
+    """The README is also the page on the index, where only whole URLs lead somewhere."""
+    assert [] == [target for target in links(REPOSITORY / "README.md") if not target.startswith("https://")]
+    assert f"/{SHOWN.split('/', 3)[3]}CHANGELOG.md" in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_readme_has_every_option_with_its_default() -> None:
