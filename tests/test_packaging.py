@@ -119,6 +119,11 @@ def test_lines_end_alike_everywhere() -> None:
     assert {f"i/{kind} w/{kind} attr/text=auto eol=lf" for kind in ("lf", "none")} >= ends
 
 
+def test_metadata_that_every_tool_reads(metadata: email.message.Message) -> None:
+    """The metadata has the first version that knows licence expressions (PEP 639), whatever hatchling builds it."""
+    assert "2.4" == metadata["Metadata-Version"]
+
+
 def test_dependencies_are_three(metadata: email.message.Message) -> None:
     """What goes into everybody's environment: keyring, jaraco.classes, importlib-metadata below Python 3.12."""
     required = metadata.get_all("Requires-Dist") or []
