@@ -70,6 +70,17 @@ def test_readme_has_the_two_commands_that_ci_runs() -> None:
     assert re.search(r"^python3 dev\.py test\b", (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
 
 
+def test_nothing_is_published_untested() -> None:
+    """The release's job that publishes waits for the one that runs the tests; CONTRIBUTING names what it needs."""
+    text = (REPOSITORY / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    jobs = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", text.partition("\njobs:\n")[2], re.MULTILINE))
+    assert "run: python -m tox run -e py\n" in jobs["test"]
+    assert "needs: [test, build]\n" in jobs["publish"]
+    assert "environment: pypi\n" in jobs["publish"]
+    contributing = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert {"`release.yml`", "`pypi`"} <= set(re.findall(r"`[\w.]+`", contributing))
+
+
 def test_workflows_pin_actions_and_take_least_permissions() -> None:
     """Each action is pinned to a commit, and a workflow grants nothing that a job does not ask for."""
     for workflow in (REPOSITORY / ".github" / "workflows").glob("*.yml"):
