@@ -9,6 +9,7 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+from importlib import metadata
 from pathlib import Path
 from typing import Callable
 
@@ -138,6 +139,38 @@ def test_pipx_tool(home: Path, python: Path, shared_environments: environments.E
     tool = environments.pipx_tool(shared_environments.pipx(), home, python, str(stub_tokens))
     assert (tool.executables / "keyring").exists() or machine.WINDOWS
     assert "stub_tokens.StubTokens" in tool.environment.keyring("--list-backends", check=True).stdout
+
+
+@pytest.mark.parametrize("kind", ["environment", "uv tool", "pipx tool"])
+def test_store_of_the_system_is_left_out(
+    kind: str,
+    home: Path,
+    python: Path,
+    tmp_path: Path,
+    shared_environments: environments.Environments,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The keyring that is built lacks the backend that no home folder hides, here another one, and uv's cache keeps it."""
+    monkeypatch.setattr(environments, "STORE", "chainer")
+    if kind == "environment":
+        made = environments.create(tmp_path / "made", python, "keyring", share_files=True)
+    elif kind == "uv tool":
+        made = environments.uv_tool(home, python).environment
+    else:
+        made = environments.pipx_tool(shared_environments.pipx(), home, python).environment
+    monkeypatch.setattr(environments, "STORE", "")
+    whole = environments.create(tmp_path / "whole", python, "keyring")
+    listed = [one.keyring("--list-backends", check=True).stdout.splitlines() for one in (made, whole)]
+    assert ["chainer.ChainerBackend"] == [
+        line.split()[0].partition(".backends.")[2] for line in set(listed[1]) - set(listed[0])
+    ]
+    assert set() == set(listed[0]) - set(listed[1])
+
+
+def test_stores_of_systems() -> None:
+    """keyring has a backend of each name that is left out."""
+    names = {one.name for one in metadata.distribution("keyring").entry_points if one.group == "keyring.backends"}
+    assert set(environments.STORES.values()) <= names
 
 
 def test_provider_from_source(tmp_path: Path, python: Path) -> None:
