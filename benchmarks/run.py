@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -33,9 +32,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="write the page to this file too")
     options = parser.parse_args()
     count = SHORT_ROUNDS if options.short else options.rounds
-    # Windows cannot remove a program that still ends; what is left in the temporary folder hurts nobody.
-    with tempfile.TemporaryDirectory(prefix="keyring-fallback-bench-", ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
+    with machine.temporary_folder("keyring-fallback-bench-") as folder:
         os.environ.clear()
         os.environ.update(machine.running(folder / "nobody", folder / "path"))
         with scene.built(folder) as stage:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,9 +69,8 @@ def tell(folder: Path) -> None:
 
 def main() -> int:
     """Play the story in a folder that is removed afterwards."""
-    # Windows cannot remove a program that still ends; what is left in the temporary folder hurts nobody.
-    with tempfile.TemporaryDirectory(prefix="keyring-fallback-demo-") as folder:
-        tell(Path(folder).resolve())
+    with machine.temporary_folder("keyring-fallback-demo-") as folder:
+        tell(folder)
     return 0
 
 

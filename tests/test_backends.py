@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support import environments
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -243,13 +245,10 @@ def test_second_tool_is_asked_where_the_first_has_no_answer(
     assert line.startswith(f"keyring-fallback: KEYRING_PROPERTY_FALLBACK_TOOL: the tool {missing} is not used: ")
 
 
-def test_named_tool_that_cannot_be_used_is_reported(stage: Stage, tmp_path: Path) -> None:
+def test_named_tool_that_cannot_be_used_is_reported(stage: Stage, python: Path, tmp_path: Path) -> None:
     """A tool that the user named is never silently replaced: one line says why it is not used, and the search stays off."""
     keyringless = tmp_path / "keyringless"
-    (keyringless / "bin").mkdir(parents=True)
-    (keyringless / "bin" / "python").symlink_to(stage.environment.python.resolve())
-    (keyringless / "lib" / "python3" / "site-packages").mkdir(parents=True)
-    (keyringless / "pyvenv.cfg").write_text("include-system-site-packages = false\n")
+    environments.create(keyringless, python)
     stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(keyringless)
     stage.here(reader("Here", 5, "return 'here'"))
     result = stage.call("get_password", "service", "user")

@@ -10,6 +10,8 @@ import pytest
 from keyring_fallback import config
 
 REPOSITORY = Path(__file__).parent.parent
+#: Where the checkout's files are shown to who reads the README on the index's page.
+SHOWN = "https://github.com/keyring-fallback/keyring-fallback/blob/main/"
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("benchmarks/*.md")])
 
 
@@ -19,22 +21,35 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
+def links(document: Path) -> list[str]:
+    """What a document's links and references lead to."""
+    found = re.findall(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return [link or reference for link, reference in found]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
     """Each link to a file or a heading leads to one; each reference has its definition."""
     text = document.read_text(encoding="utf-8")
     broken = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if re.match(r"[a-z]+:", target):
+    for target in links(document):
+        if re.match(r"[a-z]+:", target) and not target.startswith(SHOWN):
             continue
-        name, _, anchor = target.partition("#")
-        file = document.parent / name if name else document
+        name, _, anchor = target.removeprefix(SHOWN).partition("#")
+        folder = REPOSITORY if target.startswith(SHOWN) else document.parent
+        file = folder / name if name else document
         if not file.exists() or (anchor and anchor not in anchors(file.read_text(encoding="utf-8"))):
             broken.append(target)
     defined = set(re.findall(r"^\[([^\]]+)\]: \S+$", text, re.MULTILINE))
-    prose = re.sub(r"```.*?```|^    .*$|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
-    broken += [name for name in re.findall(r"\[([^\]]+#\d+)\](?![(:])", prose) if name not in defined]
+    prose = re.sub(r"(?s:```.*?```)|^    .*$|^#.*$|`[^`]*`", "", text, flags=re.MULTILINE)
+    broken += [name for name in re.findall(r"\[([^\]]+)\](?![(:\[])", prose) if name not in defined]
     assert [] == broken
+
+
+def test_readme_has_no_relative_link() -> None:
+    """The README is also the page on the index, where only whole URLs lead somewhere."""
+    assert [] == [target for target in links(REPOSITORY / "README.md") if not target.startswith("https://")]
+    assert f'Changelog = "{SHOWN}CHANGELOG.md"' in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_readme_has_every_option_with_its_default() -> None:
@@ -53,6 +68,17 @@ def test_readme_has_the_two_commands_that_ci_runs() -> None:
     assert "\n    python3 dev.py demo\n" in text
     assert "\n    python3 dev.py test\n" in text
     assert re.search(r"^python3 dev\.py test\b", (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_nothing_is_published_untested() -> None:
+    """The release's job that publishes waits for the one that runs the tests; CONTRIBUTING names what it needs."""
+    text = (REPOSITORY / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    jobs = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", text.partition("\njobs:\n")[2], re.MULTILINE))
+    assert "run: python -m tox run -e py\n" in jobs["test"]
+    assert "needs: [test, build]\n" in jobs["publish"]
+    assert "environment: pypi\n" in jobs["publish"]
+    contributing = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert {"`release.yml`", "`pypi`"} <= set(re.findall(r"`[\w.]+`", contributing))
 
 
 def test_workflows_pin_actions_and_take_least_permissions() -> None:

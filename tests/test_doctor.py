@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -237,12 +236,8 @@ def test_untrusted(patient: Patient) -> None:
 
 def test_in_the_project(patient: Patient) -> None:
     """The only keyring lies in the project that the person works on: how to say that it is meant."""
-    inside = patient.folder / "tools"
-    shutil.move(patient.tool.root, inside)
-    os.symlink(inside, patient.tool.root, target_is_directory=True)
+    shutil.move(patient.tool.root, patient.folder / "keyring")
     patient.variables["UV_TOOL_DIR"] = str(patient.folder)
-    os.rename(inside, patient.folder / "keyring")
-    patient.tool.root.unlink()
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert "untrusted" == finding.cause["name"]
     assert f"'tool = {patient.folder / 'keyring'}'" in finding.cause["edit"]
@@ -341,8 +336,9 @@ def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
     result = patient.environment.run(["-c", program, "doctor", AZURE, USERNAME], env=env)
     assert 1 == result.returncode
     assert "stuck_store.Stuck was asked and gave no answer in time." in " ".join(result.stdout.split())
-    alone = f"PYTHON_KEYRING_BACKEND=keyring_fallback.GlobalKeyring keyring-fallback doctor {AZURE} {USERNAME}"
-    assert f"$ {alone}\n" in result.stdout
+    if not machine.WINDOWS:  # PowerShell's words are others
+        alone = f"PYTHON_KEYRING_BACKEND=keyring_fallback.GlobalKeyring keyring-fallback doctor {AZURE} {USERNAME}"
+        assert f"$ {alone}\n" in result.stdout
 
 
 def test_a_crash_of_keyring_is_no_crash_of_the_doctor(patient: Patient, tmp_path: Path) -> None:

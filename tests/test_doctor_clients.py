@@ -11,7 +11,7 @@ import pytest
 
 from keyring_fallback import discovery, survey
 from keyring_fallback.doctor import clients
-from support import environments, machine, providers
+from support import environments, machine, providers, trees
 from support.feed import Feed
 from support.patient import AZURE, USERNAME, Patient
 
@@ -247,8 +247,8 @@ def test_our_package_is_missing_where_keyring_comes_first(
 def test_the_tool_first_on_path_needs_nothing(patient: Patient) -> None:
     """The global keyring comes first on PATH: it answers by itself, with or without us."""
     executables = patient.home / ".local" / "bin"
-    executables.mkdir()
-    (executables / patient.tool.script("keyring").name).symlink_to(patient.tool.script("keyring"))
+    executables.mkdir(parents=True, exist_ok=True)
+    trees.link(executables / patient.tool.script("keyring").name, patient.tool.script("keyring"))
     finding = patient.see_the_doctor(AZURE, USERNAME, PATH=os.pathsep.join([str(executables), os.environ["PATH"]]))
     assert (0, []) == (finding.status, finding.document["causes"])
 

@@ -166,7 +166,7 @@ def test_strange_files(tmp_path: Path) -> None:
     trees.make_environment(tmp_path, "one")
     site = tmp_path / SITE
     (site / "folder.pth").mkdir()
-    (site / "loop.pth").symlink_to("loop.pth")
+    trees.link(site / "loop.pth", "loop.pth")
     (site / "a-1.dist-info/entry_points.txt").mkdir(parents=True)
     if hasattr(os, "mkfifo"):
         os.mkfifo(site / "fifo.pth")
@@ -180,7 +180,7 @@ def test_huge_entry_points(tmp_path: Path) -> None:
     """Of a file as large as a disk the beginning counts, and something may be missing."""
     trees.make_environment(tmp_path)
     huge = trees.put(tmp_path / SITE / "one-1.0.dist-info/entry_points.txt", "[keyring.backends]\none = one:Backend\n")
-    os.truncate(huge, 1 << 36)
+    os.truncate(huge, trees.HUGE)
     content = read(tmp_path)
     assert ((ONE,), False) == (content.providers, content.complete)
 

@@ -306,7 +306,7 @@ def test_other_programs_of_windows(tmp_path: Path) -> None:
     ):
         exe = trees.put(tmp_path / "keyring.exe", data)
         assert Target() == executable.target(os.fspath(exe), "win32")
-    os.truncate(exe, 1 << 32)
+    os.truncate(exe, trees.HUGE)
     assert Target() == executable.target(os.fspath(exe), "win32")
     exe.write_bytes(b"MZ" * (1 << 20) + good)
     assert Target() == executable.target(os.fspath(exe), "win32")
@@ -336,7 +336,7 @@ def test_named_interpreters(tmp_path: Path) -> None:
 def test_not_more_than_a_few_kilobytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a file as large as a disk no more than 4096 bytes are read."""
     script = trees.put(tmp_path / "keyring", "#!/bin/sh\n")
-    os.truncate(script, 1 << 36)
+    os.truncate(script, trees.HUGE)
     sizes: list[int] = []
     read = os.read
 

@@ -31,6 +31,20 @@ def build(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix in (".gz", ".whl"))
 
 
+def committed() -> list[str]:
+    """The names of the committed files; the test is skipped where there is no repository."""
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("needs the repository")
+    names = run(["git", "ls-files", "-z"], cwd=REPOSITORY, env=dict(machine.ENVIRON), check=True).stdout
+    return names.rstrip("\0").split("\0")
+
+
+def held(sdist: Path) -> set[str]:
+    """The names of what an sdist holds, below its folder."""
+    with tarfile.open(sdist) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
 @pytest.fixture(scope="session")
 def built(shared_environments: Environments) -> list[Path]:
     """The sdist and the wheel."""
@@ -75,9 +89,7 @@ def test_wheel_holds_what_it_should(wheel: Path) -> None:
 
 def test_sdist_holds_the_tests_and_the_documents(built: list[Path]) -> None:
     """Who packages it for a distribution finds the tests and the documents in the sdist, and no stray files."""
-    sdist = next(path for path in built if path.suffix == ".gz")
-    with tarfile.open(sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
+    names = held(next(path for path in built if path.suffix == ".gz"))
     wanted = {
         "pyproject.toml",
         "README.md",
@@ -87,9 +99,29 @@ def test_sdist_holds_the_tests_and_the_documents(built: list[Path]) -> None:
         "CONTRIBUTING.md",
         "tox.ini",
         "dev.py",
+        ".ci/run",
     }
     assert wanted | {"tests/conftest.py", "docs/how-it-works.md", "src/keyring_fallback/py.typed"} <= names
     assert set() == {name for name in names if "__pycache__" in name or name.startswith((".dev", ".tox", "dist"))}
+
+
+def test_sdist_holds_all_that_is_committed(built: list[Path]) -> None:
+    """The sdist's own tests find there what they find in the repository."""
+    names = held(next(path for path in built if path.suffix == ".gz"))
+    assert [] == [name for name in committed() if name not in names]
+
+
+def test_lines_end_alike_everywhere() -> None:
+    """git gives a checkout on Windows the same bytes, and so does a build there."""
+    committed()
+    listed = run(["git", "ls-files", "--eol"], cwd=REPOSITORY, env=dict(machine.ENVIRON), check=True).stdout
+    ends = {re.sub(r"\s+", " ", line.partition("\t")[0]).strip() for line in listed.splitlines()}
+    assert {f"i/{kind} w/{kind} attr/text=auto eol=lf" for kind in ("lf", "none")} >= ends
+
+
+def test_metadata_that_every_tool_reads(metadata: email.message.Message) -> None:
+    """The metadata has the first version that knows licence expressions (PEP 639), whatever hatchling builds it."""
+    assert "2.4" == metadata["Metadata-Version"]
 
 
 def test_dependencies_are_three(metadata: email.message.Message) -> None:
@@ -165,14 +197,11 @@ def test_every_test_says_what_it_proves(path: Path) -> None:
 
 def test_no_machine_in_what_is_committed() -> None:
     """No committed file names this machine's folders or a package registry's host."""
-    if not (REPOSITORY / ".git").exists():
-        pytest.skip("needs the repository")
-    files = run(["git", "ls-files", "-z"], cwd=REPOSITORY, env=dict(machine.ENVIRON), check=True).stdout.split("\0")
     home = os.fspath(machine.homes()[0])
     forbidden = [host for host in ("pypi" + ".org", "pythonhosted" + ".org") if host]
     forbidden += [f"{home}/"] if len(home) > 1 else []
     found = []
-    for name in filter(None, files):
+    for name in committed():
         text = (REPOSITORY / name).read_bytes().decode("utf-8", "replace")
         found += [f"{name}: {word}" for word in forbidden if word in text]
     assert [] == found

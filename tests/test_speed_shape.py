@@ -7,13 +7,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support import environments, interpreters, providers
+from keyring_fallback import places
+from support import environments, interpreters, providers, trees
 from support.helper import ask
 
 if TYPE_CHECKING:
@@ -424,15 +426,12 @@ def test_the_backends_are_loaded_where_there_may_be_a_tool(
     if why == "a tool in its place":
         place = home / "tools" / "keyring"
         place.parent.mkdir()
-        place.symlink_to(scripted_tool.root, target_is_directory=True)
+        trees.link(place, scripted_tool.root, folder=True)
         env["UV_TOOL_DIR"] = os.fspath(place.parent)
     elif why == "an executable on PATH":
         env["PATH"] += os.pathsep + os.fspath(scripted_tool.scripts)
     elif why == "a setting":
-        file = home / "python_keyring" / "keyringrc.cfg"
-        file.parent.mkdir()
-        file.write_text("[fallback]\n")
-        env["XDG_CONFIG_HOME"] = os.fspath(home)
+        trees.put(Path(places.config_file(env, os.fspath(home), sys.platform)), "[fallback]\n")
     elif why == "a variable":
         env["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*"
     else:

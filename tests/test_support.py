@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Callable
 
 import pytest
 
-from support import environments, interpreters, machine, providers
+from keyring_fallback import places
+from support import environments, interpreters, machine, providers, trees
 from support.feed import Feed
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from support.patient import Patient
 
 NASTY = ["", " ", "a\nb", "\x00", "ü\u2028", "\udc80", '"\\', "x" * 5000]
 
@@ -27,6 +30,57 @@ def test_nothing_leads_to_the_real_home(home: Path) -> None:
     assert not [name for name in os.environ if name.startswith(("UV_", "PIP", "XDG_", "KEYRING_", "VIRTUAL_ENV"))]
     real = [str(folder) for folder in machine.homes()]
     assert not [entry for entry in os.environ["PATH"].split(os.pathsep) if entry.startswith(tuple(real))]
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="there is no such user database")
+def test_user_without_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user that the user database does not know has the home folder that the environment names."""
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    named = {Path(value) for name in ("HOME", "USERPROFILE") if (value := machine.ENVIRON.get(name))}
+    assert named >= set(machine.homes())
+
+
+def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv's cache is the user's own, made where it is missing; where it cannot be written, one that nobody else reads."""
+    assert tmp_path / "new" / "uv" == machine.usable(tmp_path / "new" / "uv")
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path))
+    (tmp_path / "file").write_text("")
+    own = machine.usable(tmp_path / "file" / "uv")
+    assert tmp_path == own.parent
+    assert machine.WINDOWS or (0o700, True) == (own.stat().st_mode & 0o777, own.name.endswith(f"-{os.getuid()}"))
+    assert own == machine.usable(Path(".uv_cache"))
+
+
+def test_temporary_folder() -> None:
+    """A temporary folder is removed at its end with all that is in it, and one that cannot be removed is no error."""
+    with machine.temporary_folder("keyring-fallback-") as folder:
+        (folder / "file").write_text("")
+        assert folder == folder.resolve()
+    assert not folder.exists()
+    with machine.temporary_folder("keyring-fallback-") as folder:
+        folder.rmdir()
+        folder.write_text("a file cannot be removed as a folder")
+    folder.unlink()
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_tool_of_the_doctors_patient(home: Path, platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies where uv puts tools on that platform."""
+    monkeypatch.setattr(machine, "WINDOWS", platform == "win32")
+    tool = Patient(environments.Environment(home), home, home).tool
+    assert tool.root in [
+        Path(place.path) for place in places.known({}, str(home), platform) if place.source == "uv tool"
+    ]
+
+
+def test_links_that_nobody_may_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Windows makes no links a test that needs one is skipped; elsewhere that is an error."""
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(FileExistsError):
+        trees.link(tmp_path / "taken", tmp_path)
+    monkeypatch.setattr(machine, "WINDOWS", True)
+    with pytest.raises(pytest.skip.Exception):
+        trees.link(tmp_path / "taken", tmp_path)
 
 
 def test_interpreters_really_run() -> None:
@@ -87,6 +141,38 @@ def test_pipx_tool(home: Path, python: Path, shared_environments: environments.E
     assert "stub_tokens.StubTokens" in tool.environment.keyring("--list-backends", check=True).stdout
 
 
+@pytest.mark.parametrize("kind", ["environment", "uv tool", "pipx tool"])
+def test_store_of_the_system_is_left_out(
+    kind: str,
+    home: Path,
+    python: Path,
+    tmp_path: Path,
+    shared_environments: environments.Environments,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The keyring that is built lacks the backend that no home folder hides, here another one, and uv's cache keeps it."""
+    monkeypatch.setattr(environments, "STORE", "chainer")
+    if kind == "environment":
+        made = environments.create(tmp_path / "made", python, "keyring", share_files=True)
+    elif kind == "uv tool":
+        made = environments.uv_tool(home, python).environment
+    else:
+        made = environments.pipx_tool(shared_environments.pipx(), home, python).environment
+    monkeypatch.setattr(environments, "STORE", "")
+    whole = environments.create(tmp_path / "whole", python, "keyring")
+    listed = [one.keyring("--list-backends", check=True).stdout.splitlines() for one in (made, whole)]
+    assert ["chainer.ChainerBackend"] == [
+        line.split()[0].partition(".backends.")[2] for line in set(listed[1]) - set(listed[0])
+    ]
+    assert set() == set(listed[0]) - set(listed[1])
+
+
+def test_stores_of_systems() -> None:
+    """keyring has a backend of each name that is left out."""
+    names = {one.name for one in metadata.distribution("keyring").entry_points if one.group == "keyring.backends"}
+    assert set(environments.STORES.values()) <= names
+
+
 def test_provider_from_source(tmp_path: Path, python: Path) -> None:
     """A provider written by a test is found by keyring, installed as a wheel or written straight into place."""
     source = "from keyring.backends.null import Keyring as Null\nclass {}(Null):\n    priority = 7\n"
@@ -125,7 +211,7 @@ def test_feed(tmp_path: Path) -> None:
         assert _ask(feed.url, feed, "anybody") == 200
         assert _ask(feed.url + "some-package/", feed, "anybody") == 200
         assert _ask(feed.url + "-/some_package-1.0-py3-none-any.whl", feed, "anybody") == 200
-        assert _ask(feed.url + "-/../" + __file__, feed, "anybody") == 404
+        assert _ask(feed.url + "-/../" + urllib.parse.quote(__file__), feed, "anybody") == 404
         assert _ask(feed.url + "absent/", feed, "anybody") == 404
         assert _ask("http://example.invalid/", feed, "anybody") == 403
         body = b'--x\r\nContent-Disposition: form-data; name="content"; filename="a_b-1-py3-none-any.whl"\r\n\r\n'

@@ -110,7 +110,11 @@ ENTRIES: dict[str, tuple[str, Callable[[Scene], str], str]] = {
     "below it": ("bin", lambda scene: f"{scene.cwd}/bin", "it lies in the working directory"),
     "it": (".", lambda scene: f"{scene.cwd}", "it lies in the working directory"),
     "below the project": ("../bin", lambda scene: f"{scene.cwd.parent}/bin", "it lies in the project"),
-    "up and down": ("bin", lambda scene: f"/tmp/..{scene.cwd}/bin/../bin", "it lies in the working directory"),  # noqa: S108
+    "up and down": (
+        "bin",
+        lambda scene: f"{scene.cwd}/bin/../../{scene.cwd.name}/bin",
+        "it lies in the working directory",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,13 @@ Text = Union[str, "os.PathLike[str]"]
 
 TIMEOUT = 180.0
 """Seconds after which a program that a test started counts as hanging."""
+
+
+STORES = {"darwin": "macOS", "win32": "Windows"}
+"""keyring's names (25.7.0, entry points) for the stores that a throw-away home does not hide: they are the system's."""
+
+STORE = STORES.get(sys.platform, "")
+"""The one of this system, which no keyring has that is built here: a test would write to what its user really has."""
 
 
 class FailedError(AssertionError):
@@ -127,6 +135,15 @@ class Environment:
         # A hard link leads into uv's cache: a test that edited such a file would break every later environment.
         argv += [] if share_files else ["--link-mode", "copy"]
         run([*argv, *requirements], env=machine.building(), check=True)
+        self.leave_store_out()
+
+    def leave_store_out(self) -> None:
+        """Take :data:`STORE` from the backends of its keyring, where it has one."""
+        for file in self.site_packages.glob("keyring-*.dist-info/entry_points.txt") if STORE else ():
+            lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+            changed = file.with_suffix(".new")
+            changed.write_text("".join(line for line in lines if not line.startswith(f"{STORE} =")), encoding="utf-8")
+            changed.replace(file)  # never changed in place: uv may have linked it into its cache
 
     def uninstall(self, *names: str) -> None:
         """Remove distributions from it."""
@@ -192,6 +209,7 @@ def uv_tool(home: Path, python: Text, *with_packages: Text, keyring: str = "keyr
     run(argv, env=env, check=True)
     tools = run([machine.uv(), "tool", "dir"], env=env, check=True).stdout.strip()
     tool = Tool(home, Environment(Path(tools) / "keyring"))
+    tool.environment.leave_store_out()
     _measure(tool.environment)
     return tool
 
@@ -205,7 +223,9 @@ def pipx_tool(pipx: Environment, home: Path, python: Text, *injected: Text, keyr
         run([pipx.script("pipx"), "inject", "keyring", *injected], env=env, check=True)
     argv = [pipx.script("pipx"), "environment", "--value", "PIPX_LOCAL_VENVS"]
     venvs = run(argv, env=env, check=True).stdout.strip()
-    return Tool(home, Environment(Path(venvs) / "keyring"))
+    tool = Tool(home, Environment(Path(venvs) / "keyring"))
+    tool.environment.leave_store_out()
+    return tool
 
 
 class Environments:

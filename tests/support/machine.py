@@ -7,8 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENVIRON = dict(os.environ)
 """The environment this process was started with; tests change ``os.environ``, never this."""
@@ -70,7 +76,8 @@ def homes() -> list[Path]:
     if not WINDOWS:
         import pwd  # POSIX only
 
-        found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
+        with suppress(KeyError):  # a container may run as a user that its database does not know
+            found.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
     # In a container the root folder may be somebody's home: nothing can be told from that.
     return list(dict.fromkeys(home for home in found if home.parent != home))
 
@@ -88,9 +95,22 @@ def _settings_of_pip() -> dict[str, str]:
 @cache
 def _uv_cache() -> str:
     """The cache that the user's own uv uses: what was fetched once is not fetched for every throw-away home."""
-    return subprocess.run(
-        [uv(), "cache", "dir"], env=ENVIRON, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    listed = subprocess.run([uv(), "cache", "dir"], env=ENVIRON, capture_output=True, text=True, check=True).stdout
+    return os.fspath(usable(Path(listed.strip())))
+
+
+def usable(cache: Path) -> Path:
+    """*cache* where it can be written, or else a folder for this user alone that outlives the tests."""
+    # uv 0.13.9 names a relative folder to whom has no home.
+    if cache.is_absolute():
+        with suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=cache):
+                return cache
+    own = Path(tempfile.gettempdir(), f"keyring-fallback-uv-{'' if WINDOWS else os.getuid()}")
+    own.mkdir(exist_ok=True)
+    own.chmod(0o700)  # fails where somebody else has made it
+    return own
 
 
 def building(**extra: str) -> dict[str, str]:
@@ -133,6 +153,19 @@ def home_variables(home: Path) -> dict[str, str]:
         env["APPDATA"] = os.fspath(home / "AppData" / "Roaming")
         env["LOCALAPPDATA"] = os.fspath(home / "AppData" / "Local")
     return env
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A new folder whose name begins with *prefix*, without links in its path, that is removed at the end.
+
+    Windows cannot remove a program that still ends: what cannot be removed stays and hurts nobody there.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_personal(name: str) -> bool:

@@ -56,7 +56,8 @@ class Patient:
     @property
     def tool(self) -> environments.Environment:
         """The environment of the person's global keyring, where they have one."""
-        return environments.Environment(self.home / ".local" / "share" / "uv" / "tools" / "keyring")
+        data = self.home / "AppData" / "Roaming" if machine.WINDOWS else self.home / ".local" / "share"
+        return environments.Environment(data / "uv" / "tools" / "keyring")
 
     def with_tool(self, tool: environments.Tool) -> Patient:
         """Give the person a copy of a tool, to be changed at will, that has a token for Azure's host."""

@@ -8,13 +8,19 @@ import struct
 import zipfile
 from typing import TYPE_CHECKING
 
+import pytest
+
 from keyring_fallback.discovery import Here
+
+from . import machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 POSIX = ("linux", "darwin")
+HUGE = 1 << 26 if machine.WINDOWS else 1 << 36
+"""The size of a file as large as a disk; NTFS would allot all of it."""
 
 
 def put(file: Path, text: str | bytes = "", *, executable: bool = False) -> Path:
@@ -24,6 +30,16 @@ def put(file: Path, text: str | bytes = "", *, executable: bool = False) -> Path
     if executable:
         file.chmod(0o755)
     return file
+
+
+def link(place: Path, target: Path | str, *, folder: bool = False) -> None:
+    """Make a symbolic link at *place*; the test is skipped where Windows keeps that to the privileged."""
+    try:
+        place.symlink_to(target, target_is_directory=folder)
+    except OSError:
+        if not machine.WINDOWS:
+            raise
+        pytest.skip("this user of Windows may not make symbolic links")
 
 
 def make_environment(

@@ -102,7 +102,9 @@ class Story:
         env = self.environment(active=active)
         if index is not None:
             env["UV_DEFAULT_INDEX"] = self.feed.with_username(USERNAME, index)
-        return environments.run([machine.uv(), "add", "--no-cache", *packages], env=env, cwd=self.folder)
+        result = environments.run([machine.uv(), "add", "--no-cache", *packages], env=env, cwd=self.folder)
+        self.venv.leave_store_out()
+        return result
 
     def keyring(self, *args: str, active: bool = True) -> subprocess.CompletedProcess[str]:
         """``keyring ARGS``: the venv's where it is active and has one, else the global tool's."""
