@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback import cures, hints
+from keyring_fallback import cures, hints, shell
 from keyring_fallback.discovery import SETTING, Tool
 from keyring_fallback.environment import Content, Provider
 from support import environments, machine, providers
@@ -148,11 +148,11 @@ def test_commands_for_other_tools(tmp_path: Path) -> None:
 
 def test_windows_commands_are_powershell() -> None:
     """On Windows the commands are for PowerShell."""
-    assert r"C:\a\keyring.exe" == cures.quoted(r"C:\a\keyring.exe", "win32")
-    assert r"'C:\it''s mine'" == cures.quoted(r"C:\it's mine", "win32")
-    assert r"$env:PATH = 'C:\a' + ';' + $env:PATH" == cures.first_on_path(r"C:\a", "win32"), "a bare path is a command"
-    assert ["$env:X = 'a b'", "Remove-Item Env:X"] == [cures.variable("X", value, "win32") for value in ("a b", "")]
-    assert "$env:X = '1'; run it" == cures.variable("X", "1", "win32", "run it"), "VAR=value command is POSIX's"
+    assert r"C:\a\keyring.exe" == shell.quoted(r"C:\a\keyring.exe", "win32")
+    assert r"'C:\it''s mine'" == shell.quoted(r"C:\it's mine", "win32")
+    assert r"$env:PATH = 'C:\a' + ';' + $env:PATH" == shell.first_on_path(r"C:\a", "win32"), "a bare path is a command"
+    assert ["$env:X = 'a b'", "Remove-Item Env:X"] == [shell.variable("X", value, "win32") for value in ("a b", "")]
+    assert "$env:X = '1'; run it" == shell.variable("X", "1", "win32", "run it"), "VAR=value command is POSIX's"
 
 
 def test_the_command_for_a_uv_tool_works(

@@ -1,15 +1,14 @@
 """The commands that mend what is wrong, for how a global keyring was installed; words them, and runs none.
 
-Their `platform` is as `sys.platform` names it; on Windows they are for PowerShell.
+Their `platform` is as `sys.platform` names it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 
-from . import environment
+from . import environment, shell
 from .discovery import SETTING, Tool
 
 #: By who manages a global keyring: the command that adds a provider to it, and the one that installs it again.
@@ -44,14 +43,14 @@ def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
     if os.path.basename(tool.root) == "keyring":
         for one, file in (("uv", "uv-receipt.toml"), ("pipx", "pipx_metadata.json")):
             manager = one if os.path.isfile(os.path.join(tool.root, file)) else manager
-    has = (quoted(one, platform) for one in requested(tool) if one != provider)
+    has = (shell.quoted(one, platform) for one in requested(tool) if one != provider)
     return _COMMANDS.get(manager, ("", ""))[which].format(
         has=" --with ".join(has),
         everybodys="--global " if "global" in tool.source else "",
         name=os.path.basename(tool.root),
-        root=quoted(tool.root, platform),
-        interpreter=quoted(tool.interpreter, platform),
-        provider=quoted(provider, platform),
+        root=shell.quoted(tool.root, platform),
+        interpreter=shell.quoted(tool.interpreter, platform),
+        provider=shell.quoted(provider, platform),
     )
 
 
@@ -62,42 +61,23 @@ def add_us(root: str, tool: Tool | None, platform: str, *, uv: bool) -> str:
     pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode.
     """
     if not uv:
-        interpreter = quoted(environment.interpreter(root, platform), platform)
+        interpreter = shell.quoted(environment.interpreter(root, platform), platform)
         return f"{interpreter} -m pip install --keyring-provider subprocess keyring-fallback"
     project = os.path.dirname(root)
     if os.path.basename(root) == ".venv" and os.path.isfile(os.path.join(project, "uv.lock")):
-        command = f"uv add --project {quoted(project, platform)} --dev keyring-fallback"
+        command = f"uv add --project {shell.quoted(project, platform)} --dev keyring-fallback"
     else:
-        command = f"uv pip install --python {quoted(root, platform)} keyring-fallback"
+        command = f"uv pip install --python {shell.quoted(root, platform)} keyring-fallback"
     if tool is None:
         return command
-    return first_on_path(os.path.dirname(_executable(tool, platform)), platform, command)
+    return shell.first_on_path(os.path.dirname(_executable(tool, platform)), platform, command)
 
 
 def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> str:
     """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
     words = [_executable(tool, platform), "get", service, *([username] if username else ["--mode", "creds"])]
     null = "$null" if platform == "win32" else "/dev/null"
-    return f"{' '.join(quoted(word, platform) for word in words)} > {null}"
-
-
-def variable(name: str, value: str, platform: str, command: str = "") -> str:
-    """Return the command that sets an environment variable, for a command or for all that come; "" removes it."""
-    if not value:
-        return f"Remove-Item Env:{name}" if platform == "win32" else f"unset {name}"
-    return _set(name, _literal(value) if platform == "win32" else shlex.quote(value), platform, command)
-
-
-def first_on_path(folder: str, platform: str, command: str = "") -> str:
-    """Return the command that puts a folder first on PATH: for a command, or for all that come."""
-    value = f"{_literal(folder)} + ';' + $env:PATH" if platform == "win32" else f"{shlex.quote(folder)}:$PATH"
-    return _set("PATH", value, platform, command)
-
-
-def _set(name: str, expression: str, platform: str, command: str) -> str:
-    if platform == "win32":
-        return f"$env:{name} = {expression}" + (command and f"; {command}")
-    return f"{name}={expression} {command}" if command else f"export {name}={expression}"
+    return f"{' '.join(shell.quoted(word, platform) for word in words)} > {null}"
 
 
 def requested(tool: Tool) -> list[str]:
@@ -126,15 +106,14 @@ def _requirement(table: str) -> str:
     return found.get("path") or found.get("directory") or name
 
 
-def quoted(word: str, platform: str) -> str:
-    """Return a word as it is typed in a shell."""
-    if platform != "win32":
-        return shlex.quote(word)
-    return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) else _literal(word)
+def is_file(source: str) -> bool:
+    """Tell whether the source of a setting is a file, and not a variable."""
+    return bool(os.path.dirname(source))
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def either(source: str, command: str, edit: str) -> tuple[str, str]:
+    """Return the command where a variable is the source of what is wrong, or the edit where a file is."""
+    return ("", edit) if is_file(source) else (command, "")
 
 
 def _executable(tool: Tool, platform: str) -> str:

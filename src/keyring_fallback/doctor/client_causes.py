@@ -1,0 +1,101 @@
+"""Names what keeps uv and pip from asking a keyring that has the answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from .. import cures, hints, shell, trust
+from . import clients
+from .examination import Cause, Facts
+
+#: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
+_WITHOUT_USERNAME = (25, 2, 1)
+
+
+def find(facts: Facts) -> Iterator[Cause]:
+    """Yield what keeps uv and pip from asking."""
+    yield from _first_on_path(facts)
+    yield from _indexes(facts)
+    yield from _pip(facts)
+
+
+def _first_on_path(facts: Facts) -> Iterator[Cause]:
+    """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
+    found, here = facts.uv_keyring, facts.here
+    if found is None:
+        text = "There is no keyring on PATH: uv, and pip in its subprocess mode, have none to run."
+        command = shell.first_on_path(clients.scripts(here), here.platform)
+        yield Cause("no-keyring-on-path", text, command, problem=facts.uv.provider == "subprocess")
+        return
+    able = [tool for tool, _ in facts.tools if tool.content.providers or not tool.known]
+    tools = {trust.identity(tool.location) for tool in able or facts.survey.findings.tools}
+    registry = hints.registry_of(facts.service)
+    served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
+    itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
+    if not found.mine and found.ours is False and not itself and not served:
+        uv = bool(shutil.which("uv", path=here.environ.get("PATH", "")))
+        command = cures.add_us(found.root, able[0] if able else None, here.platform, uv=uv)
+        text = (
+            f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
+            "installed there."
+        )
+        yield Cause("missing-there", text, command)
+
+
+def _indexes(facts: Facts) -> Iterator[Cause]:
+    """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
+    uv, host, platform, found = facts.uv, hints.host_of(facts.service), facts.here.platform, facts.uv_keyring
+    version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
+    unasked: list[clients.Index] = []
+    for index in uv.indexes:
+        url, source = index.url, index.source
+        registry = hints.registry_of(url)
+        # uv has the credentials of pyx itself
+        known = (registry and registry.name != "pyx") or (host and hints.host_of(url) == host)
+        if not known or (index.username and index.password):
+            continue
+        if index.authenticate == "never":
+            edit = f'replace authenticate = "never" by "always" for this index in {source}'
+            text = f"uv is told never to authenticate for {url} ({source})."
+            yield Cause("uv-never-authenticates", text, edit=edit)
+            continue
+        unasked.append(index)
+        if not index.username and index.authenticate != "always":
+            named = url.replace("://", f"://{registry.username if registry else facts.username or 'USERNAME'}@", 1)
+            command = shell.variable(source, f"{index.name}={named}" if index.name else named, platform)
+            alone = len(facts.here.environ.get(source, "").split()) == 1
+            text = (
+                f"uv does not ask keyring for {url}: the index has no user name in its URL, and no "
+                f'authenticate = "always" ({source}).'
+            )
+            edit = f"put a user name into its URL in {source}: {named}"
+            if cures.is_file(source):
+                edit = f'add authenticate = "always" to this index in {source}'
+            yield Cause("uv-no-username", text, command if alone else "", edit)
+        elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
+            text = (
+                f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
+                "asked so."
+            )
+            command = f"uv pip install --python {shell.quoted(found.root, platform)} 'keyring>=25.2.1'"
+            yield Cause("keyring-too-old", text, command)
+    if unasked and uv.provider != "subprocess":
+        file = uv.source or unasked[0].source
+        only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
+        table = " to [tool.uv]" if file.endswith("pyproject.toml") else ""
+        said = f"its keyring provider is {uv.provider} ({uv.source or 'the default'}){only_pip}"
+        command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", platform)
+        cure = cures.either(file, command, f'add keyring-provider = "subprocess"{table} in {file}')
+        yield Cause("uv-asks-no-keyring", f"uv asks no keyring for {unasked[0].url}: {said}.", *cure)
+
+
+def _pip(facts: Facts) -> Iterator[Cause]:
+    pip = facts.pip
+    if pip.provider == "disabled":
+        edit = f"set keyring-provider to import in {pip.source}, or remove it"
+        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", edit=edit, problem=False)
+    elif pip.provider == "auto" and pip.silent:
+        text = f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to."
+        command = shell.variable("PIP_KEYRING_PROVIDER", "import", facts.here.platform)
+        yield Cause("pip-silent", text, command, problem=False)
