@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -97,6 +98,47 @@ def test_no_provider_at_all(ill: Patient, shared_environments: environments.Envi
     assert "artifacts-keyring (Azure Artifacts)" in finding.cause["edit"]
     finding = ill.see_the_doctor(AZURE, USERNAME)
     assert "uv tool install keyring --with artifacts-keyring" == finding.cause["command"]
+
+
+@pytest.mark.parametrize("provider_here", [False, True])
+def test_no_provider_where_files_do_not_tell(
+    ill: Patient,
+    shared_environments: environments.Environments,
+    python: Path,
+    tmp_path: Path,
+    stub_tokens: Path,
+    *,
+    provider_here: bool,
+) -> None:
+    """A tool that sees its base's packages might have a provider: the probe knows. One in this environment will do."""
+    ill.with_tool(shared_environments.uv_tool(python))
+    settings = ill.tool.root / "pyvenv.cfg"
+    text = settings.read_text()
+    settings.unlink()  # it is a link to another tool's
+    settings.write_text(text + "include-system-site-packages = true\n")
+    if provider_here:
+        providers.unpack(stub_tokens, tmp_path / "site")
+        ill.variables["PYTHONPATH"] = str(tmp_path / "site")
+    finding = ill.see_the_doctor()
+    assert not finding.document["tools"][0]["known"]
+    (cause,) = finding.document["causes"]
+    assert ("no-provider", not provider_here) == (cause["name"], cause["problem"])
+
+
+def test_our_backends_are_not_loaded(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
+    """keyring works and cannot load what we bring, for want of a distribution: the command that mends it."""
+    environment = environments.create(tmp_path / "env", python, "keyring==24.3.0", wheel)
+    environment.uninstall("jaraco.classes")
+    patient.environment = environment
+    argv = [environment.script("keyring-fallback"), "doctor", "--json"]
+    result = environments.run(argv, env=patient.env())  # keyring logs a traceback
+    (cause,) = json.loads(result.stdout)["causes"]
+    assert ("not-loaded", True, 1) == (cause["name"], cause["problem"], result.returncode)
+    command = f"uv pip install --python {environment.root} --reinstall keyring-fallback"
+    assert cause["command"].endswith(command)
+    argv = [machine.uv(), "pip", "install", "--python", environment.root, "--reinstall", wheel]
+    environments.run(argv, env=machine.building(), check=True)
+    assert 0 == patient.see_the_doctor().status
 
 
 def test_a_provider_raises(patient: Patient) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from .. import cures, hints, shell, survey
 from . import client_causes, tool_causes
 from .examination import Cause, Facts, Probe
 
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
-_CHAINS = ("keyring.backends.chainer.", "keyring_fallback.")
+_OURS = "keyring_fallback."
+_CHAINS = ("keyring.backends.chainer.", _OURS)
 
 
 def find(facts: Facts) -> list[Cause]:
@@ -72,6 +74,14 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
         cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
         yield Cause("keyring-broken", f"The keyring of this environment cannot be used: {me.error or me.broken}", *cure)
+    if not (selected or me.error or me.broken or facts.survey.reason or any(map(_is_ours, me.backends))):
+        text = "The keyring of this environment cannot load the backends of keyring-fallback; why is in its log."
+        command = f"uv pip install --python {shell.quoted(here.prefix, here.platform)} --reinstall keyring-fallback"
+        yield Cause("not-loaded", text, command)
+
+
+def _is_ours(backend: dict[str, Any]) -> bool:
+    return str(backend["name"]).startswith(_OURS)
 
 
 def _failures(facts: Facts) -> Iterator[Cause]:

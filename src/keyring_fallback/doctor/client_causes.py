@@ -28,14 +28,13 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
         command = shell.first_on_path(clients.scripts(here), here.platform)
         yield Cause("no-keyring-on-path", text, command, problem=facts.uv.provider == "subprocess")
         return
-    able = [tool for tool, _ in facts.tools if tool.content.providers or not tool.known]
-    tools = {trust.identity(tool.location) for tool in able or facts.survey.findings.tools}
+    tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
     served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
     if not found.mine and found.ours is False and not itself and not served:
         uv = bool(shutil.which("uv", path=here.environ.get("PATH", "")))
-        command = cures.add_us(found.root, able[0] if able else None, here.platform, uv=uv)
+        command = cures.add_us(found.root, facts.able[0] if facts.able else None, here.platform, uv=uv)
         text = (
             f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
             "installed there."

@@ -101,6 +101,15 @@ class Facts(NamedTuple):
         """Whether that call had an answer."""
         return self.lookup.get("outcome") == "answer"
 
+    @property
+    def able(self) -> list[discovery.Tool]:
+        """The tools that have a provider, or may have one: those whose interpreter cannot be told."""
+        return [
+            tool
+            for tool, probe in self.tools
+            if not probe.error and (probe.content.providers or not (tool.interpreter or tool.known))
+        ]
+
 
 def examine(service: str | None = None, username: str | None = None) -> Facts:
     """Return what there is, and what a lookup comes to; processes are started for it.

@@ -27,7 +27,9 @@ def find(facts: Facts) -> Iterator[Cause]:
             reason = reason or f"its keyring cannot be used: {probe.broken}"
         if reason:
             yield _broken(tool.source, tool.location, reason, platform)
-    useful = any(tool.useful and not probe.error for tool, probe in facts.tools)
+    # keyring's own backends may work there only
+    stores = any(probe.content.optional - facts.me.content.optional for _, probe in facts.tools)
+    useful = stores or bool(facts.able)
     refused = [
         cause._replace(problem=not useful)
         for refusal in findings.refusals
@@ -36,18 +38,18 @@ def find(facts: Facts) -> Iterator[Cause]:
         for cause in _refused(refusal, facts)
     ]
     yield from refused
-    if useful or any(probe.error for _, probe in facts.tools):
+    if facts.able or any(probe.error or probe.broken for _, probe in facts.tools):
         return
     registry = hints.registry_of(facts.service)
     distribution, names = (registry.distribution, "") if registry else ("PROVIDER", _PROVIDERS)
     first = findings.tools[0] if findings.tools else None
-    command = cures.add_provider(distribution, first, platform)
+    command, problem = cures.add_provider(distribution, first, platform), not (stores or facts.me.content.providers)
     if first is None:
         if not refused:
             text = "There is no global keyring: none of uv, pipx and the others has installed one."
-            yield Cause("no-tool", text, command, names, problem=not facts.me.content.providers)
-    elif not first.content.providers and not (registry and facts.lookup):  # then it is said of the registry
-        yield Cause("no-provider", f"The global keyring {first.location} has no provider.", command, names)
+            yield Cause("no-tool", text, command, names, problem)
+    elif not (registry and facts.lookup):  # then it is said of the registry
+        yield Cause("no-provider", f"The global keyring {first.location} has no provider.", command, names, problem)
 
 
 def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
