@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,6 @@ from support import environments, machine, providers
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Callable
 
 GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
@@ -82,8 +82,9 @@ def test_no_provider_for_the_host(patient: Patient, stub_tokens: Path) -> None:
     """The tool has none for this host: the command that adds it, and keeps what the tool has."""
     finding = patient.see_the_doctor(GOOGLE)
     assert "no-provider" == finding.cause["name"]
-    expected = f"uv tool install keyring --with {stub_tokens} --with keyrings.google-artifactregistry-auth"
+    expected = f"{patient.install} --with keyrings.google-artifactregistry-auth"
     assert expected == finding.cause["command"]
+    assert f" --with {stub_tokens} " in patient.install
     assert "Google Artifact Registry" in finding.cause["text"]
 
 
@@ -91,13 +92,13 @@ def test_no_provider_at_all(ill: Patient, shared_environments: environments.Envi
     """The tool has none at all, as after ``uv tool install keyring``."""
     ill.with_tool(shared_environments.uv_tool(python))
     finding = ill.see_the_doctor()
-    assert ("no-provider", "uv tool install keyring --with PROVIDER") == (
+    assert ("no-provider", f"{ill.install} --with PROVIDER") == (
         finding.cause["name"],
         finding.cause["command"],
     )
     assert "artifacts-keyring (Azure Artifacts)" in finding.cause["edit"]
     finding = ill.see_the_doctor(AZURE, USERNAME)
-    assert "uv tool install keyring --with artifacts-keyring" == finding.cause["command"]
+    assert f"{ill.install} --with artifacts-keyring" == finding.cause["command"]
 
 
 @pytest.mark.parametrize("provider_here", [False, True])
@@ -131,7 +132,9 @@ def test_our_backends_are_not_loaded(patient: Patient, python: Path, wheel: Path
     environment.uninstall("jaraco.classes")
     patient.environment = environment
     argv = [environment.script("keyring-fallback"), "doctor", "--json"]
-    result = environments.run(argv, env=patient.env())  # keyring logs a traceback
+    env = patient.env()
+    env["PATH"] += os.pathsep + os.path.dirname(machine.uv())
+    result = environments.run(argv, env=env)  # keyring logs a traceback
     (cause,) = json.loads(result.stdout)["causes"]
     assert ("not-loaded", True, 1) == (cause["name"], cause["problem"], result.returncode)
     command = f"uv pip install --python {environment.root} --reinstall keyring-fallback"
@@ -243,7 +246,7 @@ def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
 
 @posix
 @pytest.mark.parametrize("how", ["gone", "does not start", "has a broken keyring"])
-def test_broken_interpreter(patient: Patient, how: str, stub_tokens: Path) -> None:
+def test_broken_interpreter(patient: Patient, how: str) -> None:
     """The tool's interpreter is gone, does not start, or its keyring cannot be imported: the command that reinstalls."""
     if how == "has a broken keyring":
         (patient.tool.site_packages / "keyring" / "core.py").unlink()
@@ -264,7 +267,7 @@ def test_broken_interpreter(patient: Patient, how: str, stub_tokens: Path) -> No
         assert "broken" in finding.problems
         cause = next(cause for cause in finding.document["causes"] if cause["name"] == "broken")
         assert reason in cause["text"]
-        assert f"uv tool install keyring --with {stub_tokens}" == cause["command"]
+        assert patient.install.replace("keyring", "--force keyring", 1) == cause["command"]
 
 
 @posix
@@ -337,12 +340,12 @@ def test_not_a_url(patient: Patient, service: str) -> None:
     assert f"keyring-fallback doctor {url}" == finding.cause["command"]
 
 
-def test_no_answer(patient: Patient, stub_tokens: Path) -> None:
+def test_no_answer(patient: Patient) -> None:
     """Nobody has an answer for an unknown host, and nothing is wrong: what to look at."""
     finding = patient.see_the_doctor("https://registry.example/simple/", USERNAME)
     assert "no-answer" == finding.cause["name"]
     assert str(patient.tool.root) in finding.cause["text"]
-    assert f"uv tool install keyring --with {stub_tokens} --with PROVIDER" == finding.cause["command"]
+    assert f"{patient.install} --with PROVIDER" == finding.cause["command"]
 
 
 @pytest.mark.parametrize("value", ["/nowhere/keyring", "relative"])
@@ -362,10 +365,16 @@ def test_this_environment_has_no_keyring(patient: Patient, python: Path, wheel: 
     environment = environments.create(tmp_path / "env", python, "keyring", wheel)
     environment.uninstall("keyring")
     patient.environment = environment
-    finding = patient.see_the_doctor(AZURE, USERNAME)
+    pip = f"PIP_KEYRING_PROVIDER=subprocess {environment.python} -m pip install --force-reinstall keyring"
+    path = os.pathsep.join(one for one in patient.env()["PATH"].split(os.pathsep) if not (Path(one) / "uv").exists())
+    assert machine.WINDOWS or pip == patient.see_the_doctor(AZURE, PATH=path).cause["command"]
+    path += os.pathsep + os.path.dirname(machine.uv())
+    finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path)
     assert "keyring-broken" == finding.cause["name"]
-    assert f"uv pip install --python {environment.root} --reinstall keyring" == finding.cause["command"]
-    argv = [machine.uv(), *finding.cause["command"].split()[1:]]
+    first = f"PATH={patient.tool.scripts}:$PATH " if not machine.WINDOWS else ""
+    command = finding.cause["command"].removeprefix(first)
+    assert f"uv pip install --python {environment.root} --reinstall keyring" == command
+    argv = [machine.uv(), *command.split()[1:]]
     environments.run(argv, env=machine.building(), check=True)
     assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
 
@@ -426,3 +435,55 @@ def test_in_the_tool_itself(patient: Patient, wheel: Path, python: Path, stub_to
     patient.variables.update(variables)
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert (0, True) == (finding.status, finding.document["environment"]["is_tool"])
+    finding = patient.see_the_doctor(GOOGLE)
+    assert f"{patient.install} --with keyrings.google-artifactregistry-auth" == finding.cause["command"]
+    assert f"--with {wheel} " in finding.cause["command"], "we are to stay"
+
+
+def test_a_named_tool_that_no_command_is_known_for(ill: Patient, tmp_path: Path) -> None:
+    """The setting names what nobody manages: no other tool would be looked at, and so no command installs one."""
+    if machine.WINDOWS:
+        pytest.skip("shell shims are for POSIX")
+    shim = tmp_path / "keyring"
+    shim.write_text("#!/bin/sh\nexit 1\n")
+    shim.chmod(0o755)
+    cause = ill.see_the_doctor("https://registry.example/simple/", "me", KEYRING_PROPERTY_FALLBACK_TOOL=str(shim)).cause
+    assert ("no-answer", "") == (cause["name"], cause["command"])
+    assert cause["edit"].endswith(f"add it to {shim}, the way its keyring was installed")
+    cause = ill.see_the_doctor(AZURE, KEYRING_PROPERTY_FALLBACK_TOOL=str(shim)).cause
+    expected = f"add artifacts-keyring to {shim}, the way its keyring was installed"
+    assert ("no-provider", "", expected) == (cause["name"], cause["command"], cause["edit"])
+
+
+def test_the_setting_names_this_environment(ill: Patient) -> None:
+    """The setting names the environment itself, which has no provider: nothing is delegated, and nothing is there."""
+    root = str(ill.environment.root)
+    finding = ill.see_the_doctor(KEYRING_PROPERTY_FALLBACK_TOOL=root)
+    assert "setting-unusable" == finding.cause["name"]
+    assert f"names {root}, which cannot be used: it is this environment itself" in finding.cause["text"]
+
+
+@posix
+def test_each_broken_tool_is_named_once(patient: Patient) -> None:
+    """A broken tool is found at its own place, in the folder of executables and on PATH: one cause, one command."""
+    executables = patient.home / ".local" / "bin"
+    executables.mkdir()
+    (executables / "keyring").symlink_to(patient.tool.script("keyring"))
+    patient.tool.python.unlink()
+    path = f"{patient.env()['PATH']}{os.pathsep}{executables}"
+    finding = patient.see_the_doctor(AZURE, PATH=path)
+    assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+    patient.tool.root.chmod(0o777)
+    finding = patient.see_the_doctor(AZURE, PATH=path)
+    assert "broken" == finding.cause["name"]
+
+
+@posix
+def test_a_link_to_a_tool_that_is_gone(ill: Patient) -> None:
+    """The executable's link is all that is left: uv replaces it when it is told to."""
+    executables = ill.home / ".local" / "bin"
+    executables.mkdir(parents=True)
+    (executables / "keyring").symlink_to(ill.tool.script("keyring"))
+    cause = ill.see_the_doctor(AZURE).cause
+    expected = ("broken", "uv tool install --force keyring --with artifacts-keyring")
+    assert expected == (cause["name"], cause["command"])

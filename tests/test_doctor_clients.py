@@ -236,7 +236,7 @@ def test_our_package_is_missing_where_keyring_comes_first(
     assert str(other.root) in finding.cause["text"]
     assert finding.document["lookups"][0]["outcome"] == "answer", "here it works"
     if not machine.WINDOWS:
-        pip = f"{other.python} -m pip install --keyring-provider subprocess keyring-fallback"
+        pip = f"PIP_KEYRING_PROVIDER=subprocess {other.python} -m pip install keyring-fallback"
         assert pip == finding.cause["command"], "there is no uv on this PATH"
         path += os.pathsep + os.path.dirname(machine.uv())
         finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 
 def quoted(word: str, platform: str) -> str:
@@ -14,6 +15,12 @@ def quoted(word: str, platform: str) -> str:
     if platform != "win32":
         return shlex.quote(word)
     return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) else _literal(word)
+
+
+def command(words: Sequence[str], platform: str) -> str:
+    """Return a command as it is typed; PowerShell takes a quoted first word for a text, and shows it."""
+    line = " ".join(quoted(word, platform) for word in words)
+    return f"& {line}" if platform == "win32" and line.startswith("'") else line
 
 
 def _literal(text: str) -> str:

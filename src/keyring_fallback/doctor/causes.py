@@ -70,14 +70,13 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, *cure)
     if me.error or (me.broken and not selected):
-        command = f"uv pip install --python {shell.quoted(here.prefix, here.platform)} --reinstall keyring"
+        command = facts.install(here.prefix, "keyring", again=True)
         unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
         cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
         yield Cause("keyring-broken", f"The keyring of this environment cannot be used: {me.error or me.broken}", *cure)
     if not (selected or me.error or me.broken or facts.survey.reason or any(map(_is_ours, me.backends))):
         text = "The keyring of this environment cannot load the backends of keyring-fallback; why is in its log."
-        command = f"uv pip install --python {shell.quoted(here.prefix, here.platform)} --reinstall keyring-fallback"
-        yield Cause("not-loaded", text, command)
+        yield Cause("not-loaded", text, facts.install(here.prefix, "keyring-fallback", again=True))
 
 
 def _is_ours(backend: dict[str, Any]) -> bool:
@@ -129,14 +128,13 @@ def _nothing(facts: Facts) -> Cause:
             "have the client ask with the whole URL of the index: some ask with the name of a repository",
         )
     held = [facts.me.content, *(probe.content for _, probe in facts.tools)]
-    tool = facts.tools[0][0] if facts.tools else None
     if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
-        command = cures.add_provider(registry.distribution, tool, facts.here.platform)
+        command = cures.add_provider(registry.distribution, facts.first, facts.here.platform)
         return Cause("no-provider", f"No keyring here has a provider for {registry.name} ({host}).", command)
     return Cause(
         "no-answer",
         f"Who was asked ({', '.join(one['who'] for one in facts.lookup['asked']) or 'nobody'}) has no answer for this "
         "service.",
-        cures.add_provider("PROVIDER", tool, facts.here.platform),
+        cures.add_provider("PROVIDER", facts.first, facts.here.platform),
         "check the URL and the user name; for a provider that serves this host, run the command",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from .. import cures, hints, shell, trust
@@ -33,13 +32,11 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
     served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
     if not found.mine and found.ours is False and not itself and not served:
-        uv = bool(shutil.which("uv", path=here.environ.get("PATH", "")))
-        command = cures.add_us(found.root, facts.able[0] if facts.able else None, here.platform, uv=uv)
         text = (
             f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
             "installed there."
         )
-        yield Cause("missing-there", text, command)
+        yield Cause("missing-there", text, facts.install(found.root, "keyring-fallback"))
 
 
 def _indexes(facts: Facts) -> Iterator[Cause]:
@@ -77,8 +74,7 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
                 f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
                 "asked so."
             )
-            command = f"uv pip install --python {shell.quoted(found.root, platform)} 'keyring>=25.2.1'"
-            yield Cause("keyring-too-old", text, command)
+            yield Cause("keyring-too-old", text, facts.install(found.root, "keyring>=25.2.1"))
     if unasked and uv.provider != "subprocess":
         file = uv.source or unasked[0].source
         only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""

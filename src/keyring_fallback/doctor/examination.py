@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from .. import discovery, environment, hints, survey, trust
+from .. import cures, discovery, environment, hints, survey, trust
 from ..process import Process, ReplyTooLargeError, script
 from ..waiting import Waiting
 from . import clients
@@ -109,6 +109,19 @@ class Facts(NamedTuple):
             for tool, probe in self.tools
             if not probe.error and (probe.content.providers or not (tool.interpreter or tool.known))
         ]
+
+    @property
+    def first(self) -> discovery.Tool | None:
+        """The tool that a provider is to be added to: the first one, or this environment where it is one itself."""
+        here = self.here
+        if self.survey.findings.at_home:
+            root = here.prefix if environment.is_environment(here.prefix) else ""
+            return discovery.Tool(discovery.SETTING, here.prefix, root, here.executable, self.me.content)
+        return self.tools[0][0] if self.tools else None
+
+    def install(self, root: str, requirement: str, *, again: bool = False) -> str:
+        """Return the command that installs something into an environment; arguments as for `cures.install`."""
+        return cures.install(root, requirement, self.able[0] if self.able else None, self.here, again=again)
 
 
 def examine(service: str | None = None, username: str | None = None) -> Facts:

@@ -42,14 +42,18 @@ def find(facts: Facts) -> Iterator[Cause]:
         return
     registry = hints.registry_of(facts.service)
     distribution, names = (registry.distribution, "") if registry else ("PROVIDER", _PROVIDERS)
-    first = findings.tools[0] if findings.tools else None
-    command, problem = cures.add_provider(distribution, first, platform), not (stores or facts.me.content.providers)
-    if first is None:
+    command, problem = (
+        cures.add_provider(distribution, facts.first, platform),
+        not (stores or facts.me.content.providers),
+    )
+    if facts.first is None:
         if not refused:
             text = "There is no global keyring: none of uv, pipx and the others has installed one."
             yield Cause("no-tool", text, command, names, problem)
     elif not (registry and facts.lookup):  # then it is said of the registry
-        yield Cause("no-provider", f"The global keyring {first.location} has no provider.", command, names, problem)
+        yield Cause(
+            "no-provider", f"The global keyring {facts.first.location} has no provider.", command, names, problem
+        )
 
 
 def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
@@ -72,4 +76,7 @@ def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
 def _broken(source: str, path: str, reason: str, platform: str) -> Cause:
     command = cures.reinstall(source, path, platform)
     edit = "" if command else "install it again the way it was installed, or remove it"
+    receipt = os.path.join(path, "uv-receipt.toml")
+    if not command and os.path.isfile(receipt):
+        edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
     return Cause("broken", f"The global keyring {path} ({source}) is broken: {reason}", command, edit)
