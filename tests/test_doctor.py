@@ -278,6 +278,24 @@ def test_untrusted(patient: Patient) -> None:
     assert ("untrusted", f"chmod o-w {patient.tool.root}") == (finding.cause["name"], finding.cause["command"])
     environments.run(["/bin/sh", "-c", finding.cause["command"]], check=True)
     assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
+    patient.tool.root.parent.chmod(0o777)
+    edit = f"if it is meant, say so: 'tool = {patient.tool.root}' in [fallback] of "
+    assert patient.see_the_doctor(AZURE, USERNAME).cause["edit"].startswith(edit)
+
+
+@pytest.mark.skipif(machine.WINDOWS or os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("what", ["tool", "folder"])
+def test_of_another_user(patient: Patient, what: str) -> None:
+    """The tool belongs to another user, and naming it does not help: the command that makes it the person's own.
+
+    Where it is a folder above, which others may need, there is none.
+    """
+    given = patient.tool.root if what == "tool" else patient.tool.scripts
+    os.chown(given, 65534, -1)
+    cause = patient.see_the_doctor(AZURE, USERNAME).cause
+    command = f'sudo chown -R "$(id -un)" {given}' if what == "tool" else ""
+    assert ("untrusted", command) == (cause["name"], cause["command"])
+    assert "tool =" not in cause["edit"]
 
 
 def test_in_the_project(patient: Patient) -> None:
@@ -331,13 +349,13 @@ def test_service_excluded(patient: Patient, where: str) -> None:
     assert 0 == patient.see_the_doctor().status
 
 
-@pytest.mark.parametrize("service", ["pkgs.dev.azure.com", "poetry-repository-feed", "feed"])
+@pytest.mark.parametrize("service", ["pkgs.dev.azure.com", "registry.example:443", "poetry-repository-feed", "feed"])
 def test_not_a_url(patient: Patient, service: str) -> None:
     """A bare host, or a name: providers answer for URLs only."""
     finding = patient.with_tokens({}).see_the_doctor(service, USERNAME)
     assert "not-a-url" == finding.cause["name"]
-    url = "https://pkgs.dev.azure.com/..." if "azure" in service else "https://HOST/..."
-    assert f"keyring-fallback doctor {url}" == finding.cause["command"]
+    host = service.partition(":")[0] if "." in service else "HOST"
+    assert f"keyring-fallback doctor https://{host}/..." == finding.cause["command"]
 
 
 def test_no_answer(patient: Patient) -> None:
@@ -391,9 +409,23 @@ def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
     program = "from keyring_fallback import cli; from keyring_fallback.doctor import examination; examination.LOCAL_SECONDS = 5; raise SystemExit(cli.main())"
     result = patient.environment.run(["-c", program, "doctor", AZURE, USERNAME], env=env)
     assert 1 == result.returncode
-    assert "stuck_store.Stuck was asked and gave no answer in time." in " ".join(result.stdout.split())
+    assert "1. stuck_store.Stuck was asked, and it gave no answer within 7 seconds." in " ".join(result.stdout.split())
+    assert "2. " not in result.stdout.partition("What is wrong")[2], "the keyring is not broken, too"
     alone = f"PYTHON_KEYRING_BACKEND=keyring_fallback.GlobalKeyring keyring-fallback doctor {AZURE} {USERNAME}"
     assert f"$ {alone}\n" in result.stdout
+
+
+def test_a_backend_that_crashes(patient: Patient, tmp_path: Path) -> None:
+    """A backend of this environment ends the process when it is asked: it is that one, and the keyring is not broken."""
+    source = (
+        "import os\nfrom keyring.backend import KeyringBackend\n"
+        "class Crash(KeyringBackend):\n priority = 9.5\n def get_password(self, s, u): os._exit(7)\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "crash-store", source), tmp_path / "site")
+    finding = patient.see_the_doctor(AZURE, USERNAME, PYTHONPATH=str(tmp_path / "site"))
+    expected = ("no-end", "crash_store.Crash was asked, and it ended with exit status 7.")
+    assert expected == (finding.cause["name"], finding.cause["text"])
 
 
 def test_a_crash_of_keyring_is_no_crash_of_the_doctor(patient: Patient, tmp_path: Path) -> None:

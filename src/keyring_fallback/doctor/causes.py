@@ -69,7 +69,8 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, *cure)
-    if me.error or (me.broken and not selected):
+    unfinished = facts.lookup.get("outcome") == "unfinished"  # then it is who was asked
+    if (me.error and not unfinished) or (me.broken and not selected):
         command = facts.install(here.prefix, "keyring", again=True)
         unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
         cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
@@ -92,7 +93,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         doctor = " ".join(shell.quoted(word, platform) for word in words)
         alone = shell.variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring", platform, doctor)
         cure = (alone, "") if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
-        yield Cause("no-end", f"{asked['who']} was asked and gave no answer in time.", *cure)
+        yield Cause("no-end", f"{asked['who']} was asked, and {facts.me.error}.", *cure)
     for one in facts.me.lookups[1:]:
         name = one["username"]
         if one["outcome"] == "answer" and name:
@@ -124,17 +125,19 @@ def _nothing(facts: Facts) -> Cause:
         return Cause(
             "not-a-url",
             f"{hints.shown(facts.service)!r} is not a URL, and providers answer for URLs only.",
-            f"keyring-fallback doctor https://{host if registry else 'HOST'}/...",
+            f"keyring-fallback doctor https://{host if '.' in host else 'HOST'}/...",
             "have the client ask with the whole URL of the index: some ask with the name of a repository",
         )
     held = [facts.me.content, *(probe.content for _, probe in facts.tools)]
     if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
-        command = cures.add_provider(registry.distribution, facts.first, facts.here.platform)
-        return Cause("no-provider", f"No keyring here has a provider for {registry.name} ({host}).", command)
+        text = f"No keyring here has a provider for {registry.name} ({host})."
+        return Cause("no-provider", text, *facts.addition(registry.distribution))
+    command, edit = facts.addition("PROVIDER")
+    edit = edit.replace("PROVIDER", "it")
     return Cause(
         "no-answer",
         f"Who was asked ({', '.join(one['who'] for one in facts.lookup['asked']) or 'nobody'}) has no answer for this "
         "service.",
-        cures.add_provider("PROVIDER", facts.first, facts.here.platform),
-        "check the URL and the user name; for a provider that serves this host, run the command",
+        command,
+        f"check the URL and the user name; for a provider that serves this host, {edit or 'run the command'}",
     )

@@ -119,6 +119,12 @@ class Facts(NamedTuple):
             return discovery.Tool(discovery.SETTING, here.prefix, root, here.executable, self.me.content)
         return self.tools[0][0] if self.tools else None
 
+    def addition(self, distribution: str) -> tuple[str, str]:
+        """Return the command that adds a provider where it is missing, or else what to do; the other one is ""."""
+        command = cures.add_provider(distribution, self.first, self.here.platform)
+        where = self.first.location if self.first else ""
+        return command, "" if command else f"add {distribution} to {where}, the way its keyring was installed"
+
     def install(self, root: str, requirement: str, *, again: bool = False) -> str:
         """Return the command that installs something into an environment; arguments as for `cures.install`."""
         return cures.install(root, requirement, self.able[0] if self.able else None, self.here, again=again)
