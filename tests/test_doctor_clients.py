@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback import discovery, survey
-from keyring_fallback.doctor import clients
+from keyring_fallback.doctor import clients, uv_settings
 from support import environments, machine, providers
 from support.feed import Feed
 from support.patient import AZURE, USERNAME, Patient
@@ -78,6 +78,9 @@ TOOL = (
         ({"uv.toml": SUBPROCESS + RULE.replace("always", "never")}, {}, ["uv-never-authenticates"]),
         ({"pyproject.toml": TOOL + "authenticate = 'always'\n"}, {}, []),
         ({"pyproject.toml": TOOL}, {}, ["uv-no-username"]),
+        ({"uv.toml": "[pip]\n" + SUBPROCESS + "extra-index-url = ['USER']\n"}, {}, []),
+        ({"uv.toml": "[pip]\nindex-url = 'USER'\n"}, {}, ["uv-asks-no-keyring"]),
+        ({"uv.toml": SUBPROCESS + "[pip]\nindex-url = 'URL'\n"}, {}, ["uv-no-username"]),
         # uv.toml hides the table beside it; the nearest file counts; the user's one is added
         ({"pyproject.toml": TOOL + "authenticate = 'always'\n", "uv.toml": SUBPROCESS + PLAIN}, {}, ["uv-no-username"]),
         ({"pyproject.toml": "[project]\nname = 'a'\nversion = '1'\n", "../uv.toml": SUBPROCESS + RULE}, {}, []),
@@ -156,6 +159,14 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     assert ["uv-no-username", "uv-asks-no-keyring"] == finding.problems
     username, provider = finding.document["causes"]
     assert f'add authenticate = "always" to this index in {file}' == username["edit"]
+    assert f'add keyring-provider = "subprocess" to [tool.uv] in {file}' == provider["edit"]
+    file.write_text(f"[tool.uv]\nkeyring-provider='disabled'\nextra-index-url = ['{AZURE}']\n")
+    username, provider = patient.see_the_doctor().document["causes"]
+    url = AZURE.replace("://", f"://{USERNAME}@")
+    assert f"put a user name into its URL in {file}: {url}" == username["edit"], "such an index has nothing but its URL"
+    assert f'set keyring-provider = "subprocess" in [tool.uv] in {file}' == provider["edit"]
+    file.write_text(f"[tool.uv.pip]\nextra-index-url = ['{url}']\n")
+    provider = patient.see_the_doctor().cause
     assert f'add keyring-provider = "subprocess" to [tool.uv] in {file}' == provider["edit"]
     file.write_text(
         f"[tool.uv]\nkeyring-provider='subprocess'\n[[tool.uv.index]]\nurl='{AZURE}'\nauthenticate='always'\n"
@@ -336,10 +347,10 @@ def test_strange_files_of_uv(tmp_path: Path) -> None:
         "[[index]]\nurl='http://['\n",
     ):
         (tmp_path / "uv.toml").write_text(text)
-        clients.uv(_here(tmp_path, UV_INDEX="= ==x http://[ a=b"))
+        uv_settings.read(_here(tmp_path, UV_INDEX="= ==x http://[ a=b"))
     (tmp_path / "uv.toml").write_bytes(b"\xff\xfe")
-    assert 1 == len(clients.uv(_here(tmp_path)).problems)
-    assert () == clients.uv(_here(tmp_path)._replace(cwd="")).files
+    assert 1 == len(uv_settings.read(_here(tmp_path)).problems)
+    assert () == uv_settings.read(_here(tmp_path)._replace(cwd="")).files
 
 
 def test_provider_elsewhere_on_path_is_enough(patient: Patient, python: Path, tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ SCHEMA = _object(
         files_read=TRUTH,
         files=TEXTS,
         keyring_provider=TEXT,
-        indexes=_list(url=TEXT, name=TEXT, username=TEXT, password=TRUTH, authenticate=TEXT, source=TEXT),
+        indexes=_list(url=TEXT, name=TEXT, username=TEXT, password=TRUTH, authenticate=TEXT, source=TEXT, option=TEXT),
+        problems=TEXTS,
     ),
     lookups=_list(
         method={"enum": ["get_password", "get_credential"]},

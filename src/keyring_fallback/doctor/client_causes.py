@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import cures, hints, shell, trust
-from . import clients
+from . import clients, uv_settings
 from .examination import Cause, Facts
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
@@ -43,7 +43,7 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
     """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
     uv, host, platform, found = facts.uv, hints.host_of(facts.service), facts.here.platform, facts.uv_keyring
     version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
-    unasked: list[clients.Index] = []
+    unasked: list[uv_settings.Index] = []
     for index in uv.indexes:
         url, source = index.url, index.source
         registry = hints.registry_of(url)
@@ -56,7 +56,8 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
             text = f"uv is told never to authenticate for {url} ({source})."
             yield Cause("uv-never-authenticates", text, edit=edit)
             continue
-        unasked.append(index)
+        if _provider(index, uv) != "subprocess":
+            unasked.append(index)
         if not index.username and index.authenticate != "always":
             named = url.replace("://", f"://{registry.username if registry else facts.username or 'USERNAME'}@", 1)
             command = shell.variable(source, f"{index.name}={named}" if index.name else named, platform)
@@ -66,7 +67,7 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
                 f'authenticate = "always" ({source}).'
             )
             edit = f"put a user name into its URL in {source}: {named}"
-            if cures.is_file(source):
+            if index.option.endswith("index"):  # the others are nothing but URLs
                 edit = f'add authenticate = "always" to this index in {source}'
             yield Cause("uv-no-username", text, command if alone else "", edit)
         elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
@@ -75,14 +76,28 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
                 "asked so."
             )
             yield Cause("keyring-too-old", text, facts.install(found.root, "keyring>=25.2.1"))
-    if unasked and uv.provider != "subprocess":
-        file = uv.source or unasked[0].source
-        only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
-        table = " to [tool.uv]" if file.endswith("pyproject.toml") else ""
-        said = f"its keyring provider is {uv.provider} ({uv.source or 'the default'}){only_pip}"
-        command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", platform)
-        cure = cures.either(file, command, f'add keyring-provider = "subprocess"{table} in {file}')
-        yield Cause("uv-asks-no-keyring", f"uv asks no keyring for {unasked[0].url}: {said}.", *cure)
+    if unasked:
+        yield _unasked(unasked[0], facts)
+
+
+def _provider(index: uv_settings.Index, uv: uv_settings.Uv) -> str:
+    """Return the keyring provider that uv uses for an index."""
+    return (uv.pip_provider if index.option.startswith("pip.") else "") or uv.provider
+
+
+def _unasked(index: uv_settings.Index, facts: Facts) -> Cause:
+    """Return why uv asks no keyring at all for an index."""
+    uv = facts.uv
+    only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
+    said = f"its keyring provider is {_provider(index, uv)} ({uv.source or 'the default'}){only_pip}"
+    file = uv.source or index.source
+    table = "[tool.uv] " if file.endswith("pyproject.toml") else ""
+    edit = f'add keyring-provider = "subprocess" {table and "to " + table}in {file}'
+    if uv.source:
+        edit = f'set keyring-provider = "subprocess" {table and "in " + table}in {file}'
+    command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", facts.here.platform)
+    text = f"uv asks no keyring for {index.url}: {said}."
+    return Cause("uv-asks-no-keyring", text, *cures.either(file, command, edit))
 
 
 def _pip(facts: Facts) -> Iterator[Cause]:

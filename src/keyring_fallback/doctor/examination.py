@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from .. import cures, discovery, environment, hints, survey, trust
 from ..process import Process, ReplyTooLargeError, script
 from ..waiting import Waiting
-from . import clients
+from . import clients, uv_settings
 
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
@@ -82,7 +82,7 @@ class Facts(NamedTuple):
     uv_keyring: clients.Keyring | None
     pip_keyring: clients.Keyring | None
     pip: clients.Pip
-    uv: clients.Uv
+    uv: uv_settings.Uv
     service: str | None
     username: str | None
 
@@ -153,7 +153,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         uv_keyring=clients.on_path(here, clients.scripts(here) if trust.cache_reason(here.prefix) else ""),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
         pip=clients.pip(here),
-        uv=clients.uv(here),
+        uv=uv_settings.read(here),
         service=service,
         username=username,
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
 from .. import __version__, discovery, environment, hints
-from . import clients
+from . import clients, uv_settings
 from .examination import Cause, Facts, Probe
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
@@ -89,10 +89,11 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
             "pip_keyring_provider": facts.pip.provider,
         },
         "uv": {
-            "files_read": clients.READS_FILES,
+            "files_read": uv_settings.READS_FILES,
             "files": facts.uv.files,
             "keyring_provider": facts.uv.provider,
             "indexes": [index._asdict() for index in facts.uv.indexes],
+            "problems": facts.uv.problems,
         },
         "lookups": me.lookups,
         "service": None if facts.service is None else hints.shown(facts.service),
@@ -220,8 +221,8 @@ def _settings(facts: Facts) -> Iterator[_Line]:
             yield f"{option}: {value} ({'set in ' + source if source else 'the default'})"
 
 
-def _uv(uv: clients.Uv) -> Iterator[_Line]:
-    if not clients.READS_FILES:
+def _uv(uv: uv_settings.Uv) -> Iterator[_Line]:
+    if not uv_settings.READS_FILES:
         yield "Its files are not read: this Python is older than 3.11. Its variables are."
     yield f"keyring-provider: {uv.provider} ({uv.source or 'the default'})"
     if uv.pip_provider:
