@@ -301,6 +301,19 @@ def test_pip_is_told_to_ask_for_no_input(patient: Patient, feed: Feed, demo_stor
     assert [] == patient.see_the_doctor(**silent).document["causes"]
 
 
+def test_old_pip_has_no_choice(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
+    """pip before 23.1 has no keyring-provider: it imports the environment's keyring, and the report claims no more."""
+    patient.environment = environments.create(tmp_path / "env", python, "keyring", "pip==22.3.1", wheel)
+    finding = patient.see_the_doctor(PIP_NO_INPUT="1")
+    assert (0, [], "") == (
+        finding.status,
+        finding.document["causes"],
+        finding.document["clients"]["pip_keyring_provider"],
+    )
+    assert "  pip 22.3.1: the keyring of this environment\n" in finding.text
+    assert "subprocess:" not in finding.text
+
+
 def _here(tmp_path: Path, **environ: str) -> discovery.Here:
     """This process in a home folder of its own."""
     return survey.here()._replace(environ=environ, home=str(tmp_path), cwd=str(tmp_path), platform="linux")

@@ -141,6 +141,8 @@ ROWS: list[tuple[list[str], dict[str, str]]] = [
     ([AZURE], {"STUB_TOKENS_FILE": "/nowhere", "PYTHON_KEYRING_BACKEND": ""}),
     ([AZURE], {"STUB_TOKENS_FILE": "/nowhere", "KEYRING_PROPERTY_FALLBACK_TIMEOUT": "never"}),
     ([AZURE], {"UV_TOOL_DIR": "/nowhere", "PATH": "/nowhere"}),
+    (["https://registry.example/a/simple/", "a user name of several words"], {}),
+    ([], {"KEYRING_PROPERTY_FALLBACK_TOOL": "/nowhere/some/where\n/nowhere/else/where\n/nowhere/to/go"}),
     ([AZURE], {"HOME": "/nowhere", "USERPROFILE": "/nowhere"}),
     (["no-url\n\x1b[31m\u2028ü\udc80", "\udc81"], {}),
 ]

@@ -31,7 +31,9 @@ def find(facts: Facts) -> list[Cause]:
 def _settings(facts: Facts) -> Iterator[Cause]:
     now, settings, platform = facts.survey, facts.survey.settings, facts.here.platform
     for line in settings.problems:
-        yield Cause("setting-without-sense", line, edit="correct this option, or remove it", problem=False)
+        of_file = line.startswith(f"{settings.file}: ") and not line.startswith(f"{settings.file}: option ")
+        edit = f"correct this {'file' if of_file else 'option'}, or remove it"
+        yield Cause("setting-without-sense", line, edit=edit, problem=False)
     if facts.here.environ.get(survey.NESTED):
         text = f"The variable {survey.NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
         yield Cause("nested", text, shell.variable(survey.NESTED, "", platform))
@@ -45,8 +47,9 @@ def _settings(facts: Facts) -> Iterator[Cause]:
         source = settings.sources["services"]
         text = f"The setting 'services' ({' '.join(settings.services)}) leaves this service out ({source})."
         host = hints.host_of(facts.service) or hints.shown(facts.service)
-        where = f"[fallback] of {source}" if cures.is_file(source) else source
-        yield Cause("service-excluded", text, edit=f"add {host} to 'services' in {where}")
+        command = shell.variable(source, " ".join([*settings.services, host]), platform)
+        cure = cures.either(source, command, f"add {host} to 'services' in [fallback] of {source}")
+        yield Cause("service-excluded", text, *cure)
 
 
 def _selected(facts: Facts) -> Iterator[Cause]:
@@ -65,6 +68,10 @@ def _selected(facts: Facts) -> Iterator[Cause]:
                 f"{said} selects a backend that cannot be used in {' and '.join(lacking)}: there keyring fails before "
                 f"it loads any other ({broken[lacking[0]]})."
             )
+            tool = next((tool for tool, probe in facts.tools if probe.broken), None)
+            if tool and not me.broken and name.startswith(_OURS):
+                command = cures.add_provider("keyring-fallback", tool, here.platform)
+                cure = (command, f"install keyring-fallback there, too, or remove the setting ({source})")
             yield Cause("selected-backend-missing", text, *cure, problem=bool(me.broken))
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
@@ -104,7 +111,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
     failed = {one["who"]: one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"}
     tools = {tool.location: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
-        errors = [error.partition("; run 'keyring-fallback doctor'")[0].rstrip(".") for error in asked["errors"]]
+        errors = list(map(_said, asked["errors"]))
         text, command, edit = f"{who} failed: {'. '.join(errors)}.", "", "do what it says"
         tool, probe = tools.get(who, (None, Probe()))
         if tool:
@@ -115,7 +122,13 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         if not probe.error and not who.startswith("keyring.backends.fail."):
             yield Cause("provider-failed", text, command, edit)
     if lookup["outcome"] == "failed" and not failed:
-        yield Cause("provider-failed", f"keyring failed: {lookup['error']}.", edit="do what it says")
+        yield Cause("provider-failed", f"keyring failed: {_said(lookup['error'])}.", edit="do what it says")
+
+
+def _said(error: str) -> str:
+    """Return an error message without what the doctor need not say: our own class, and to run the doctor."""
+    text = error.removeprefix("ToolError: ").partition("; run 'keyring-fallback doctor' to ")[0].rstrip(".")
+    return text.replace("run 'keyring-fallback doctor' on a terminal", "answer it on a terminal")
 
 
 def _nothing(facts: Facts) -> Cause:

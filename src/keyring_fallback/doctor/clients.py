@@ -45,9 +45,9 @@ class Pip(NamedTuple):
 
     Attributes:
         version: The version of the pip in this environment, or "" if there is none.
-        provider: Its keyring provider: "auto", "import", "subprocess" or "disabled".
+        provider: Its keyring provider: "auto", "import", "subprocess" or "disabled"; "" before 23.1.
         source: Where that is set, or "".
-        silent: Where it is told to ask for no input, or "".
+        silent: Where it is told to ask for no input, which its provider "auto" minds, or "".
     """
 
     version: str
@@ -101,6 +101,8 @@ def pip(here: Here) -> Pip:
     found.update((name[4:].replace("_", "-").lower(), (value, name)) for name, value in variables)
     provider, source = found.get("keyring-provider", ("", ""))
     silent, where = found.get("no-input", ("", ""))
+    if version and [int(part) for part in version.split(".")[:2] if part.isdigit()] < [23, 1]:
+        return Pip(version, "", "", "")
     return Pip(version, provider or "auto", source, where if silent.lower() in TRUE else "")
 
 

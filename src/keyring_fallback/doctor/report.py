@@ -35,7 +35,8 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False) -> s
     lines: list[tuple[str, str]] = []
     for title, body in sections:
         laid_out = [(line, "") for one in body for line in _laid_out(one)]
-        lines += [(title, _BOLD), *laid_out, ("", "")] if laid_out else []
+        heads = textwrap.wrap(title, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        lines += [*((line, _BOLD) for line in heads), *laid_out, ("", "")] if laid_out else []
     lines.append(("It does not work.", _RED) if problems else ("It works.", _GREEN))
     return "\n".join(_shown(line, code if colour else "") for line, code in lines)
 
@@ -150,6 +151,9 @@ def _clients(facts: Facts) -> Iterator[_Line]:
     if not pip.version:
         yield "pip: not in this environment"
         return
+    if not pip.provider:
+        yield f"pip {pip.version}: the keyring of this environment"
+        return
     yield f"pip {pip.version}, keyring-provider {pip.provider}{f' ({pip.source})' if pip.source else ''}:"
     yield "  import: the keyring of this environment"
     yield "  subprocess: ", _keyring(facts.pip_keyring)
@@ -171,7 +175,8 @@ def _backends(probe: Probe) -> Iterator[_Line]:
         priorities.setdefault(probe.selected, "    -")
     for name, priority in priorities.items():
         used = name == probe.selected
-        if used or float(priority) > 0:
+        # keyring's own chain is asked by nobody but who selects it
+        if used or (float(priority) > 0 and not name.startswith("keyring.backends.chainer.")):
             yield f"{priority}  {name}{'   <- this one is used' if used else ''}"
 
 
@@ -218,7 +223,7 @@ def _settings(facts: Facts) -> Iterator[_Line]:
         source = settings.sources.get(name, "")
         if source or name != "selected":
             option = name.replace("selected", "default-keyring")
-            yield f"{option}: {value} ({'set in ' + source if source else 'the default'})"
+            yield f"{option}: ", f"{value} ({'set in ' + source if source else 'the default'})"
 
 
 def _uv(uv: uv_settings.Uv) -> Iterator[_Line]:
@@ -252,7 +257,7 @@ def _lookups(facts: Facts) -> Iterator[_Line]:
         elif lookup["outcome"] == "unfinished":
             yield "No end: this one did not answer in time"
         else:
-            yield f"No answer {seconds}" + (f" ({lookup['error'].partition(':')[0]})" if lookup["error"] else "")
+            yield f"No answer {seconds}"
 
 
 def _outcome(asked: dict[str, Any]) -> str:
