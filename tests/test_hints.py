@@ -111,11 +111,11 @@ TWO = '[\n    { name = "keyring" },\n    { name = "a" },\n]'
         ('[\n    { name = "keyring" },\n    { name = "NEW" },\n]', ""),
         (
             (
-                '[\n    { name = "keyring", extras = ["completion"], specifier = ">=25" },\n'
+                '[\n    { name = "keyring", extras = ["completion", "b"], specifier = ">=25" },\n'
                 '    { name = "a", marker = "sys_platform == \'x\'" },\n    { name = "b", directory = "/my b" },\n'
-                '    { name = "c", url = "https://h/c.whl" },\n    { name = "d", path = "/d.whl" },\n]'
+                '    { name = "c", url = "https://h/c.whl" },\n    { name = "d", path = \'C:\\d\' },\n]'
             ),
-            "'[completion]>=25' --with a --with '/my b' --with 'c @ https://h/c.whl' --with /d.whl",
+            "'[completion,b]>=25' --with a --with '/my b' --with 'c @ https://h/c.whl' --with 'C:\\d'",
         ),
     ],
 )
@@ -148,6 +148,15 @@ def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> Non
     tool = _tool(tmp_path / "keyring", receipt=receipt)
     assert f"uv pip install --python {tool.root} NEW" == cures.add_provider("NEW", tool, "linux")
     assert "" == cures.reinstall("uv tool", tool.path, "linux")
+
+
+@pytest.mark.parametrize("name", ["twine", "keyring-pass"])
+def test_keyring_beside_another_tool(tmp_path: Path, name: str) -> None:
+    """``uv tool install NAME --with-executables-from keyring``: that environment gets the provider, and stays."""
+    requirements = f'[\n    {{ name = "{name}" }},\n    {{ name = "keyring" }},\n]'
+    tool = _tool(tmp_path / name, "user's programs", f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}")
+    assert f"uv pip install --python {tool.root} NEW" == cures.add_provider("NEW", tool, "linux")
+    assert "" == cures.reinstall("user's programs", tool.path, "linux")
 
 
 def test_commands_for_other_tools(tmp_path: Path) -> None:
@@ -206,6 +215,8 @@ def test_a_quoted_program_is_called_in_powershell() -> None:
     assert f"& '{python}' -m pip install --user NEW" == cures.add_provider("NEW", tool, "win32")
     assert f"& '{python}' -m keyring get s u > $null" == cures.ask_alone(tool, "s", "u", "win32")
     assert "python -m x" == shell.command(["python", "-m", "x"], "win32")
+    old = Tool("uv tool", python, r"C:\keyring", "", Content(providers=(Provider("it's", "1", "x"),)))
+    assert "uv tool install keyring --with 'it''s' --with NEW" == cures.add_provider("NEW", old, "win32")
 
 
 def test_a_tool_is_asked_alone_by_its_own_keyring(tmp_path: Path) -> None:

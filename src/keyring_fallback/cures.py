@@ -6,11 +6,9 @@ Their `platform` is as `sys.platform` names it.
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 import shutil
-from typing import Any
 
 from . import environment, executable, shell
 from .discovery import SETTING, Here, Tool
@@ -29,9 +27,10 @@ _COMMANDS = {
 }
 #: A requirement in a receipt of uv's that says no more than a command line can, and a receipt that says nothing else:
 #: no Git or editable source, no constraint or option (uv-tool/src/tool.rs, uv 0.13.9).
-_ENTRY = r'(name|extras|specifier|marker|url|path|directory) = ("[^"\\]*"|\[[^]\\]*\])(?:, )?'
-_TABLE = r"\{ (?:" + _ENTRY.replace("(n", "(?:n").replace('("', '(?:"') + r")+ \},?\s*"
-_PYTHON = r'(?:python = "([^"\\]*)"\n)?'
+_TEXT = r"""(?:"[^"\\]*"|'[^']*')"""
+_ENTRY = rf"(?:name|extras|specifier|marker|url|path|directory) = (?:{_TEXT}|\[(?:{_TEXT}(?:, )?)*\])(?:, )?"
+_TABLE = rf"\{{ (?:{_ENTRY})+ \}},?\s*"
+_PYTHON = rf"(?:python = ({_TEXT})\n)?"
 _RECEIPT = rf"\[tool\]\nrequirements = \[\s*((?:{_TABLE})+)\]\n{_PYTHON}entrypoints = \[\s*(?:\{{.*\}},?\s*)+\]\s*"
 
 
@@ -58,7 +57,7 @@ def reinstall(source: str, path: str, platform: str) -> str:
 
 def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
     return _COMMANDS.get(_manager(tool, platform), ("", ""))[which].format(
-        has=shell.command(_has(tool, provider), platform),
+        has=" ".join(shell.quoted(word, platform) for word in _has(tool, provider)),
         # "system's programs" is where pipx exposes what it installs for everybody
         everybodys="--global " if tool.source in ("pipx --global", "system's programs") else "",
         name=shell.quoted(os.path.basename(tool.root), platform),
@@ -97,27 +96,26 @@ def _has(tool: Tool, besides: str = "") -> list[str]:
     They are none where the receipt says more than a command can, or is that of another tool.
     """
     try:
-        receipt = environment.read_head(os.path.join(tool.root, "uv-receipt.toml"))
+        receipt = environment.read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
     except OSError:
         receipt = b""
-    python = ""
-    names = ["keyring", *(provider.distribution for provider in tool.content.providers)]
+    names, python = ["keyring", *(provider.distribution for provider in tool.content.providers)], ""
     if receipt:
         plain = re.fullmatch(_RECEIPT, os.fsdecode(receipt))
-        tables, python = (re.findall(_TABLE, plain[1]), plain[2]) if plain else ([], "")
-        names = [_requirement({key: json.loads(value) for key, value in re.findall(_ENTRY, one)}) for one in tables]
-    if not names or not re.match(r"keyring\b", names[0]):
+        names = list(map(_requirement, re.findall(_TABLE, plain[1]))) if plain else [""]
+        python = (plain[2] or "")[1:-1] if plain else ""
+    if not re.match(r"keyring(?![\w.-])", names[0]):
         return []
     others = [word for name in dict.fromkeys(names[1:]) if name != besides for word in ("--with", name)]
     return [names[0], *others, *(["--python", python] if python else [])]
 
 
-def _requirement(table: dict[str, Any]) -> str:
+def _requirement(table: str) -> str:
     """Return a requirement of a receipt as it stands on a command line."""
-    extras = f"[{','.join(table['extras'])}]" if "extras" in table else ""
-    name = table["name"] + extras
-    name = f"{name} @ {table['url']}" if "url" in table else name + table.get("specifier", "")
-    return str(table.get("path") or table.get("directory") or name)
+    found = {key: value.strip("\"'") for key, value in re.findall(rf"(\w+) = ({_TEXT}|\[.*?\])", table)}
+    name = found["name"] + re.sub("[\"' ]", "", found.get("extras", ""))
+    name = f"{name} @ {found['url']}" if "url" in found else name + found.get("specifier", "")
+    return found.get("path") or found.get("directory") or name
 
 
 def install(root: str, requirement: str, tool: Tool | None, here: Here, *, again: bool = False) -> str:

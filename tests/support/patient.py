@@ -63,8 +63,8 @@ class Patient:
     def install(self) -> str:
         """The command that installs the tool as it is, by its receipt."""
         receipt = (self.tool.root / "uv-receipt.toml").read_text(encoding="utf-8")
-        (python,) = re.findall(r'^python = "(.*)"', receipt, re.MULTILINE)
-        wheels = re.findall(r'path = "([^"]*\.whl)"', receipt)
+        (python,) = re.findall(r"^python = .(.*).$", receipt, re.MULTILINE)
+        wheels = re.findall(r" path = .([^\"']*\.whl)", receipt)
         return f"uv tool install keyring {''.join(f'--with {wheel} ' for wheel in wheels)}--python {python}"
 
     def with_tool(self, tool: environments.Tool) -> Patient:
