@@ -103,6 +103,26 @@ def test_no_provider_at_all(ill: Patient, shared_environments: environments.Envi
     assert f"{ill.install} --with artifacts-keyring" == finding.cause["command"]
 
 
+def test_no_provider_beside_debians_keyring(ill: Patient) -> None:
+    """Debian's keyring is all that there is: it may have a provider by its files, and the probe saw none."""
+    if not os.path.exists("/usr/bin/keyring"):
+        pytest.skip("this machine has no python3-keyring")
+    finding = ill.see_the_doctor(PATH=f"{ill.environment.scripts}:/usr/bin")
+    expected = ("no-provider", "uv tool install --force keyring --with PROVIDER")
+    assert expected == (finding.cause["name"], finding.cause["command"])
+
+
+@posix
+def test_a_broken_tool_beside_debians_keyring(patient: Patient) -> None:
+    """The tool with the provider is broken, and Debian's keyring has none: the command for the one, and no other."""
+    if not os.path.exists("/usr/bin/keyring"):
+        pytest.skip("this machine has no python3-keyring")
+    patient.tool.python.unlink()
+    for arguments in ((), (AZURE,)):
+        finding = patient.see_the_doctor(*arguments, PATH=f"{patient.environment.scripts}:/usr/bin")
+        assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+
+
 @pytest.mark.parametrize("provider_here", [False, True])
 def test_no_provider_where_files_do_not_tell(
     ill: Patient,

@@ -24,12 +24,15 @@ def find(facts: Facts) -> Iterator[Cause]:
             yield from (_unusable(one, facts) for one in findings.refusals if one.source == discovery.SETTING)
         return
     yield from _stopped(facts)
-    # keyring's own backends may work there only
-    stores = any(probe.content.optional - facts.me.content.optional for _, probe in facts.tools)
+    # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
+    stores = any(tool.known and tool.own for tool, _ in facts.tools)
     useful = stores or bool(facts.able)
-    refused = [cause for refusal in _refusals(facts, useful=useful) for cause in _refused(refusal, facts)]
+    refusals = list(_refusals(facts, useful=useful))
+    refused = [cause for refusal in refusals for cause in _refused(refusal, facts)]
     yield from (cause._replace(problem=not useful) for cause in refused)
-    if facts.able or any(probe.error or probe.broken for _, probe in facts.tools):
+    # one that is to be mended has its own providers
+    to_mend = any(probe.error or probe.broken for _, probe in facts.tools)
+    if facts.able or to_mend or any(not _OF_A_PROJECT.match(one.reason) for one in refusals):
         return
     registry = hints.registry_of(facts.service)
     command, edit = facts.addition(registry.distribution if registry else "PROVIDER")
@@ -39,7 +42,7 @@ def find(facts: Facts) -> Iterator[Cause]:
         if not refused:
             text = "There is no global keyring: none of uv, pipx and the others has installed one."
             yield Cause("no-tool", text, command, edit, problem)
-    elif not (registry and facts.lookup):  # then it is said of the registry
+    elif refused or not (registry and facts.lookup):  # then it is said of the registry
         text = f"The global keyring {facts.first.location} has no provider."
         yield Cause("no-provider", text, command, edit, problem)
 
