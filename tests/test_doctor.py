@@ -90,6 +90,23 @@ def test_no_provider_for_the_host(patient: Patient, stub_tokens: Path) -> None:
     assert "Google Artifact Registry" in finding.cause["text"]
 
 
+def test_no_provider_where_no_command_says_what_the_tool_has(patient: Patient) -> None:
+    """uv's receipt names an editable source: the provider is added to the tool as it is, until uv makes it anew."""
+    receipt = patient.tool.root / "uv-receipt.toml"
+    text = receipt.read_text().replace("path =", "editable =")
+    receipt.unlink()  # it is a link to another tool's
+    receipt.write_text(text)
+    cause = patient.see_the_doctor(GOOGLE).cause
+    command = f"uv pip install --python {patient.tool.root} keyrings.google-artifactregistry-auth"
+    assert ("no-provider", command) == (cause["name"], cause["command"])
+    assert "uv forgets it at 'uv tool upgrade': then run it again" == cause["edit"]
+    if not machine.WINDOWS:
+        patient.tool.python.unlink()
+        cause = patient.see_the_doctor(GOOGLE).cause
+        assert ("broken", "") == (cause["name"], cause["command"])
+        assert cause["edit"].endswith(f"all that {receipt} names")
+
+
 def test_no_provider_at_all(ill: Patient, shared_environments: environments.Environments, python: Path) -> None:
     """The tool has none at all, as after ``uv tool install keyring``."""
     ill.with_tool(shared_environments.uv_tool(python))

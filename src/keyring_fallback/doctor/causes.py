@@ -146,11 +146,8 @@ def _nothing(facts: Facts) -> Cause:
         text = f"No keyring here has a provider for {registry.name} ({host})."
         return Cause("no-provider", text, *facts.addition(registry.distribution))
     command, edit = facts.addition("PROVIDER")
-    edit = edit.replace("PROVIDER", "it")
-    return Cause(
-        "no-answer",
-        f"Who was asked ({', '.join(one['who'] for one in facts.lookup['asked']) or 'nobody'}) has no answer for this "
-        "service.",
-        command,
-        f"check the URL and the user name; for a provider that serves this host, {edit or 'run the command'}",
-    )
+    advice = "check the URL and the user name; for a provider that serves this host, run the command"
+    if not command:
+        advice = advice.replace("run the command", edit.replace("PROVIDER", "it"))
+    asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"
+    return Cause("no-answer", f"Who was asked ({asked}) has no answer for this service.", command, advice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -120,10 +121,15 @@ class Facts(NamedTuple):
         return self.tools[0][0] if self.tools else None
 
     def addition(self, distribution: str) -> tuple[str, str]:
-        """Return the command that adds a provider where it is missing, or else what to do; the other one is ""."""
-        command = cures.add_provider(distribution, self.first, self.here.platform)
-        where = self.first.location if self.first else ""
-        return command, "" if command else f"add {distribution} to {where}, the way its keyring was installed"
+        """Return the command that adds a provider where it is missing, or "", and what else to do, or ""."""
+        first = self.first
+        command = cures.add_provider(distribution, first, self.here.platform)
+        if first is None or command.startswith("uv tool"):
+            return command, ""
+        if not command:
+            return "", f"add {distribution} to {first.location}, the way its keyring was installed"
+        receipt = os.path.join(first.root, "uv-receipt.toml")
+        return command, "uv forgets it at 'uv tool upgrade': then run it again" if os.path.isfile(receipt) else ""
 
     def install(self, root: str, requirement: str, *, again: bool = False) -> str:
         """Return the command that installs something into an environment; arguments as for `cures.install`."""

@@ -36,7 +36,7 @@ def find(facts: Facts) -> Iterator[Cause]:
         return
     registry = hints.registry_of(facts.service)
     command, edit = facts.addition(registry.distribution if registry else "PROVIDER")
-    edit = edit or ("" if registry else _PROVIDERS)
+    edit = "; ".join(filter(None, (edit, "" if registry else _PROVIDERS)))
     problem = not (stores or facts.me.content.providers)
     if facts.first is None:
         if not refused:
