@@ -305,6 +305,15 @@ def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
     assert f"{patient.install} --with keyring-fallback" == finding.document["causes"][0]["command"]
 
 
+def test_our_backend_selected_and_no_provider(
+    ill: Patient, shared_environments: environments.Environments, python: Path
+) -> None:
+    """The same where the tool has no provider: that, too, is said."""
+    ill.with_tool(shared_environments.uv_tool(python))
+    ill.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    assert "no-provider" == ill.see_the_doctor().cause["name"]
+
+
 @posix
 @pytest.mark.parametrize("how", ["gone", "does not start", "has a broken keyring"])
 def test_broken_interpreter(patient: Patient, how: str) -> None:
@@ -477,13 +486,15 @@ def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
     assert f"$ {alone}\n" in result.stdout
 
 
-def test_a_backend_that_crashes(patient: Patient, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["get_password", "get_credential"])
+def test_a_backend_that_crashes(patient: Patient, tmp_path: Path, method: str) -> None:
     """A backend of this environment ends the process when it is asked: it is that one, and the keyring is not broken."""
     source = (
         "import os\nfrom keyring.backend import KeyringBackend\n"
-        "class Crash(KeyringBackend):\n priority = 9.5\n def get_password(self, s, u): os._exit(7)\n"
-        " set_password = delete_password = get_password\n"
+        "class Crash(KeyringBackend):\n priority = 9.5\n def get_password(self, s, u): return None\n"
+        f" set_password = delete_password = get_password\n def {method}(self, s, u): os._exit(7)\n"
     )
+    patient.with_tokens({})
     providers.unpack(providers.make_provider(tmp_path / "w", "crash-store", source), tmp_path / "site")
     finding = patient.see_the_doctor(AZURE, USERNAME, PYTHONPATH=str(tmp_path / "site"))
     expected = ("no-end", "crash_store.Crash was asked, and it ended with exit status 7.")

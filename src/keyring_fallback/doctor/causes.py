@@ -76,7 +76,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, *cure)
-    unfinished = facts.lookup.get("outcome") == "unfinished"  # then it is who was asked
+    unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
     if (me.error and not unfinished) or (me.broken and not selected):
         command = facts.install(here.prefix, "keyring", again=True)
         unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
@@ -94,8 +94,8 @@ def _is_ours(backend: dict[str, Any]) -> bool:
 def _failures(facts: Facts) -> Iterator[Cause]:
     """What went wrong in the lookup, or answered for somebody else."""
     lookup, service, platform = facts.lookup, hints.shown(facts.service), facts.here.platform
-    if lookup["outcome"] == "unfinished":
-        (asked,) = lookup["asked"]
+    if facts.me.lookups[-1]["outcome"] == "unfinished":
+        (asked,) = facts.me.lookups[-1]["asked"]
         words = ["keyring-fallback", "doctor", service, *([facts.username] if facts.username else [])]
         doctor = " ".join(shell.quoted(word, platform) for word in words)
         alone = shell.variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring", platform, doctor)

@@ -23,16 +23,16 @@ def find(facts: Facts) -> Iterator[Cause]:
         if not facts.me.content.providers:
             yield from (_unusable(one, facts) for one in findings.refusals if one.source == discovery.SETTING)
         return
-    yield from _stopped(facts)
+    stopped = list(_stopped(facts))
+    yield from stopped
     # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
     stores = any(tool.known and tool.own for tool, _ in facts.tools)
     useful = stores or bool(facts.able)
     refusals = list(_refusals(facts, useful=useful))
     refused = [cause for refusal in refusals for cause in _refused(refusal, facts)]
     yield from (cause._replace(problem=not useful) for cause in refused)
-    # one that is to be mended has its own providers
-    to_mend = any(probe.error or probe.broken for _, probe in facts.tools)
-    if facts.able or to_mend or any(not _OF_A_PROJECT.match(one.reason) for one in refusals):
+    # one that is to be mended may have a provider
+    if facts.able or stopped or any(not _OF_A_PROJECT.match(one.reason) for one in refusals):
         return
     registry = hints.registry_of(facts.service)
     command, edit = facts.addition(registry.distribution if registry else "PROVIDER")
