@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +15,6 @@ from support import environments, machine, providers
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Callable
 
 GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
@@ -52,6 +54,8 @@ def test_healthy(patient: Patient) -> None:
     assert ("uv tool", True) == (tool["source"], tool["known"])
     assert finding.document["clients"]["uv"]["is_this_environment"]
     assert finding.document["selected"] == finding.document["backends"][0]["name"]
+    assert "GlobalKeyring" in finding.text
+    assert "ChainerBackend" not in finding.text, "nobody asks keyring's own chain"
 
 
 def test_healthy_without_service(patient: Patient) -> None:
@@ -80,22 +84,103 @@ def test_no_provider_for_the_host(patient: Patient, stub_tokens: Path) -> None:
     """The tool has none for this host: the command that adds it, and keeps what the tool has."""
     finding = patient.see_the_doctor(GOOGLE)
     assert "no-provider" == finding.cause["name"]
-    expected = f"uv tool install keyring --with {stub_tokens} --with keyrings.google-artifactregistry-auth"
+    expected = f"{patient.install} --with keyrings.google-artifactregistry-auth"
     assert expected == finding.cause["command"]
+    assert f" --with {stub_tokens} " in patient.install
     assert "Google Artifact Registry" in finding.cause["text"]
+
+
+def test_no_provider_where_no_command_says_what_the_tool_has(patient: Patient) -> None:
+    """uv's receipt names an editable source: the provider is added to the tool as it is, until uv makes it anew."""
+    receipt = patient.tool.root / "uv-receipt.toml"
+    text = receipt.read_text().replace("path =", "editable =")
+    receipt.unlink()  # it is a link to another tool's
+    receipt.write_text(text)
+    cause = patient.see_the_doctor(GOOGLE).cause
+    command = f"uv pip install --python {patient.tool.root} keyrings.google-artifactregistry-auth"
+    assert ("no-provider", command) == (cause["name"], cause["command"])
+    assert "uv forgets it at 'uv tool upgrade': then run it again" == cause["edit"]
+    if not machine.WINDOWS:
+        patient.tool.python.unlink()
+        cause = patient.see_the_doctor(GOOGLE).cause
+        assert ("broken", "") == (cause["name"], cause["command"])
+        assert cause["edit"].endswith(f"all that {receipt} names")
 
 
 def test_no_provider_at_all(ill: Patient, shared_environments: environments.Environments, python: Path) -> None:
     """The tool has none at all, as after ``uv tool install keyring``."""
     ill.with_tool(shared_environments.uv_tool(python))
     finding = ill.see_the_doctor()
-    assert ("no-provider", "uv tool install keyring --with PROVIDER") == (
+    assert ("no-provider", f"{ill.install} --with PROVIDER") == (
         finding.cause["name"],
         finding.cause["command"],
     )
     assert "artifacts-keyring (Azure Artifacts)" in finding.cause["edit"]
     finding = ill.see_the_doctor(AZURE, USERNAME)
-    assert "uv tool install keyring --with artifacts-keyring" == finding.cause["command"]
+    assert f"{ill.install} --with artifacts-keyring" == finding.cause["command"]
+
+
+def test_no_provider_beside_debians_keyring(ill: Patient) -> None:
+    """Debian's keyring is all that there is: it may have a provider by its files, and the probe saw none."""
+    if not os.path.exists("/usr/bin/keyring"):
+        pytest.skip("this machine has no python3-keyring")
+    finding = ill.see_the_doctor(PATH=f"{ill.environment.scripts}:/usr/bin")
+    expected = ("no-provider", "uv tool install --force keyring --with PROVIDER")
+    assert expected == (finding.cause["name"], finding.cause["command"])
+
+
+@posix
+def test_a_broken_tool_beside_debians_keyring(patient: Patient) -> None:
+    """The tool with the provider is broken, and Debian's keyring has none: the command for the one, and no other."""
+    if not os.path.exists("/usr/bin/keyring"):
+        pytest.skip("this machine has no python3-keyring")
+    patient.tool.python.unlink()
+    for arguments in ((), (AZURE,)):
+        finding = patient.see_the_doctor(*arguments, PATH=f"{patient.environment.scripts}:/usr/bin")
+        assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+
+
+@pytest.mark.parametrize("provider_here", [False, True])
+def test_no_provider_where_files_do_not_tell(
+    ill: Patient,
+    shared_environments: environments.Environments,
+    python: Path,
+    tmp_path: Path,
+    stub_tokens: Path,
+    *,
+    provider_here: bool,
+) -> None:
+    """A tool that sees its base's packages might have a provider: the probe knows. One in this environment will do."""
+    ill.with_tool(shared_environments.uv_tool(python))
+    settings = ill.tool.root / "pyvenv.cfg"
+    text = settings.read_text()
+    settings.unlink()  # it is a link to another tool's
+    settings.write_text(text + "include-system-site-packages = true\n")
+    if provider_here:
+        providers.unpack(stub_tokens, tmp_path / "site")
+        ill.variables["PYTHONPATH"] = str(tmp_path / "site")
+    finding = ill.see_the_doctor()
+    assert not finding.document["tools"][0]["known"]
+    (cause,) = finding.document["causes"]
+    assert ("no-provider", not provider_here) == (cause["name"], cause["problem"])
+
+
+def test_our_backends_are_not_loaded(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
+    """keyring works and cannot load what we bring, for want of a distribution: the command that mends it."""
+    environment = environments.create(tmp_path / "env", python, "keyring==24.3.0", wheel)
+    environment.uninstall("jaraco.classes")
+    patient.environment = environment
+    argv = [environment.script("keyring-fallback"), "doctor", "--json"]
+    env = patient.env()
+    env["PATH"] += os.pathsep + os.path.dirname(machine.uv())
+    result = environments.run(argv, env=env)  # keyring logs a traceback
+    (cause,) = json.loads(result.stdout)["causes"]
+    assert ("not-loaded", True, 1) == (cause["name"], cause["problem"], result.returncode)
+    command = f"uv pip install --python {environment.root} --reinstall keyring-fallback"
+    assert cause["command"].endswith(command)
+    argv = [machine.uv(), "pip", "install", "--python", environment.root, "--reinstall", wheel]
+    environments.run(argv, env=machine.building(), check=True)
+    assert 0 == patient.see_the_doctor().status
 
 
 def test_a_provider_raises(patient: Patient) -> None:
@@ -109,6 +194,25 @@ def test_a_provider_raises(patient: Patient) -> None:
         assert ("", True) == (alone.stdout, "/nowhere/tokens.json" in alone.stderr)
         alone = environments.run(["/bin/sh", "-c", finding.cause["command"]], env=patient.env())
         assert (0, "") == (alone.returncode, alone.stdout)
+
+
+def test_a_tool_that_hangs(patient: Patient, python: Path, tmp_path: Path) -> None:
+    """The tool gives no answer in time: what is said is no advice to run the doctor, which is running."""
+    source = (
+        "import time\nfrom keyring.backend import KeyringBackend\n"
+        "class Stuck(KeyringBackend):\n priority = 9.5\n def get_password(self, s, u): time.sleep(600)\n"
+        " set_password = delete_password = get_password\n"
+    )
+    tool = environments.create(tmp_path / "tool", python, "keyring")
+    providers.unpack(providers.make_provider(tmp_path / "w", "stuck-store", source), tool.site_packages)
+    variables = {"KEYRING_PROPERTY_FALLBACK_TOOL": str(tool.root), "KEYRING_PROPERTY_FALLBACK_TIMEOUT": "1"}
+    finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
+    expected = (
+        f"the global keyring {tool.root} gave no answer within 1 seconds; if it was waiting for you, answer it on a"
+    )
+    assert finding.cause["text"].startswith(expected)
+    assert "ToolError" not in finding.text
+    assert "doctor" not in finding.cause["text"]
 
 
 def test_a_backend_here_raises(patient: Patient, tmp_path: Path) -> None:
@@ -187,6 +291,8 @@ def test_a_configuration_that_keyring_cannot_read(patient: Patient) -> None:
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert "keyring-broken" == finding.cause["name"]
     assert f"correct {file}, or remove it" == finding.cause["edit"]
+    (note,) = (cause for cause in finding.document["causes"] if not cause["problem"])
+    assert ("setting-without-sense", "correct this file, or remove it") == (note["name"], note["edit"])
 
 
 def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
@@ -196,11 +302,21 @@ def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
     assert (0, ["selected-backend-missing"]) == (finding.status, finding.notes)
     assert str(patient.tool.root) in finding.document["causes"][0]["text"]
     assert str(patient.environment.root) not in finding.document["causes"][0]["text"]
+    assert f"{patient.install} --with keyring-fallback" == finding.document["causes"][0]["command"]
+
+
+def test_our_backend_selected_and_no_provider(
+    ill: Patient, shared_environments: environments.Environments, python: Path
+) -> None:
+    """The same where the tool has no provider: that, too, is said."""
+    ill.with_tool(shared_environments.uv_tool(python))
+    ill.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    assert "no-provider" == ill.see_the_doctor().cause["name"]
 
 
 @posix
 @pytest.mark.parametrize("how", ["gone", "does not start", "has a broken keyring"])
-def test_broken_interpreter(patient: Patient, how: str, stub_tokens: Path) -> None:
+def test_broken_interpreter(patient: Patient, how: str) -> None:
     """The tool's interpreter is gone, does not start, or its keyring cannot be imported: the command that reinstalls."""
     if how == "has a broken keyring":
         (patient.tool.site_packages / "keyring" / "core.py").unlink()
@@ -221,7 +337,7 @@ def test_broken_interpreter(patient: Patient, how: str, stub_tokens: Path) -> No
         assert "broken" in finding.problems
         cause = next(cause for cause in finding.document["causes"] if cause["name"] == "broken")
         assert reason in cause["text"]
-        assert f"uv tool install keyring --with {stub_tokens}" == cause["command"]
+        assert patient.install.replace("keyring", "--force keyring", 1) == cause["command"]
 
 
 @posix
@@ -232,6 +348,24 @@ def test_untrusted(patient: Patient) -> None:
     assert ("untrusted", f"chmod o-w {patient.tool.root}") == (finding.cause["name"], finding.cause["command"])
     environments.run(["/bin/sh", "-c", finding.cause["command"]], check=True)
     assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
+    patient.tool.root.parent.chmod(0o777)
+    edit = f"if it is meant, say so: 'tool = {patient.tool.root}' in [fallback] of "
+    assert patient.see_the_doctor(AZURE, USERNAME).cause["edit"].startswith(edit)
+
+
+@pytest.mark.skipif(machine.WINDOWS or os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("what", ["tool", "folder"])
+def test_of_another_user(patient: Patient, what: str) -> None:
+    """The tool belongs to another user, and naming it does not help: the command that makes it the person's own.
+
+    Where it is a folder above, which others may need, there is none.
+    """
+    given = patient.tool.root if what == "tool" else patient.tool.scripts
+    os.chown(given, 65534, -1)
+    cause = patient.see_the_doctor(AZURE, USERNAME).cause
+    command = f'sudo chown -R "$(id -un)" {given}' if what == "tool" else ""
+    assert ("untrusted", command) == (cause["name"], cause["command"])
+    assert "tool =" not in cause["edit"]
 
 
 def test_in_the_project(patient: Patient) -> None:
@@ -272,30 +406,31 @@ def test_service_excluded(patient: Patient, where: str) -> None:
     """The setting ``services`` leaves the service out: what to add, and where."""
     if where == "variable":
         patient.variables["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*.pkg.dev"
-        wanted = "add pkgs.dev.azure.com to 'services' in KEYRING_PROPERTY_FALLBACK_SERVICES"
+        wanted = "export KEYRING_PROPERTY_FALLBACK_SERVICES='*.pkg.dev pkgs.dev.azure.com'"
     else:
         file = patient.with_configuration("[fallback]\nservices = *.pkg.dev\n")
         wanted = f"add pkgs.dev.azure.com to 'services' in [fallback] of {file}"
     finding = patient.see_the_doctor(AZURE, USERNAME)
-    assert ("service-excluded", wanted) == (finding.cause["name"], finding.cause["edit"])
+    assert "service-excluded" == finding.cause["name"]
+    assert machine.WINDOWS or wanted == finding.cause["command"] + finding.cause["edit"]
     assert 0 == patient.see_the_doctor().status
 
 
-@pytest.mark.parametrize("service", ["pkgs.dev.azure.com", "poetry-repository-feed", "feed"])
+@pytest.mark.parametrize("service", ["pkgs.dev.azure.com", "registry.example:443", "poetry-repository-feed", "feed"])
 def test_not_a_url(patient: Patient, service: str) -> None:
     """A bare host, or a name: providers answer for URLs only."""
     finding = patient.with_tokens({}).see_the_doctor(service, USERNAME)
     assert "not-a-url" == finding.cause["name"]
-    url = "https://pkgs.dev.azure.com/..." if "azure" in service else "https://HOST/..."
-    assert f"keyring-fallback doctor {url}" == finding.cause["command"]
+    host = service.partition(":")[0] if "." in service else "HOST"
+    assert f"keyring-fallback doctor https://{host}/..." == finding.cause["command"]
 
 
-def test_no_answer(patient: Patient, stub_tokens: Path) -> None:
+def test_no_answer(patient: Patient) -> None:
     """Nobody has an answer for an unknown host, and nothing is wrong: what to look at."""
     finding = patient.see_the_doctor("https://registry.example/simple/", USERNAME)
     assert "no-answer" == finding.cause["name"]
     assert str(patient.tool.root) in finding.cause["text"]
-    assert f"uv tool install keyring --with {stub_tokens} --with PROVIDER" == finding.cause["command"]
+    assert f"{patient.install} --with PROVIDER" == finding.cause["command"]
 
 
 @pytest.mark.parametrize("value", ["/nowhere/keyring", "relative"])
@@ -315,10 +450,16 @@ def test_this_environment_has_no_keyring(patient: Patient, python: Path, wheel: 
     environment = environments.create(tmp_path / "env", python, "keyring", wheel)
     environment.uninstall("keyring")
     patient.environment = environment
-    finding = patient.see_the_doctor(AZURE, USERNAME)
+    pip = f"PIP_KEYRING_PROVIDER=subprocess {environment.python} -m pip install --force-reinstall keyring"
+    path = os.pathsep.join(one for one in patient.env()["PATH"].split(os.pathsep) if not (Path(one) / "uv").exists())
+    assert machine.WINDOWS or pip == patient.see_the_doctor(AZURE, PATH=path).cause["command"]
+    path += os.pathsep + os.path.dirname(machine.uv())
+    finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path)
     assert "keyring-broken" == finding.cause["name"]
-    assert f"uv pip install --python {environment.root} --reinstall keyring" == finding.cause["command"]
-    argv = [machine.uv(), *finding.cause["command"].split()[1:]]
+    first = f"PATH={patient.tool.scripts}:$PATH " if not machine.WINDOWS else ""
+    command = finding.cause["command"].removeprefix(first)
+    assert f"uv pip install --python {environment.root} --reinstall keyring" == command
+    argv = [machine.uv(), *command.split()[1:]]
     environments.run(argv, env=machine.building(), check=True)
     assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
 
@@ -335,10 +476,26 @@ def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
     program = "from keyring_fallback import cli; from keyring_fallback.doctor import examination; examination.LOCAL_SECONDS = 5; raise SystemExit(cli.main())"
     result = patient.environment.run(["-c", program, "doctor", AZURE, USERNAME], env=env)
     assert 1 == result.returncode
-    assert "stuck_store.Stuck was asked and gave no answer in time." in " ".join(result.stdout.split())
+    assert "1. stuck_store.Stuck was asked, and it gave no answer within 7 seconds." in " ".join(result.stdout.split())
+    assert "2. " not in result.stdout.partition("What is wrong")[2], "the keyring is not broken, too"
     if not machine.WINDOWS:  # PowerShell's words are others
         alone = f"PYTHON_KEYRING_BACKEND=keyring_fallback.GlobalKeyring keyring-fallback doctor {AZURE} {USERNAME}"
         assert f"$ {alone}\n" in result.stdout
+
+
+@pytest.mark.parametrize("method", ["get_password", "get_credential"])
+def test_a_backend_that_crashes(patient: Patient, tmp_path: Path, method: str) -> None:
+    """A backend of this environment ends the process when it is asked: it is that one, and the keyring is not broken."""
+    source = (
+        "import os\nfrom keyring.backend import KeyringBackend\n"
+        "class Crash(KeyringBackend):\n priority = 9.5\n def get_password(self, s, u): return None\n"
+        f" set_password = delete_password = get_password\n def {method}(self, s, u): os._exit(7)\n"
+    )
+    patient.with_tokens({})
+    providers.unpack(providers.make_provider(tmp_path / "w", "crash-store", source), tmp_path / "site")
+    finding = patient.see_the_doctor(AZURE, USERNAME, PYTHONPATH=str(tmp_path / "site"))
+    expected = ("no-end", "crash_store.Crash was asked, and it ended with exit status 7.")
+    assert expected == (finding.cause["name"], finding.cause["text"])
 
 
 def test_a_crash_of_keyring_is_no_crash_of_the_doctor(patient: Patient, tmp_path: Path) -> None:
@@ -380,3 +537,55 @@ def test_in_the_tool_itself(patient: Patient, wheel: Path, python: Path, stub_to
     patient.variables.update(variables)
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert (0, True) == (finding.status, finding.document["environment"]["is_tool"])
+    finding = patient.see_the_doctor(GOOGLE)
+    assert f"{patient.install} --with keyrings.google-artifactregistry-auth" == finding.cause["command"]
+    assert f"--with {wheel} " in finding.cause["command"], "we are to stay"
+
+
+def test_a_named_tool_that_no_command_is_known_for(ill: Patient, tmp_path: Path) -> None:
+    """The setting names what nobody manages: no other tool would be looked at, and so no command installs one."""
+    if machine.WINDOWS:
+        pytest.skip("shell shims are for POSIX")
+    shim = tmp_path / "keyring"
+    shim.write_text("#!/bin/sh\nexit 1\n")
+    shim.chmod(0o755)
+    cause = ill.see_the_doctor("https://registry.example/simple/", "me", KEYRING_PROPERTY_FALLBACK_TOOL=str(shim)).cause
+    assert ("no-answer", "") == (cause["name"], cause["command"])
+    assert cause["edit"].endswith(f"add it to {shim}, the way its keyring was installed")
+    cause = ill.see_the_doctor(AZURE, KEYRING_PROPERTY_FALLBACK_TOOL=str(shim)).cause
+    expected = f"add artifacts-keyring to {shim}, the way its keyring was installed"
+    assert ("no-provider", "", expected) == (cause["name"], cause["command"], cause["edit"])
+
+
+def test_the_setting_names_this_environment(ill: Patient) -> None:
+    """The setting names the environment itself, which has no provider: nothing is delegated, and nothing is there."""
+    root = str(ill.environment.root)
+    finding = ill.see_the_doctor(KEYRING_PROPERTY_FALLBACK_TOOL=root)
+    assert "setting-unusable" == finding.cause["name"]
+    assert f"names {root}, which cannot be used: it is this environment itself" in finding.cause["text"]
+
+
+@posix
+def test_each_broken_tool_is_named_once(patient: Patient) -> None:
+    """A broken tool is found at its own place, in the folder of executables and on PATH: one cause, one command."""
+    executables = patient.home / ".local" / "bin"
+    executables.mkdir()
+    (executables / "keyring").symlink_to(patient.tool.script("keyring"))
+    patient.tool.python.unlink()
+    path = f"{patient.env()['PATH']}{os.pathsep}{executables}"
+    finding = patient.see_the_doctor(AZURE, PATH=path)
+    assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+    patient.tool.root.chmod(0o777)
+    finding = patient.see_the_doctor(AZURE, PATH=path)
+    assert "broken" == finding.cause["name"]
+
+
+@posix
+def test_a_link_to_a_tool_that_is_gone(ill: Patient) -> None:
+    """The executable's link is all that is left: uv replaces it when it is told to."""
+    executables = ill.home / ".local" / "bin"
+    executables.mkdir(parents=True)
+    (executables / "keyring").symlink_to(ill.tool.script("keyring"))
+    cause = ill.see_the_doctor(AZURE).cause
+    expected = ("broken", "uv tool install --force keyring --with artifacts-keyring")
+    assert expected == (cause["name"], cause["command"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback import discovery, survey
-from keyring_fallback.doctor import clients
+from keyring_fallback.doctor import clients, uv_settings
 from support import environments, machine, providers, trees
 from support.feed import Feed
 from support.patient import AZURE, USERNAME, Patient
@@ -78,6 +78,9 @@ TOOL = (
         ({"uv.toml": SUBPROCESS + RULE.replace("always", "never")}, {}, ["uv-never-authenticates"]),
         ({"pyproject.toml": TOOL + "authenticate = 'always'\n"}, {}, []),
         ({"pyproject.toml": TOOL}, {}, ["uv-no-username"]),
+        ({"uv.toml": "[pip]\n" + SUBPROCESS + "extra-index-url = ['USER']\n"}, {}, []),
+        ({"uv.toml": "[pip]\nindex-url = 'USER'\n"}, {}, ["uv-asks-no-keyring"]),
+        ({"uv.toml": SUBPROCESS + "[pip]\nindex-url = 'URL'\n"}, {}, ["uv-no-username"]),
         # uv.toml hides the table beside it; the nearest file counts; the user's one is added
         ({"pyproject.toml": TOOL + "authenticate = 'always'\n", "uv.toml": SUBPROCESS + PLAIN}, {}, ["uv-no-username"]),
         ({"pyproject.toml": "[project]\nname = 'a'\nversion = '1'\n", "../uv.toml": SUBPROCESS + RULE}, {}, []),
@@ -156,6 +159,14 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     assert ["uv-no-username", "uv-asks-no-keyring"] == finding.problems
     username, provider = finding.document["causes"]
     assert f'add authenticate = "always" to this index in {file}' == username["edit"]
+    assert f'add keyring-provider = "subprocess" to [tool.uv] in {file}' == provider["edit"]
+    file.write_text(f"[tool.uv]\nkeyring-provider='disabled'\nextra-index-url = ['{AZURE}']\n")
+    username, provider = patient.see_the_doctor().document["causes"]
+    url = AZURE.replace("://", f"://{USERNAME}@")
+    assert f"put a user name into its URL in {file}: {url}" == username["edit"], "such an index has nothing but its URL"
+    assert f'set keyring-provider = "subprocess" in [tool.uv] in {file}' == provider["edit"]
+    file.write_text(f"[tool.uv.pip]\nextra-index-url = ['{url}']\n")
+    provider = patient.see_the_doctor().cause
     assert f'add keyring-provider = "subprocess" to [tool.uv] in {file}' == provider["edit"]
     file.write_text(
         f"[tool.uv]\nkeyring-provider='subprocess'\n[[tool.uv.index]]\nurl='{AZURE}'\nauthenticate='always'\n"
@@ -236,7 +247,7 @@ def test_our_package_is_missing_where_keyring_comes_first(
     assert str(other.root) in finding.cause["text"]
     assert finding.document["lookups"][0]["outcome"] == "answer", "here it works"
     if not machine.WINDOWS:
-        pip = f"{other.python} -m pip install --keyring-provider subprocess keyring-fallback"
+        pip = f"PIP_KEYRING_PROVIDER=subprocess {other.python} -m pip install keyring-fallback"
         assert pip == finding.cause["command"], "there is no uv on this PATH"
         path += os.pathsep + os.path.dirname(machine.uv())
         finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
@@ -290,6 +301,19 @@ def test_pip_is_told_to_ask_for_no_input(patient: Patient, feed: Feed, demo_stor
     assert [] == patient.see_the_doctor(**silent).document["causes"]
 
 
+def test_old_pip_has_no_choice(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
+    """pip before 23.1 has no keyring-provider: it imports the environment's keyring, and the report claims no more."""
+    patient.environment = environments.create(tmp_path / "env", python, "keyring", "pip==22.3.1", wheel)
+    finding = patient.see_the_doctor(PIP_NO_INPUT="1")
+    assert (0, [], "") == (
+        finding.status,
+        finding.document["causes"],
+        finding.document["clients"]["pip_keyring_provider"],
+    )
+    assert "  pip 22.3.1: the keyring of this environment\n" in finding.text
+    assert "subprocess:" not in finding.text
+
+
 def _here(tmp_path: Path, **environ: str) -> discovery.Here:
     """This process in a home folder of its own."""
     return survey.here()._replace(environ=environ, home=str(tmp_path), cwd=str(tmp_path), platform="linux")
@@ -336,10 +360,10 @@ def test_strange_files_of_uv(tmp_path: Path) -> None:
         "[[index]]\nurl='http://['\n",
     ):
         (tmp_path / "uv.toml").write_text(text)
-        clients.uv(_here(tmp_path, UV_INDEX="= ==x http://[ a=b"))
+        uv_settings.read(_here(tmp_path, UV_INDEX="= ==x http://[ a=b"))
     (tmp_path / "uv.toml").write_bytes(b"\xff\xfe")
-    assert 1 == len(clients.uv(_here(tmp_path)).problems)
-    assert () == clients.uv(_here(tmp_path)._replace(cwd="")).files
+    assert 1 == len(uv_settings.read(_here(tmp_path)).problems)
+    assert () == uv_settings.read(_here(tmp_path)._replace(cwd="")).files
 
 
 def test_provider_elsewhere_on_path_is_enough(patient: Patient, python: Path, tmp_path: Path) -> None:

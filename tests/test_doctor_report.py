@@ -110,7 +110,8 @@ SCHEMA = _object(
         files_read=TRUTH,
         files=TEXTS,
         keyring_provider=TEXT,
-        indexes=_list(url=TEXT, name=TEXT, username=TEXT, password=TRUTH, authenticate=TEXT, source=TEXT),
+        indexes=_list(url=TEXT, name=TEXT, username=TEXT, password=TRUTH, authenticate=TEXT, source=TEXT, option=TEXT),
+        problems=TEXTS,
     ),
     lookups=_list(
         method={"enum": ["get_password", "get_credential"]},
@@ -140,6 +141,8 @@ ROWS: list[tuple[list[str], dict[str, str]]] = [
     ([AZURE], {"STUB_TOKENS_FILE": "/nowhere", "PYTHON_KEYRING_BACKEND": ""}),
     ([AZURE], {"STUB_TOKENS_FILE": "/nowhere", "KEYRING_PROPERTY_FALLBACK_TIMEOUT": "never"}),
     ([AZURE], {"UV_TOOL_DIR": "/nowhere", "PATH": "/nowhere"}),
+    (["https://registry.example/a/simple/", "a user name of several words"], {}),
+    ([], {"KEYRING_PROPERTY_FALLBACK_TOOL": "/nowhere/some/where\n/nowhere/else/where\n/nowhere/to/go"}),
     ([AZURE], {"HOME": "/nowhere", "USERPROFILE": "/nowhere"}),
     (["no-url\n\x1b[31m\u2028ü\udc80", "\udc81"], {}),
 ]
@@ -401,7 +404,7 @@ def test_the_one_command_for_pip(
     env["PATH"] = os.pathsep.join(without_uv)
     argv = [elsewhere.script("keyring-fallback"), "doctor", "--json"]
     (cause,) = json.loads(environments.run(argv, env=env, cwd=told.folder).stdout)["causes"]
-    assert f"{told.venv.python} -m pip install --keyring-provider subprocess keyring-fallback" == cause["command"]
+    assert f"PIP_KEYRING_PROVIDER=subprocess {told.venv.python} -m pip install keyring-fallback" == cause["command"]
     cured = environments.run(["/bin/sh", "-c", cause["command"]], env=env, cwd=told.folder)
     assert cured.returncode == 0, cured.stderr
     installed = told.venv.run(["-m", "pip", "install", "--no-input", "--keyring-provider", "import", "six"], env=env)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyring_fallback import cures, hints
+from keyring_fallback import cures, hints, shell
 from keyring_fallback.discovery import SETTING, Tool
 from keyring_fallback.environment import Content, Provider
 from support import environments, machine, providers
@@ -111,70 +112,145 @@ def test_no_user_part_is_ever_shown(start: str, user: str, host: str, path: str)
     assert expected == hints.shown(f"{start}{user}@{host}/{path}")
 
 
-def _uv_tool(folder: Path, requirements: str) -> Tool:
-    """A tool with a receipt as uv writes it."""
-    root = folder / "keyring"
-    root.mkdir()
-    text = f'[tool]\nrequirements = {requirements}\nentrypoints = [\n    {{ name = "keyring", from = "keyring" }},\n]\n'
-    (root / "uv-receipt.toml").write_text(text)
-    return Tool("uv tool", str(root), str(root), str(root / "bin" / "python"))
+def _tool(root: Path, source: str = "uv tool", receipt: str = "") -> Tool:
+    """A tool in a folder, with a receipt as uv writes it."""
+    root.mkdir(parents=True)
+    if receipt:
+        (root / "uv-receipt.toml").write_text(receipt)
+    return Tool(source, str(root), str(root), str(root / "bin" / "python"))
+
+
+ENTRYPOINTS = 'entrypoints = [\n    { name = "keyring", install-path = "/b/keyring", from = "keyring" },\n]\n'
+TWO = '[\n    { name = "keyring" },\n    { name = "a" },\n]'
 
 
 @pytest.mark.parametrize(
-    ("requirements", "command"),
+    ("requirements", "has"),
     [
-        ('[{ name = "keyring" }]', "uv tool install keyring --with NEW"),
-        ('["keyring", "keyrings-alt",]', "uv tool install keyring --with keyrings-alt --with NEW"),
-        ('[{ name = "keyring" }, { name = "NEW" }]', "uv tool install keyring --with NEW"),
+        ('[{ name = "keyring" }]', ""),
+        (TWO + '\npython = "/my python"', " --with a --python '/my python'"),
+        (TWO, " --with a"),
+        ('[\n    { name = "keyring" },\n    { name = "NEW" },\n]', ""),
         (
             (
-                '[\n    { name = "keyring", extras = ["completion"], specifier = ">=25" },\n'
+                '[\n    { name = "keyring", extras = ["completion", "b"], specifier = ">=25" },\n'
                 '    { name = "a", marker = "sys_platform == \'x\'" },\n    { name = "b", directory = "/my b" },\n'
-                '    { name = "c", url = "https://h/c.whl" },\n]'
+                '    { name = "c", url = "https://h/c.whl" },\n    { name = "d", path = \'C:\\d\' },\n]'
             ),
-            "uv tool install 'keyring[completion]>=25' --with a --with '/my b' --with 'c @ https://h/c.whl' --with NEW",
+            "'[completion,b]>=25' --with a --with '/my b' --with 'c @ https://h/c.whl' --with 'C:\\d'",
         ),
     ],
 )
-def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, command: str) -> None:
+def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str) -> None:
     """``uv tool install`` makes a tool anew: the command names what its receipt names, too."""
-    assert command == cures.add_provider("NEW", _uv_tool(tmp_path, requirements), "linux")
+    receipt = f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}"
+    tool = _tool(tmp_path / "keyring", receipt=receipt)
+    names = f"'keyring{has[1:]}" if has.startswith("'") else f"keyring{has}"
+    assert f"uv tool install {names} --with NEW" == cures.add_provider("NEW", tool, "linux")
+    again = f"uv tool install --force {names}"
+    assert (again + " --with NEW" if "NEW" in requirements else again) == cures.reinstall("uv tool", tool.path, "linux")
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        f'[tool]\nrequirements = {TWO[:-2]},\n    {{ name = "b", editable = "/b" }},\n]\n{ENTRYPOINTS}',
+        f'[tool]\nrequirements = {TWO[:-2]},\n    {{ name = "b", git = "https://h/b.git?rev=1" }},\n]\n{ENTRYPOINTS}',
+        f'[tool]\nrequirements = [{{ name = "keyring", url = "https://h/k.zip", subdirectory = "k" }}]\n{ENTRYPOINTS}',
+        f'[tool]\nrequirements = {TWO}\nconstraints = [{{ name = "c", specifier = "<2" }}]\n{ENTRYPOINTS}',
+        f'[tool]\nrequirements = {TWO}\noverrides = [{{ name = "c", specifier = "<2" }}]\n{ENTRYPOINTS}',
+        f'[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\nindex-url = "https://h/simple"\n',
+        f"[tool]\nrequirements = {TWO.replace('keyring', 'twine')}\n{ENTRYPOINTS}",
+        '[tool]\nrequirements = ["keyring", "a"]\n',
+    ],
+    ids=["editable", "git", "subdirectory", "constraints", "overrides", "options", "another tool", "uv 0.2"],
+)
+def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> None:
+    """Where the receipt says more than names and versions, nothing takes what it names from somewhere else."""
+    tool = _tool(tmp_path / "keyring", receipt=receipt)
+    assert f"uv pip install --python {tool.root} NEW" == cures.add_provider("NEW", tool, "linux")
+    assert "" == cures.reinstall("uv tool", tool.path, "linux")
+
+
+@pytest.mark.parametrize("name", ["twine", "keyring-pass"])
+def test_keyring_beside_another_tool(tmp_path: Path, name: str) -> None:
+    """``uv tool install NAME --with-executables-from keyring``: that environment gets the provider, and stays."""
+    requirements = f'[\n    {{ name = "{name}" }},\n    {{ name = "keyring" }},\n]'
+    tool = _tool(tmp_path / name, "user's programs", f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}")
+    assert f"uv pip install --python {tool.root} NEW" == cures.add_provider("NEW", tool, "linux")
+    assert "" == cures.reinstall("user's programs", tool.path, "linux")
 
 
 def test_commands_for_other_tools(tmp_path: Path) -> None:
     """Each kind of tool gets a command of its own manager; what nobody manages leads to a new uv tool."""
-    root = tmp_path / "keyring"
-    root.mkdir()
-    path = str(root)
-    python = os.path.join(path, "bin", "python")
-    assert "uv tool install keyring --with NEW" == cures.add_provider("NEW", None, "linux")
+    new = "uv tool install keyring --with NEW"
+    forced = "uv tool install --force keyring --with NEW"
+    assert new == cures.add_provider("NEW", None, "linux")
     debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
-    assert "uv tool install keyring --with NEW" == cures.add_provider("NEW", debian, "linux")
-    pixi = Tool("pixi global", path, path, python)
+    assert forced == cures.add_provider("NEW", debian, "linux")
+    pixi = _tool(tmp_path / "pixi" / "keyring", "pixi global")
     assert "pixi global add --environment keyring NEW" == cures.add_provider("NEW", pixi, "linux")
-    assert f"uv pip install --python {path} NEW" == cures.add_provider(
-        "NEW", Tool(SETTING, path, path, python), "linux"
-    )
-    chosen = Tool(SETTING, "/opt/my python", "", "/opt/my python")
-    assert "'/opt/my python' -m pip install --user NEW" == cures.add_provider("NEW", chosen, "linux")
-    (root / "pipx_metadata.json").touch()
-    assert "pipx inject keyring NEW" == cures.add_provider("NEW", Tool("pipx", path, path, python), "linux")
-    everybodys = Tool("pipx --global", path, path, python)
-    assert "pipx inject --global keyring NEW" == cures.add_provider("NEW", everybodys, "linux")
-    assert "pipx reinstall keyring" == cures.reinstall("pipx", path, "linux")
-    assert "brew reinstall keyring" == cures.reinstall("Homebrew", "/nowhere", "linux")
+    mise = _tool(tmp_path / "mise" / "keyring", "mise", f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
+    assert forced == cures.add_provider("NEW", mise, "linux")
+    assert "mise install --force pipx:keyring" == cures.reinstall("mise", mise.path, "linux")
+    pipx = _tool(tmp_path / "venvs" / "keyring_2", "user's programs")
+    (tmp_path / "venvs" / "keyring_2" / "pipx_metadata.json").touch()
+    assert "pipx inject keyring_2 NEW" == cures.add_provider("NEW", pipx, "linux")
+    assert "pipx reinstall keyring_2" == cures.reinstall("pipx", pipx.path, "linux")
+    for source in ("pipx --global", "system's programs"):
+        everybodys = pipx._replace(source=source)
+        assert "pipx inject --global keyring_2 NEW" == cures.add_provider("NEW", everybodys, "linux")
+    assert "brew reinstall keyring" == cures.reinstall("Homebrew", str(tmp_path), "linux")
     assert "" == cures.reinstall("PATH", "/nowhere", "linux")
-    unread = Tool("uv tool", path, path, python, Content(providers=(Provider("old-one", "1", "old_one"),)))
-    assert ["keyring", "old-one"] == cures.requested(unread)
+    old = Content(providers=(Provider("old-one", "1", "old_one"),))
+    unread = Tool("uv tool", "/nowhere/keyring", "/nowhere/keyring", "", old)
+    assert "uv tool install keyring --with old-one --with NEW" == cures.add_provider("NEW", unread, "linux")
+
+
+def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
+    """A named tool gets the provider itself, since no other is looked at; where pip may not, there is no command."""
+    root = _tool(tmp_path / "mine", SETTING)
+    assert f"uv pip install --python {root.path} NEW" == cures.add_provider("NEW", root, "linux")
+    python = tmp_path / "my python" / "bin" / "python3"
+    python.parent.mkdir(parents=True)
+    chosen = Tool(SETTING, str(python), "", str(python))
+    assert f"'{python}' -m pip install --user NEW" == cures.add_provider("NEW", chosen, "linux")
+    (tmp_path / "my python" / "lib" / "python3.13").mkdir(parents=True)
+    (tmp_path / "my python" / "lib" / "python3.13" / "EXTERNALLY-MANAGED").touch()
+    assert "" == cures.add_provider("NEW", chosen, "linux")
+    assert "" == cures.add_provider("NEW", Tool(SETTING, "/opt/shim", "", ""), "linux")
 
 
 def test_windows_commands_are_powershell() -> None:
     """On Windows the commands are for PowerShell."""
-    assert r"C:\a\keyring.exe" == cures.quoted(r"C:\a\keyring.exe", "win32")
-    assert r"'C:\it''s mine'" == cures.quoted(r"C:\it's mine", "win32")
-    assert r"$env:PATH = 'C:\a' + ';' + $env:PATH" == cures.first_on_path(r"C:\a", "win32"), "a bare path is a command"
-    assert ["$env:X = 'a b'", "Remove-Item Env:X"] == [cures.variable("X", value, "win32") for value in ("a b", "")]
-    assert "$env:X = '1'; run it" == cures.variable("X", "1", "win32", "run it"), "VAR=value command is POSIX's"
+    assert r"C:\a\keyring.exe" == shell.quoted(r"C:\a\keyring.exe", "win32")
+    assert r"'C:\it''s mine'" == shell.quoted(r"C:\it's mine", "win32")
+    assert r"$env:PATH = 'C:\a' + ';' + $env:PATH" == shell.first_on_path(r"C:\a", "win32"), "a bare path is a command"
+    assert ["$env:X = 'a b'", "Remove-Item Env:X"] == [shell.variable("X", value, "win32") for value in ("a b", "")]
+    assert "$env:X = '1'; run it" == shell.variable("X", "1", "win32", "run it"), "VAR=value command is POSIX's"
+
+
+def test_a_quoted_program_is_called_in_powershell() -> None:
+    """PowerShell takes a quoted first word for a text and shows it: such a command is called."""
+    python = r"C:\my python\python.exe"
+    tool = Tool(SETTING, python, "", python)
+    assert f"& '{python}' -m pip install --user NEW" == cures.add_provider("NEW", tool, "win32")
+    assert f"& '{python}' -m keyring get s u > $null" == cures.ask_alone(tool, "s", "u", "win32")
+    assert "python -m x" == shell.command(["python", "-m", "x"], "win32")
+    old = Tool("uv tool", python, r"C:\keyring", "", Content(providers=(Provider("it's", "1", "x"),)))
+    assert "uv tool install keyring --with 'it''s' --with NEW" == cures.add_provider("NEW", old, "win32")
+
+
+def test_a_tool_is_asked_alone_by_its_own_keyring(tmp_path: Path) -> None:
+    """Beside the interpreter, in Scripts below it as conda has it on Windows, or by the interpreter itself."""
+    python = tmp_path / "python.exe"
+    tool = Tool("conda base", str(tmp_path), str(tmp_path), str(python))
+    assert f"{python} -m keyring get s u > /dev/null" == cures.ask_alone(tool, "s", "u", "linux")
+    (tmp_path / "Scripts").mkdir()
+    (tmp_path / "Scripts" / "keyring").touch()
+    assert f"{tmp_path}/Scripts/keyring get s u > /dev/null" == cures.ask_alone(tool, "s", "u", "linux")
+    (tmp_path / "keyring").touch()
+    assert f"{tmp_path}/keyring get s u > /dev/null" == cures.ask_alone(tool, "s", "u", "linux")
 
 
 def test_the_command_for_a_uv_tool_works(
@@ -191,6 +267,23 @@ def test_the_command_for_a_uv_tool_works(
     assert ["demo_store-1.0.dist-info", "stub_tokens-1.0.dist-info"] == sorted(
         name for name in names if name.startswith(("demo_store", "stub_tokens"))
     )
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="the environment's layout")
+@pytest.mark.parametrize("what", ["dependency", "interpreter"])
+def test_the_command_for_a_broken_uv_tool_works(
+    home: Path, tmp_path: Path, python: Path, stub_tokens: Path, what: str
+) -> None:
+    """What is said to install a broken tool again does, whether it lacks a dependency or its interpreter."""
+    tool = environments.uv_tool(home, python, stub_tokens)
+    if what == "dependency":
+        shutil.rmtree(tool.environment.site_packages / "jaraco")
+    else:
+        tool.environment.python.unlink()
+    command = cures.reinstall("uv tool", str(tool.environment.root), "linux")
+    words = [machine.uv(), *command.split()[1:]]
+    environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
+    assert "stub_tokens" in tool.environment.keyring("--list-backends", check=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +315,7 @@ def test_one_line_for_each_known_host(
     cloudsmith = "https://dl.cloudsmith.io/basic/o/r/python/simple/"
     services = (AZURE, AZURE, "pkgs.dev.azure.com", "https://example.com/", "a-name", cloudsmith)
     azure, other = _ask(pair, tmp_path, *services, **env)
-    kept = f"--with {re.escape(str(stub_tokens))}"
+    kept = rf"--with {re.escape(str(stub_tokens))} --python \S+"
     assert re.fullmatch(
         r"keyring-fallback: no keyring here has a provider for Azure Artifacts \(pkgs\.dev\.azure\.com\); "
         rf"install it: uv tool install keyring {kept} --with artifacts-keyring",

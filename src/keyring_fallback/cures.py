@@ -1,144 +1,174 @@
-"""The commands that mend what is wrong, for how a global keyring was installed; words them, and runs none.
+"""The commands that mend what is wrong, for how a keyring was installed; words them, and runs none.
 
-Their `platform` is as `sys.platform` names it; on Windows they are for PowerShell.
+Their `platform` is as `sys.platform` names it.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import re
-import shlex
+import shutil
 
-from . import environment
-from .discovery import SETTING, Tool
+from . import environment, executable, shell
+from .discovery import SETTING, Here, Tool
 
 #: By who manages a global keyring: the command that adds a provider to it, and the one that installs it again.
 _COMMANDS = {
-    # uv makes the tool anew with just what this command names (seen with uv 0.13.9)
-    "uv": ("uv tool install {has} --with {provider}", "uv tool install {has}"),
-    "pipx": ("pipx inject {everybodys}keyring {provider}", "pipx reinstall {everybodys}keyring"),
+    # uv makes the tool anew with just what this command names, and without --force may leave a broken one as it is
+    # (seen with uv 0.13.9)
+    "uv": ("uv tool install {has} --with {provider}", "uv tool install --force {has}"),
+    "pipx": ("pipx inject {everybodys}{name} {provider}", "pipx reinstall {everybodys}{name}"),
     "pixi": ("pixi global add --environment {name} {provider}", "pixi global install --force-reinstall keyring"),
     "Homebrew": ("", "brew reinstall keyring"),
     "mise": ("", "mise install --force pipx:keyring"),
-    # the user has named it, and another one would not be looked at
     "environment": ("uv pip install --python {root} {provider}", ""),
     "interpreter": ("{interpreter} -m pip install --user {provider}", ""),
 }
+#: A requirement in a receipt of uv's that says no more than a command line can, and a receipt that says nothing else:
+#: no Git or editable source, no constraint or option (uv-tool/src/tool.rs, uv 0.13.9).
+_TEXT = r"""(?:"[^"\\]*"|'[^']*')"""
+_ENTRY = rf"(?:name|extras|specifier|marker|url|path|directory) = (?:{_TEXT}|\[(?:{_TEXT}(?:, )?)*\])(?:, )?"
+_TABLE = rf"\{{ (?:{_ENTRY})+ \}},?\s*"
+_PYTHON = rf"(?:python = ({_TEXT})\n)?"
+_RECEIPT = rf"\[tool\]\nrequirements = \[\s*((?:{_TABLE})+)\]\n{_PYTHON}entrypoints = \[\s*(?:\{{.*\}},?\s*)+\]\s*"
 
 
 def add_provider(distribution: str, tool: Tool | None, platform: str) -> str:
-    """Return the command that adds a provider to a global keyring and keeps what it has, or that installs a new one."""
-    command = _command(0, tool, platform, distribution) if tool else ""
-    return command or f"uv tool install keyring --with {distribution}"
+    """Return the command that adds a provider to a global keyring and keeps what it has, or that installs a new one.
+
+    It is "" where the user has named one that we know no command for: a new one would not be looked at.
+    """
+    if tool is None:
+        return f"uv tool install keyring --with {distribution}"
+    command = _command(0, tool, platform, distribution)
+    if command or tool.source == SETTING:
+        return command
+    # without --force uv leaves an executable that is in its way, and gives up
+    return f"uv tool install --force keyring --with {distribution}"
 
 
 def reinstall(source: str, path: str, platform: str) -> str:
     """Return the command that installs a broken keyring (see `discovery.Refusal`) again, or "" where we know none."""
-    return _command(1, Tool(source, path, path if os.path.isdir(path) else "", ""), platform)
-
-
-def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
-    manager = tool.source.partition(" ")[0]
-    if tool.source == SETTING:
-        manager = "environment" if tool.root else "interpreter" if tool.interpreter else ""
-    if os.path.basename(tool.root) == "keyring":
-        for one, file in (("uv", "uv-receipt.toml"), ("pipx", "pipx_metadata.json")):
-            manager = one if os.path.isfile(os.path.join(tool.root, file)) else manager
-    has = (quoted(one, platform) for one in requested(tool) if one != provider)
-    return _COMMANDS.get(manager, ("", ""))[which].format(
-        has=" --with ".join(has),
-        everybodys="--global " if "global" in tool.source else "",
-        name=os.path.basename(tool.root),
-        root=quoted(tool.root, platform),
-        interpreter=quoted(tool.interpreter, platform),
-        provider=quoted(provider, platform),
+    return _command(
+        1, Tool(source, path, path if os.path.isdir(path) else executable.target(path, platform).root, ""), platform
     )
 
 
-def add_us(root: str, tool: Tool | None, platform: str, *, uv: bool) -> str:
-    """Return the one command with which uv, or pip, installs us into an environment whose keyring is in its own way.
-
-    It puts the global keyring, if there is one, first on PATH for this once: the index gets its credentials from there.
-    pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode.
-    """
-    if not uv:
-        interpreter = quoted(environment.interpreter(root, platform), platform)
-        return f"{interpreter} -m pip install --keyring-provider subprocess keyring-fallback"
-    project = os.path.dirname(root)
-    if os.path.basename(root) == ".venv" and os.path.isfile(os.path.join(project, "uv.lock")):
-        command = f"uv add --project {quoted(project, platform)} --dev keyring-fallback"
-    else:
-        command = f"uv pip install --python {quoted(root, platform)} keyring-fallback"
-    if tool is None:
-        return command
-    return first_on_path(os.path.dirname(_executable(tool, platform)), platform, command)
+def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
+    return _COMMANDS.get(_manager(tool, platform), ("", ""))[which].format(
+        has=" ".join(shell.quoted(word, platform) for word in _has(tool, provider)),
+        # "system's programs" is where pipx exposes what it installs for everybody
+        everybodys="--global " if tool.source in ("pipx --global", "system's programs") else "",
+        name=shell.quoted(os.path.basename(tool.root), platform),
+        root=shell.quoted(tool.root, platform),
+        interpreter=shell.command([tool.interpreter], platform),
+        provider=shell.quoted(provider, platform),
+    )
 
 
-def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> str:
-    """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
-    words = [_executable(tool, platform), "get", service, *([username] if username else ["--mode", "creds"])]
-    null = "$null" if platform == "win32" else "/dev/null"
-    return f"{' '.join(quoted(word, platform) for word in words)} > {null}"
+def _manager(tool: Tool, platform: str) -> str:
+    """Return who manages a global keyring: a key of `_COMMANDS`, or ""."""
+    named = tool.source == SETTING
+    if not tool.root:
+        plain = named and tool.interpreter and not _is_externally_managed(tool.interpreter, platform)
+        return "interpreter" if plain else ""
+    manager = "environment" if named else tool.source.partition(" ")[0]
+    if manager == "mise":  # installs with uv and pipx, into folders of its own
+        return manager
+    if os.path.isfile(os.path.join(tool.root, "pipx_metadata.json")):
+        return "pipx"
+    if os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
+        return "uv" if _has(tool) else "environment"
+    return manager
 
 
-def variable(name: str, value: str, platform: str, command: str = "") -> str:
-    """Return the command that sets an environment variable, for a command or for all that come; "" removes it."""
-    if not value:
-        return f"Remove-Item Env:{name}" if platform == "win32" else f"unset {name}"
-    return _set(name, _literal(value) if platform == "win32" else shlex.quote(value), platform, command)
+def _is_externally_managed(interpreter: str, platform: str) -> bool:
+    """Tell whether pip installs nothing for a plain interpreter (PEP 668)."""
+    folder = os.path.dirname(os.path.realpath(interpreter))
+    library = "Lib" if platform == "win32" else os.path.join("..", "lib", "python*")
+    return bool(glob.glob(os.path.join(glob.escape(folder), library, "EXTERNALLY-MANAGED")))
 
 
-def first_on_path(folder: str, platform: str, command: str = "") -> str:
-    """Return the command that puts a folder first on PATH: for a command, or for all that come."""
-    value = f"{_literal(folder)} + ';' + $env:PATH" if platform == "win32" else f"{shlex.quote(folder)}:$PATH"
-    return _set("PATH", value, platform, command)
+def _has(tool: Tool, besides: str = "") -> list[str]:
+    """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
 
-
-def _set(name: str, expression: str, platform: str, command: str) -> str:
-    if platform == "win32":
-        return f"$env:{name} = {expression}" + (command and f"; {command}")
-    return f"{name}={expression} {command}" if command else f"export {name}={expression}"
-
-
-def requested(tool: Tool) -> list[str]:
-    """Return what a uv tool was installed with, "keyring" first: what its receipt names, or else its providers.
-
-    Python has a parser for TOML since 3.11 only. The formats are those of uv-tool/src/tool.rs, uv 0.12.5 and 0.2.20.
+    They are none where the receipt says more than a command can, or is that of another tool.
     """
     try:
-        receipt = os.fsdecode(environment.read_head(os.path.join(tool.root, "uv-receipt.toml"))) if tool.root else ""
+        receipt = environment.read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
     except OSError:
-        receipt = ""
-    found = re.search(r"^requirements = (\[.*?\])$", receipt, re.MULTILINE | re.DOTALL)
-    wanted = found[1] if found else ""
-    names = [_requirement(table) for table in re.findall(r'\{ name = "[^"][^}]*\}', wanted)]
-    names = names or re.findall(r'"([^"]+)"', wanted)
-    names = names or ["keyring", *(provider.distribution for provider in tool.content.providers)]
-    return list(dict.fromkeys(names))
+        receipt = b""
+    names, python = ["keyring", *(provider.distribution for provider in tool.content.providers)], ""
+    if receipt:
+        plain = re.fullmatch(_RECEIPT, os.fsdecode(receipt))
+        names = list(map(_requirement, re.findall(_TABLE, plain[1]))) if plain else [""]
+        python = (plain[2] or "")[1:-1] if plain else ""
+    if not re.match(r"keyring(?![\w.-])", names[0]):
+        return []
+    others = [word for name in dict.fromkeys(names[1:]) if name != besides for word in ("--with", name)]
+    return [names[0], *others, *(["--python", python] if python else [])]
 
 
 def _requirement(table: str) -> str:
     """Return a requirement of a receipt as it stands on a command line."""
-    found: dict[str, str] = dict(re.findall(r'(\w+) = "([^"]+)"', table))
-    extras = re.findall(r'"([^"]+)"', table.partition("extras = [")[2].partition("]")[0])
-    name = found["name"] + (f"[{','.join(extras)}]" if extras else "")
+    found = {key: value.strip("\"'") for key, value in re.findall(rf"(\w+) = ({_TEXT}|\[.*?\])", table)}
+    name = found["name"] + re.sub("[\"' ]", "", found.get("extras", ""))
     name = f"{name} @ {found['url']}" if "url" in found else name + found.get("specifier", "")
     return found.get("path") or found.get("directory") or name
 
 
-def quoted(word: str, platform: str) -> str:
-    """Return a word as it is typed in a shell."""
-    if platform != "win32":
-        return shlex.quote(word)
-    return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) else _literal(word)
+def install(root: str, requirement: str, tool: Tool | None, here: Here, *, again: bool = False) -> str:
+    """Return the one command with which uv, or pip, installs into an environment whose keyring is in its own way.
+
+    It puts the global keyring, if there is one, first on PATH for this once: the index gets its credentials from there.
+    pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode.
+
+    Args:
+        root: The environment's root.
+        requirement: What to install.
+        tool: A global keyring with providers, or None.
+        here: This environment: whether there is a uv on PATH, and what platform it is.
+        again: Whether it is there, and broken.
+    """
+    platform = here.platform
+    if not shutil.which("uv", path=here.environ.get("PATH", "")):
+        reinstall = ["--force-reinstall"] if again else []
+        words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
+        # pip before 23.1 has no such option, and passes the variable over
+        return shell.variable("PIP_KEYRING_PROVIDER", "subprocess", platform, shell.command(words, platform))
+    project = os.path.dirname(root)
+    if not again and os.path.basename(root) == ".venv" and os.path.isfile(os.path.join(project, "uv.lock")):
+        words = ["uv", "add", "--project", project, "--dev", requirement]
+    else:
+        words = ["uv", "pip", "install", "--python", root, *(["--reinstall"] if again else []), requirement]
+    command = shell.command(words, platform)
+    return shell.first_on_path(os.path.dirname(_keyring(tool, platform)[0]), platform, command) if tool else command
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> str:
+    """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
+    words = [*_keyring(tool, platform), "get", service, *([username] if username else ["--mode", "creds"])]
+    return f"{shell.command(words, platform)} > {'$null' if platform == 'win32' else '/dev/null'}"
 
 
-def _executable(tool: Tool, platform: str) -> str:
-    """Return the path of a tool's ``keyring``."""
+def _keyring(tool: Tool, platform: str) -> list[str]:
+    """Return the words that run a tool's ``keyring``."""
     if not os.path.isdir(tool.path) and (not tool.interpreter or os.path.basename(tool.path).startswith("keyring")):
-        return tool.path
-    return os.path.join(os.path.dirname(tool.interpreter), "keyring.exe" if platform == "win32" else "keyring")
+        return [tool.path]
+    folder = os.path.dirname(tool.interpreter)
+    name = "keyring.exe" if platform == "win32" else "keyring"
+    # a conda environment on Windows has its executables below its interpreter's folder
+    beside = (os.path.join(folder, name), os.path.join(folder, "Scripts", name))
+    found = next(filter(os.path.isfile, beside), "")
+    return [found] if found else [tool.interpreter, "-m", "keyring"]
+
+
+def is_file(source: str) -> bool:
+    """Tell whether the source of a setting is a file, and not a variable."""
+    return bool(os.path.dirname(source))
+
+
+def either(source: str, command: str, edit: str) -> tuple[str, str]:
+    """Return the command where a variable is the source of what is wrong, or the edit where a file is."""
+    return ("", edit) if is_file(source) else (command, "")

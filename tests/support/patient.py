@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,14 @@ class Patient:
         """The environment of the person's global keyring, where they have one."""
         data = self.home / "AppData" / "Roaming" if machine.WINDOWS else self.home / ".local" / "share"
         return environments.Environment(data / "uv" / "tools" / "keyring")
+
+    @property
+    def install(self) -> str:
+        """The command that installs the tool as it is, by its receipt."""
+        receipt = (self.tool.root / "uv-receipt.toml").read_text(encoding="utf-8")
+        (python,) = re.findall(r"^python = .(.*).$", receipt, re.MULTILINE)
+        wheels = re.findall(r" path = .([^\"']*\.whl)", receipt)
+        return f"uv tool install keyring {''.join(f'--with {wheel} ' for wheel in wheels)}--python {python}"
 
     def with_tool(self, tool: environments.Tool) -> Patient:
         """Give the person a copy of a tool, to be changed at will, that has a token for Azure's host."""

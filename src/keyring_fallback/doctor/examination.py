@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from .. import discovery, environment, hints, survey, trust
+from .. import cures, discovery, environment, hints, survey, trust
 from ..process import Process, ReplyTooLargeError, script
 from ..waiting import Waiting
-from . import clients
+from . import clients, uv_settings
 
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
@@ -82,7 +83,7 @@ class Facts(NamedTuple):
     uv_keyring: clients.Keyring | None
     pip_keyring: clients.Keyring | None
     pip: clients.Pip
-    uv: clients.Uv
+    uv: uv_settings.Uv
     service: str | None
     username: str | None
 
@@ -100,6 +101,39 @@ class Facts(NamedTuple):
     def answered(self) -> bool:
         """Whether that call had an answer."""
         return self.lookup.get("outcome") == "answer"
+
+    @property
+    def able(self) -> list[discovery.Tool]:
+        """The tools that have a provider, or may have one: those whose interpreter cannot be told."""
+        return [
+            tool
+            for tool, probe in self.tools
+            if not probe.error and (probe.content.providers or not (tool.interpreter or tool.known))
+        ]
+
+    @property
+    def first(self) -> discovery.Tool | None:
+        """The tool that a provider is to be added to: the first one, or this environment where it is one itself."""
+        here = self.here
+        if self.survey.findings.at_home:
+            root = here.prefix if environment.is_environment(here.prefix) else ""
+            return discovery.Tool(discovery.SETTING, here.prefix, root, here.executable, self.me.content)
+        return self.tools[0][0] if self.tools else None
+
+    def addition(self, distribution: str) -> tuple[str, str]:
+        """Return the command that adds a provider where it is missing, or "", and what else to do, or ""."""
+        first = self.first
+        command = cures.add_provider(distribution, first, self.here.platform)
+        if first is None or command.startswith("uv tool"):
+            return command, ""
+        if not command:
+            return "", f"add {distribution} to {first.location}, the way its keyring was installed"
+        receipt = os.path.join(first.root, "uv-receipt.toml")
+        return command, "uv forgets it at 'uv tool upgrade': then run it again" if os.path.isfile(receipt) else ""
+
+    def install(self, root: str, requirement: str, *, again: bool = False) -> str:
+        """Return the command that installs something into an environment; arguments as for `cures.install`."""
+        return cures.install(root, requirement, self.able[0] if self.able else None, self.here, again=again)
 
 
 def examine(service: str | None = None, username: str | None = None) -> Facts:
@@ -125,7 +159,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         uv_keyring=clients.on_path(here, clients.scripts(here) if trust.cache_reason(here.prefix) else ""),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
         pip=clients.pip(here),
-        uv=clients.uv(here),
+        uv=uv_settings.read(here),
         service=service,
         username=username,
     )

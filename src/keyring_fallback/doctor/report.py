@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
 from .. import __version__, discovery, environment, hints
-from . import clients
+from . import clients, uv_settings
 from .examination import Cause, Facts, Probe
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
@@ -35,7 +35,8 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False) -> s
     lines: list[tuple[str, str]] = []
     for title, body in sections:
         laid_out = [(line, "") for one in body for line in _laid_out(one)]
-        lines += [(title, _BOLD), *laid_out, ("", "")] if laid_out else []
+        heads = textwrap.wrap(title, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        lines += [*((line, _BOLD) for line in heads), *laid_out, ("", "")] if laid_out else []
     lines.append(("It does not work.", _RED) if problems else ("It works.", _GREEN))
     return "\n".join(_shown(line, code if colour else "") for line, code in lines)
 
@@ -89,10 +90,11 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
             "pip_keyring_provider": facts.pip.provider,
         },
         "uv": {
-            "files_read": clients.READS_FILES,
+            "files_read": uv_settings.READS_FILES,
             "files": facts.uv.files,
             "keyring_provider": facts.uv.provider,
             "indexes": [index._asdict() for index in facts.uv.indexes],
+            "problems": facts.uv.problems,
         },
         "lookups": me.lookups,
         "service": None if facts.service is None else hints.shown(facts.service),
@@ -149,6 +151,9 @@ def _clients(facts: Facts) -> Iterator[_Line]:
     if not pip.version:
         yield "pip: not in this environment"
         return
+    if not pip.provider:
+        yield f"pip {pip.version}: the keyring of this environment"
+        return
     yield f"pip {pip.version}, keyring-provider {pip.provider}{f' ({pip.source})' if pip.source else ''}:"
     yield "  import: the keyring of this environment"
     yield "  subprocess: ", _keyring(facts.pip_keyring)
@@ -170,7 +175,8 @@ def _backends(probe: Probe) -> Iterator[_Line]:
         priorities.setdefault(probe.selected, "    -")
     for name, priority in priorities.items():
         used = name == probe.selected
-        if used or float(priority) > 0:
+        # keyring's own chain is asked by nobody but who selects it
+        if used or (float(priority) > 0 and not name.startswith("keyring.backends.chainer.")):
             yield f"{priority}  {name}{'   <- this one is used' if used else ''}"
 
 
@@ -217,11 +223,11 @@ def _settings(facts: Facts) -> Iterator[_Line]:
         source = settings.sources.get(name, "")
         if source or name != "selected":
             option = name.replace("selected", "default-keyring")
-            yield f"{option}: {value} ({'set in ' + source if source else 'the default'})"
+            yield f"{option}: ", f"{value} ({'set in ' + source if source else 'the default'})"
 
 
-def _uv(uv: clients.Uv) -> Iterator[_Line]:
-    if not clients.READS_FILES:
+def _uv(uv: uv_settings.Uv) -> Iterator[_Line]:
+    if not uv_settings.READS_FILES:
         yield "Its files are not read: this Python is older than 3.11. Its variables are."
     yield f"keyring-provider: {uv.provider} ({uv.source or 'the default'})"
     if uv.pip_provider:
@@ -251,7 +257,7 @@ def _lookups(facts: Facts) -> Iterator[_Line]:
         elif lookup["outcome"] == "unfinished":
             yield "No end: this one did not answer in time"
         else:
-            yield f"No answer {seconds}" + (f" ({lookup['error'].partition(':')[0]})" if lookup["error"] else "")
+            yield f"No answer {seconds}"
 
 
 def _outcome(asked: dict[str, Any]) -> str:

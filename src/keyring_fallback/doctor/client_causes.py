@@ -1,0 +1,111 @@
+"""Names what keeps uv and pip from asking a keyring that has the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .. import cures, hints, shell, trust
+from . import clients, uv_settings
+from .examination import Cause, Facts
+
+#: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
+_WITHOUT_USERNAME = (25, 2, 1)
+
+
+def find(facts: Facts) -> Iterator[Cause]:
+    """Yield what keeps uv and pip from asking."""
+    yield from _first_on_path(facts)
+    yield from _indexes(facts)
+    yield from _pip(facts)
+
+
+def _first_on_path(facts: Facts) -> Iterator[Cause]:
+    """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
+    found, here = facts.uv_keyring, facts.here
+    if found is None:
+        text = "There is no keyring on PATH: uv, and pip in its subprocess mode, have none to run."
+        command = shell.first_on_path(clients.scripts(here), here.platform)
+        yield Cause("no-keyring-on-path", text, command, problem=facts.uv.provider == "subprocess")
+        return
+    tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
+    registry = hints.registry_of(facts.service)
+    served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
+    itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
+    if not found.mine and found.ours is False and not itself and not served:
+        text = (
+            f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
+            "installed there."
+        )
+        yield Cause("missing-there", text, facts.install(found.root, "keyring-fallback"))
+
+
+def _indexes(facts: Facts) -> Iterator[Cause]:
+    """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
+    uv, host, platform, found = facts.uv, hints.host_of(facts.service), facts.here.platform, facts.uv_keyring
+    version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
+    unasked: list[uv_settings.Index] = []
+    for index in uv.indexes:
+        url, source = index.url, index.source
+        registry = hints.registry_of(url)
+        # uv has the credentials of pyx itself
+        known = (registry and registry.name != "pyx") or (host and hints.host_of(url) == host)
+        if not known or (index.username and index.password):
+            continue
+        if index.authenticate == "never":
+            edit = f'replace authenticate = "never" by "always" for this index in {source}'
+            text = f"uv is told never to authenticate for {url} ({source})."
+            yield Cause("uv-never-authenticates", text, edit=edit)
+            continue
+        if _provider(index, uv) != "subprocess":
+            unasked.append(index)
+        if not index.username and index.authenticate != "always":
+            named = url.replace("://", f"://{registry.username if registry else facts.username or 'USERNAME'}@", 1)
+            command = shell.variable(source, f"{index.name}={named}" if index.name else named, platform)
+            alone = len(facts.here.environ.get(source, "").split()) == 1
+            text = (
+                f"uv does not ask keyring for {url}: the index has no user name in its URL, and no "
+                f'authenticate = "always" ({source}).'
+            )
+            edit = f"put a user name into its URL in {source}: {named}"
+            if index.option.endswith("index"):  # the others are nothing but URLs
+                edit = f'add authenticate = "always" to this index in {source}'
+            yield Cause("uv-no-username", text, command if alone else "", edit)
+        elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
+            text = (
+                f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
+                "asked so."
+            )
+            yield Cause("keyring-too-old", text, facts.install(found.root, "keyring>=25.2.1"))
+    if unasked:
+        yield _unasked(unasked[0], facts)
+
+
+def _provider(index: uv_settings.Index, uv: uv_settings.Uv) -> str:
+    """Return the keyring provider that uv uses for an index."""
+    return (uv.pip_provider if index.option.startswith("pip.") else "") or uv.provider
+
+
+def _unasked(index: uv_settings.Index, facts: Facts) -> Cause:
+    """Return why uv asks no keyring at all for an index."""
+    uv = facts.uv
+    only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
+    said = f"its keyring provider is {_provider(index, uv)} ({uv.source or 'the default'}){only_pip}"
+    file = uv.source or index.source
+    table = "[tool.uv] " if file.endswith("pyproject.toml") else ""
+    edit = f'add keyring-provider = "subprocess" {table and "to " + table}in {file}'
+    if uv.source:
+        edit = f'set keyring-provider = "subprocess" {table and "in " + table}in {file}'
+    command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", facts.here.platform)
+    text = f"uv asks no keyring for {index.url}: {said}."
+    return Cause("uv-asks-no-keyring", text, *cures.either(file, command, edit))
+
+
+def _pip(facts: Facts) -> Iterator[Cause]:
+    pip = facts.pip
+    if pip.provider == "disabled":
+        edit = f"set keyring-provider to import in {pip.source}, or remove it"
+        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", edit=edit, problem=False)
+    elif pip.provider == "auto" and pip.silent:
+        text = f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to."
+        command = shell.variable("PIP_KEYRING_PROVIDER", "import", facts.here.platform)
+        yield Cause("pip-silent", text, command, problem=False)

@@ -1,0 +1,120 @@
+"""Names what is wrong with the global keyrings."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from .. import cures, discovery, executable, hints, shell, trust
+from .examination import Cause, Facts
+
+#: What discovery says of candidates that are no loss, that may have come with a project, and that others may change.
+_NO_LOSS = re.compile(r"it is this environment|it is an activated|it has no keyring|it lies in a cache")
+_OF_A_PROJECT = re.compile(r"it lies in |what \w+ says is not an absolute path")
+_OF_OTHERS = re.compile(r"(?P<owned>.*) belongs to another user$|everybody can write to (?P<open>.*)")
+_PROVIDERS = "PROVIDER is " + ", ".join(f"{one.distribution} ({one.name})" for one in hints.REGISTRIES)
+
+
+def find(facts: Facts) -> Iterator[Cause]:
+    """Yield what is wrong with the global keyrings."""
+    findings = facts.survey.findings
+    if findings.at_home:
+        if not facts.me.content.providers:
+            yield from (_unusable(one, facts) for one in findings.refusals if one.source == discovery.SETTING)
+        return
+    stopped = list(_stopped(facts))
+    yield from stopped
+    # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
+    stores = any(tool.known and tool.own for tool, _ in facts.tools)
+    useful = stores or bool(facts.able)
+    refusals = list(_refusals(facts, useful=useful))
+    refused = [cause for refusal in refusals for cause in _refused(refusal, facts)]
+    yield from (cause._replace(problem=not useful) for cause in refused)
+    # one that is to be mended may have a provider
+    if facts.able or stopped or any(not _OF_A_PROJECT.match(one.reason) for one in refusals):
+        return
+    registry = hints.registry_of(facts.service)
+    command, edit = facts.addition(registry.distribution if registry else "PROVIDER")
+    edit = "; ".join(filter(None, (edit, "" if registry else _PROVIDERS)))
+    problem = not (stores or facts.me.content.providers)
+    if facts.first is None:
+        if not refused:
+            text = "There is no global keyring: none of uv, pipx and the others has installed one."
+            yield Cause("no-tool", text, command, edit, problem)
+    elif refused or not (registry and facts.lookup):  # then it is said of the registry
+        text = f"The global keyring {facts.first.location} has no provider."
+        yield Cause("no-provider", text, command, edit, problem)
+
+
+def _stopped(facts: Facts) -> Iterator[Cause]:
+    """Yield the tools that do not start, or whose keyring does not."""
+    for tool, probe in facts.tools:
+        reason = f"{tool.interpreter}: {probe.error}" if probe.error else ""
+        if probe.broken and "selected" not in facts.survey.settings.sources:
+            reason = reason or f"its keyring cannot be used: {probe.broken}"
+        if reason:
+            yield _broken(tool.source, tool.location, reason, facts)
+
+
+def _refusals(facts: Facts, *, useful: bool) -> Iterator[discovery.Refusal]:
+    """Yield the candidates that are a loss: each once, although links and PATH lead to it again."""
+    named: set[str] = set()
+    for refusal in facts.survey.findings.refusals:
+        # what lies in a project on PATH is nobody's loss where there is a tool
+        if _NO_LOSS.match(refusal.reason) or (useful and _OF_A_PROJECT.match(refusal.reason)):
+            continue
+        location = os.path.realpath(executable.target(refusal.path, facts.here.platform).root or refusal.path)
+        if named.isdisjoint([location, *trust.folders_above(location)]):
+            named.add(location)
+            yield refusal
+
+
+def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
+    source, path, reason = refusal
+    of_others = _OF_OTHERS.match(reason)
+    # the keyrings of this environment and of the one that comes first on PATH are not meant to be global ones
+    known = [facts.here.prefix, facts.uv_keyring.root if facts.uv_keyring else ""]
+    if source == discovery.SETTING:
+        yield _unusable(refusal, facts)
+    elif not of_others and not _OF_A_PROJECT.match(reason):
+        yield _broken(source, path, reason, facts)
+    elif not any(root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known):
+        why = "others than you may decide what it runs" if of_others else "it may not be yours"
+        edit = f"if it is meant, say so: 'tool = {path}' in [fallback] of {facts.survey.settings.file}"
+        if of_others and of_others["owned"]:  # a tool that is named must not belong to others, either
+            edit = "make it your own if you trust what is there, or install another"
+        text = f"The keyring {path} ({source}) is not used: {reason}, so {why}."
+        yield Cause("untrusted", text, _closing(refusal), edit)
+
+
+def _unusable(refusal: discovery.Refusal, facts: Facts) -> Cause:
+    text = f"The setting 'tool' names {refusal.path}, which cannot be used: {refusal.reason}."
+    edit = f"correct or remove 'tool' ({facts.survey.settings.sources['tool']})"
+    return Cause("setting-unusable", text, _closing(refusal), edit)
+
+
+def _closing(refusal: discovery.Refusal) -> str:
+    """Return the command that closes to others what they may change, or ""."""
+    of_others = _OF_OTHERS.match(refusal.reason)
+    if of_others and of_others["open"]:
+        return f"chmod o-w {shell.quoted(of_others['open'], 'linux')}"
+    # not a folder that others need, too
+    if of_others and of_others["owned"] in (refusal.path, os.path.realpath(refusal.path)):
+        return f'sudo chown -R "$(id -un)" {shell.quoted(of_others["owned"], "linux")}'
+    return ""
+
+
+def _broken(source: str, path: str, reason: str, facts: Facts) -> Cause:
+    command, edit = cures.reinstall(source, path, facts.here.platform), ""
+    receipt = os.path.join(path, "uv-receipt.toml")
+    if not command and os.path.isfile(receipt):
+        edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
+    elif not command and os.path.islink(path) and not os.path.exists(path):
+        registry = hints.registry_of(facts.service)
+        left = discovery.Tool(source, path, "", "")
+        command = cures.add_provider(registry.distribution if registry else "PROVIDER", left, facts.here.platform)
+        edit = "" if registry else _PROVIDERS
+    elif not command:
+        edit = "install it again the way it was installed, or remove it"
+    return Cause("broken", f"The global keyring {path} ({source}) is broken: {reason}", command, edit)
