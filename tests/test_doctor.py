@@ -7,10 +7,13 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyring_fallback.discovery import Findings, Refusal
+from keyring_fallback.doctor import tool_causes
 from support import environments, machine, providers
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
@@ -351,6 +354,20 @@ def test_untrusted(patient: Patient) -> None:
     patient.tool.root.parent.chmod(0o777)
     edit = f"if it is meant, say so: 'tool = {patient.tool.root}' in [fallback] of "
     assert patient.see_the_doctor(AZURE, USERNAME).cause["edit"].startswith(edit)
+    finding = patient.see_the_doctor(AZURE, USERNAME, KEYRING_PROPERTY_FALLBACK_TOOL=str(patient.tool.root))
+    (note,) = finding.document["causes"]
+    assert (0, "untrusted") == (finding.status, note["name"])
+    assert note["text"].endswith(f"although everybody can write to {patient.tool.root.parent}.")
+
+
+def test_where_nobody_looks_is_no_loss() -> None:
+    """A place on another machine, where there may be nothing at all, is nothing to be mended; one that is there is."""
+    reason = "it lies in a network folder"
+    gone, there = (Refusal("uv tool", path, reason) for path in ("/nowhere/keyring", os.path.realpath(__file__)))
+    facts: Any = SimpleNamespace(
+        survey=SimpleNamespace(findings=Findings(refusals=(gone, there))), here=SimpleNamespace(platform="win32")
+    )
+    assert [there] == list(tool_causes._refusals(facts, useful=False))  # noqa: SLF001
 
 
 @pytest.mark.skipif(machine.WINDOWS or os.getuid() != 0, reason="only root can give files away")

@@ -23,6 +23,10 @@ def find(facts: Facts) -> Iterator[Cause]:
         if not facts.me.content.providers:
             yield from (_unusable(one, facts) for one in findings.refusals if one.source == discovery.SETTING)
         return
+    for tool, _ in facts.tools:
+        if tool.doubt:
+            text = f"The keyring {tool.location} is used since the setting 'tool' names it, although {tool.doubt}."
+            yield Cause("untrusted", text, edit="close that to others if you can", problem=False)
     stopped = list(_stopped(facts))
     yield from stopped
     # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
@@ -64,6 +68,8 @@ def _refusals(facts: Facts, *, useful: bool) -> Iterator[discovery.Refusal]:
         # what lies in a project on PATH is nobody's loss where there is a tool
         if _NO_LOSS.match(refusal.reason) or (useful and _OF_A_PROJECT.match(refusal.reason)):
             continue
+        if refusal.source != discovery.SETTING and not os.path.lexists(refusal.path):
+            continue  # on another machine, where discovery does not look
         location = os.path.realpath(executable.target(refusal.path, facts.here.platform).root or refusal.path)
         if named.isdisjoint([location, *trust.folders_above(location)]):
             named.add(location)
