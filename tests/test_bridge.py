@@ -15,7 +15,7 @@ from keyring import errors
 
 from keyring_fallback import bridge, process
 from keyring_fallback.errors import ProviderError, ToolError
-from keyring_fallback.texts import Hidden
+from keyring_fallback.hidden import Hidden
 from support import machine
 
 if TYPE_CHECKING:

@@ -23,12 +23,12 @@ from keyring_fallback import (
     discovery,
     environment,
     executable,
+    hidden,
     hints,
     places,
     plugin,
     replies,
     survey,
-    texts,
 )
 from keyring_fallback.errors import ToolError
 
@@ -84,7 +84,7 @@ REPLY = st.fixed_dictionaries(
 def test_reply(document: Any, method: str) -> None:
     """A reply of any shape is an answer of the right kind or a ToolError; its errors are keyring's, in one line each."""
     try:
-        reply = replies.read(texts.Hidden(json.dumps(document)), method, "the tool")
+        reply = replies.read(hidden.Hidden(json.dumps(document)), method, "the tool")
     except ToolError:
         return
     kinds: dict[str, Any] = {"get_password": str, "get_credential": Credential}
@@ -100,7 +100,7 @@ def test_reply(document: Any, method: str) -> None:
 def test_reply_that_is_anything(text: str) -> None:
     """Any text in the place of a reply is a ToolError, unless it is a reply."""
     with pytest.raises(ToolError):
-        replies.read(texts.Hidden(text), "get_password", "the tool")
+        replies.read(hidden.Hidden(text), "get_password", "the tool")
 
 
 @SETTINGS
@@ -124,7 +124,7 @@ def test_reply_in_any_pieces(before: bytes, after: bytes, sizes: list[int]) -> N
 def test_output_of_the_command_line(output: str, mode: str) -> None:
     """Whatever keyring's command line prints is an answer or a ToolError."""
     try:
-        answer = command_line._from_json(texts.Hidden(output), mode, "the tool")  # noqa: SLF001
+        answer = command_line._from_json(hidden.Hidden(output), mode, "the tool")  # noqa: SLF001
     except ToolError:
         return
     assert isinstance(answer, (str, Credential))
@@ -137,7 +137,7 @@ def test_large_output_of_the_command_line(unit: str) -> None:
     """A megabyte of what looks like the beginning of an answer takes no time to speak of."""
     begin = time.monotonic()
     with pytest.raises(ToolError):
-        command_line._from_json(texts.Hidden(unit * (1_000_000 // len(unit))), "password", "the tool")  # noqa: SLF001
+        command_line._from_json(hidden.Hidden(unit * (1_000_000 // len(unit))), "password", "the tool")  # noqa: SLF001
     assert 20 > time.monotonic() - begin
 
 

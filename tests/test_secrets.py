@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyring_fallback import bridge, pipes, process, replies, texts
+from keyring_fallback import bridge, hidden, pipes, process, replies
 from support import environments, hostile
 
 if TYPE_CHECKING:
@@ -287,9 +287,9 @@ def parts(value: object) -> Iterator[str]:
 
 SECRET = "a secret of some length, since long strings are shortened before they are shown"  # noqa: S105 - a test's
 HOLDERS: dict[str, Any] = {
-    "Hidden": texts.Hidden(SECRET),
-    "a part of it": texts.Hidden(SECRET)[:20],
-    "a call": bridge.Call("set_password", "service", "user", texts.Hidden(SECRET)),
+    "Hidden": hidden.Hidden(SECRET),
+    "a part of it": hidden.Hidden(SECRET)[:20],
+    "a call": bridge.Call("set_password", "service", "user", hidden.Hidden(SECRET)),
     "a reply": replies.Reply(SECRET),
     "a reply with a credential": replies.Reply({"username": "user", "password": SECRET}),
     "a request": bridge._line({"password": SECRET}, "the tool"),  # noqa: SLF001
@@ -305,9 +305,9 @@ def test_repr_hides(name: str) -> None:
 
 def test_hidden_is_the_string() -> None:
     """A hidden string is the string for everybody who works with it, and its parts are hidden too."""
-    secret = texts.Hidden(SECRET)
+    secret = hidden.Hidden(SECRET)
     assert SECRET == secret == str(secret)
     assert SECRET[2:5] == secret[2:5]
-    assert (texts.Hidden, texts.Hidden) == (type(secret[2:5]), type(secret[0]))
+    assert (hidden.Hidden, hidden.Hidden) == (type(secret[2:5]), type(secret[0]))
     assert json.dumps(SECRET) == json.dumps(secret)
     assert str is type(str(secret))

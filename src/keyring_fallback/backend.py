@@ -16,7 +16,7 @@ from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 from . import preload, survey
 from .advice import hint, log, warn
 from .errors import NotDeletedError, NotStoredError, ToolError
-from .texts import Hidden
+from .hidden import Hidden
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
 

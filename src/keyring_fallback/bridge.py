@@ -12,11 +12,11 @@ from typing import Any
 
 from . import replies
 from .errors import ToolError
+from .hidden import Hidden, HiddenBytes
 from .hints import shown
 from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError, script
 from .records import Record
 from .replies import ADVICE
-from .texts import Hidden, HiddenBytes
 from .waiting import Waiting, has_unseen_stderr
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.

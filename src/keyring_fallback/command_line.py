@@ -13,10 +13,10 @@ from keyring import errors
 from ._backends import forms, one_line
 from .bridge import ALLOW_MORE, Call, Invocation
 from .errors import ToolError
+from .hidden import Hidden
 from .process import Process, ReplyTooLargeError
 from .records import Record
 from .replies import ADVICE, Reply, as_exception, credential
-from .texts import Hidden
 from .waiting import Waiting
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).

@@ -12,7 +12,7 @@ from typing import IO, Callable, Protocol
 
 from . import pipes
 from ._listing import processes
-from .texts import HiddenBytes
+from .hidden import HiddenBytes
 
 #: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
 MAX_REPLY_BYTES = 8 << 20

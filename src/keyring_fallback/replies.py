@@ -10,8 +10,8 @@ from keyring import credentials, errors
 
 from ._backends import one_line
 from .errors import ProviderError, ToolError
+from .hidden import Hidden
 from .records import Record
-from .texts import Hidden
 
 #: How messages about a tool end: what to do.
 ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"

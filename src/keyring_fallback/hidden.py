@@ -1,4 +1,4 @@
-"""Secrets that do not show themselves."""
+"""A string, and bytes, that do not show themselves."""
 
 from __future__ import annotations
 
