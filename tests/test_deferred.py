@@ -64,6 +64,11 @@ STYLES = {
         "import inspect, tempfile; show += ['signature' in dir(inspect), 'signature' in vars(inspect), "
         "'mkdtemp' in tempfile.__dict__, inspect.ismodule(tempfile), tempfile.__name__, hasattr(tempfile, 'nothing')]"
     ),
+    "where it is from": (
+        "import inspect, importlib.metadata as m\n"
+        "show += [[getattr(one, n) if n == '__package__' else type(getattr(one, n)).__name__ for one in (inspect, m)] "
+        "for n in ('__package__', '__file__', '__loader__', '__spec__')]"
+    ),
     "whose is it": "import inspect, json; show += [inspect.getmodule(json.dumps).__name__, inspect.getmodule(inspect.signature).__name__]",
     "a base class": "import urllib.request as r\nclass H(r.HTTPHandler): pass\nshow += [issubclass(H, r.BaseHandler), isinstance(H(), r.HTTPHandler)]",
     "an except clause": (
@@ -93,6 +98,7 @@ STYLES = {
         "import tempfile\n"
         "for use in (C.remove, C().f, partial, wrapped, C.method):\n"
         "  f = tempfile.mkdtemp(); use(f); show.append(os.path.exists(f))\n"
+        "C.remove(f, ignore_errors=True)\n"
         "show += [wrapped.__name__, type(C().method).__name__]"
     ),
     "a function that is not there": (
@@ -250,6 +256,39 @@ def test_answer_is_the_same_as_without_the_helper(tool: Environment, what: str) 
     plain = tool.run(["-I", "-c", PLAIN], stdin=service, check=True).stdout
     assert plain != "[]"
     assert plain == _ask(tool, service)
+
+
+#: A deferred module that cannot be loaded at first.
+FAILING = """\
+import importlib.abc, importlib.machinery, inspect, sys
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    fails = True
+
+    def find_spec(self, name, path, target=None):
+        return importlib.machinery.ModuleSpec(name, self) if name == "inspect" else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        if self.fails:
+            self.fails = False
+            raise OSError
+        module.value = 1
+
+sys.meta_path.insert(0, Finder())
+for _ in range(2):
+    try:
+        show.append(inspect.value)
+    except OSError:
+        show.append(sys.modules["inspect"] is inspect)
+"""
+
+
+def test_a_module_that_cannot_be_loaded_at_first(tool: Environment) -> None:
+    """A deferred module that could not be loaded, for want of a descriptor for example, is loaded when it is used again."""
+    assert "[True, 1]" == _ask(tool, FAILING)
 
 
 def test_two_imports_that_wait_for_each_other_both_end(tool: Environment) -> None:

@@ -129,7 +129,7 @@ class Late:
         if name == "found":
             _ = self._owner._module  # when that is there, this is too
             return self.found
-        return self.found if name == "__wrapped__" else getattr(self.found, name)  # inspect asks for the former
+        return getattr(self.found, name)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self.found(*arguments, **options)
