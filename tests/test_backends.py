@@ -223,6 +223,31 @@ def test_second_tool_does_not_store_where_the_first_may_have(stage: Stage, tmp_p
     assert [] == stage.notes()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a file without a program in it")
+def test_second_tool_stores_where_the_first_does_not_start(stage: Stage, tmp_path: Path) -> None:
+    """A tool that cannot be started has stored nothing: the next one does."""
+    first = tmp_path / "keyring"
+    first.write_bytes(b"\0 no program")
+    first.chmod(0o755)
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = f"{first}\n{stage.variables['KEYRING_PROPERTY_FALLBACK_TOOL']}"
+    stage.there(writer("There", 9, "pass"))
+    results, _ = stage.calls(["set_password", "service", "user", "pw"], ["delete_password", "service", "user"])
+    assert [[], []] == [result["error"] for result in results]
+    assert ["There set 'pw'", "There delete"] == stage.notes()
+
+
+@pytest.mark.parametrize("password", [None, b"bytes", 12])
+def test_a_password_that_is_no_string(stage: Stage, password: object) -> None:
+    """What is no string arrives as it is, here and at a tool, or not at all; never as a text."""
+    stage.here(writer("Store", 5, "pass")).there(writer("There", 9, "pass"))
+    program = f"import keyring; keyring.set_password('service', 'user', {password!r})"
+    stage.environment.run(["-c", program], env=stage.env(), check=True)
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    stage.environment.run(["-c", program], env=stage.env())
+    there = [] if isinstance(password, bytes) else [f"There set {password!r}"]
+    assert [f"Store set {password!r}", *there] == stage.notes()
+
+
 def test_second_tool_is_asked_where_the_first_has_no_answer(
     stage: Stage,
     shared_environments: Environments,

@@ -127,14 +127,15 @@ def test_another_version_of_the_tool_is_another_helper() -> None:
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
-def test_a_request_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That a request cannot be sent, for want of descriptors for example, is an error of the tool's."""
+@pytest.mark.parametrize("error", [OSError(24, "no more of them"), RuntimeError("no more of them")])
+def test_a_request_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """That a request cannot be sent, for want of descriptors or threads, is an error of the tool's."""
 
     def fails(*_: object, **__: object) -> None:
-        raise OSError(24, "Too many open files")
+        raise error
 
     monkeypatch.setattr(process.Process, "send", fails)
-    assert f"the tool cannot be asked (Too many open files); {ADVICE}" == complaint("say()")
+    assert f"the tool cannot be asked (no more of them); {ADVICE}" == complaint("say()")
 
 
 def test_an_idle_helper_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,13 +252,15 @@ def test_exception_with_forms_of_the_password_in_it(scripted: Stage, password: s
     assert "opensesame" not in result["message"] + result["stderr"]
 
 
-def test_delete_that_is_none(scripted: Stage) -> None:
-    """What is still there is not deleted, although keyring's own chain exits with 0 where no backend deletes."""
-    scripted.there(reader("return 'opensesame'", deleting="pass"))
-    result = scripted.call("delete_password", "s", "u")
-    assert "PasswordDeleteError" in result["error"]
-    assert "said that it deleted it, but still returns it" in result["message"]
-    assert "opensesame" not in result["message"] + result["stderr"]
+def test_nothing_found_where_no_exit_status_tells(scripted: Stage) -> None:
+    """Where a program ignores SIGCHLD every exit status is 0 to it: a keyring that prints nothing has found nothing."""
+    scripted.there(reader("return None"))
+    program = (
+        "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "import keyring; print(keyring.get_password('s', 'u'), keyring.get_credential('s', None))"
+    )
+    result = scripted.environment.run(["-c", program], env=pinned(scripted).env(), check=True)
+    assert "None None\n" == result.stdout
 
 
 def test_missing_password_is_not_deleted(scripted: Stage) -> None:

@@ -321,6 +321,8 @@ def test_shims_that_lead_back(tmp_path: Path, here: Here, folder: str) -> None:
         )
     assert [os.fspath(shims / "keyring")] == found(find(with_path(here, shims)))
     assert [os.fspath(shims / "keyring")] == found(find(theirs, [os.fspath(shims / "keyring")]))
+    elsewhere = trees.put(tmp_path / "home/shims/keyring", "#!/bin/sh\nexec other keyring\n", executable=True)
+    assert [os.fspath(elsewhere)] == found(find(with_path(theirs, elsewhere.parent)))
 
 
 @posix

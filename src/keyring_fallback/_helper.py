@@ -1,7 +1,7 @@
 """The helper: runs under the tool's interpreter and asks the tool's own backends.
 
-It is started as ``python -I _start.py`` (without ``-I`` where the user's site-packages must stay visible), imports
-nothing but the standard library and the tool's keyring, and runs on Python 3.8 and newer.
+It is started as ``python -I _start.py TAG _helper`` (without ``-I`` where the user's site-packages must stay visible),
+imports nothing but the standard library and the tool's keyring, and runs on Python 3.8 and newer.
 
 In, on descriptor 0: one JSON document a line. The first is the set-up::
 

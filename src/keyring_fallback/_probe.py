@@ -4,7 +4,7 @@ The doctor starts it as the helper is started, under the interpreters of this en
 keyring does there, a crash of it included, is news to print and not the end of the doctor.
 
 In, on stdin, as JSON: ``[service or null, username or null]`` in this environment, ``null`` in a tool. Out, on a
-private copy of stdout: a JSON document a line, each with all that is known by then: attributes of `doctor.Probe`,
+private copy of stdout: a JSON document a line, each with all that is known by then: attributes of `examination.Probe`,
 ``path``, where modules are imported from, and last ``end``. A password is never part of it.
 """
 

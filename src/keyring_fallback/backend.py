@@ -16,7 +16,7 @@ from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 from . import preload, survey
 from .advice import hint, log, warn
 from .errors import NotDeletedError, NotStoredError, ToolError
-from .hidden import Hidden
+from .hidden import hide, plain
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
 
@@ -76,7 +76,7 @@ class GlobalKeyring(KeyringBackend):
             PasswordSetError: Nobody stored it.
             KeyringError: A tool or a provider failed.
         """
-        password = Hidden(password)
+        password = hide(password)
         now = _survey()
         if now.local and _is_alone():
             _store(_local_backends(), service, username, password)
@@ -143,7 +143,7 @@ class FallbackKeyring(KeyringBackend):
             PasswordSetError: Nobody stored it.
             Exception: What the first backend raised that did not leave it to the next.
         """
-        password = Hidden(password)
+        password = hide(password)
         _store(_local_first(), service, username, password)
 
     def delete_password(self, service: str, username: str) -> None:
@@ -211,7 +211,7 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
     return None
 
 
-def _store(backends: Iterable[KeyringBackend], service: str, username: str, password: Hidden) -> None:
+def _store(backends: Iterable[KeyringBackend], service: str, username: str, password: str) -> None:
     """Store a password in the first backend that takes it, by the rule of keyring's own chain.
 
     That loses what nobody takes (keyring 25.7.0, backends/chainer.py); here it is an error.
@@ -219,7 +219,7 @@ def _store(backends: Iterable[KeyringBackend], service: str, username: str, pass
     reasons = ["no backend of this environment stores passwords"]
     for backend in backends:
         try:
-            return backend.set_password(service, username, str(password))
+            return backend.set_password(service, username, plain(password))
         except NotStoredError as reason:
             reasons.append(str(reason))
         except NotImplementedError:
@@ -239,12 +239,12 @@ def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> 
             pass
         except KeyringError as error:
             if missing is None or not isinstance(backend, GlobalKeyring):
-                raise
+                raise  # otherwise what this environment's backend has said counts more
             warn(str(error))
     raise missing or PasswordDeleteError("Password not found")
 
 
-def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: Hidden | None = None) -> Any:
+def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: str | None = None) -> Any:
     try:
         from . import bridge, delegation  # with all that starting a program needs: not before it is needed
     except (ImportError, OSError) as error:  # no file can be opened any more, or pip is installing
@@ -275,8 +275,8 @@ def _selected() -> KeyringBackend | None:
 
 def _nobody(now: survey.Survey, service: object, does: str) -> str:
     """Return why a password was not stored or deleted by a tool."""
-    if now.local:
-        return now.local
+    if now.local or not now.findings.tools:
+        return now.reason
     if not now.delegates(service):
         source = now.settings.sources["services"]
         return f"this service is not delegated to a global keyring ('services', set in {source})"

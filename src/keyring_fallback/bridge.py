@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import replies
-from .errors import ToolError
+from .errors import NotAskedError, ToolError
 from .hidden import Hidden, HiddenBytes
 from .hints import shown
 from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError, script
@@ -39,7 +39,7 @@ class Call(Record):
     method: str
     service: Any
     username: Any
-    password: Hidden | None = None
+    password: str | None = None
 
 
 class Invocation(Record):
@@ -76,7 +76,7 @@ def ask(invocation: Invocation, setup: Setup, call: Call) -> replies.Reply:
         session = _registry.sessions.setdefault(key, _Session())
     # one lookup at a time; a thread that waits for its turn waits no longer than for an answer
     if not session.lock.acquire(timeout=invocation.seconds):
-        raise ToolError(
+        raise NotAskedError(
             f"{invocation.name} was busy with other lookups for {invocation.seconds:g} seconds; {ALLOW_MORE}"
         )
     try:
@@ -126,7 +126,7 @@ class _Session:
             process = Process(arguments, dict(invocation.environ), listen=has_unseen_stderr())
         except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ToolError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
+            raise NotAskedError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
         self.process, self._runs = process, runs
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
@@ -162,8 +162,9 @@ class _Session:
             ) from None
         except ReplyTooLargeError:
             raise ToolError(f"{invocation.name} gave a reply larger than any answer; {ADVICE}") from None
-        except OSError as error:
-            raise ToolError(f"{invocation.name} cannot be asked ({error.strerror}); {ADVICE}") from None
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ToolError(f"{invocation.name} cannot be asked ({reason}); {ADVICE}") from None
         finally:
             waiting.end()
 
@@ -223,7 +224,7 @@ def _line(document: dict[str, Any], name: str) -> bytes:
     try:
         line = Hidden(json.dumps(document))
     except (TypeError, ValueError, RecursionError):
-        raise ToolError(f"{name} cannot be asked: service, username and password must be strings or None") from None
+        raise NotAskedError(f"{name} cannot be asked: service, username and password must be strings or None") from None
     if len(line) > MAX_REPLY_BYTES:
-        raise ToolError(f"{name} cannot be asked: service, username and password must be smaller than 8 MiB")
+        raise NotAskedError(f"{name} cannot be asked: service, username and password must be smaller than 8 MiB")
     return HiddenBytes(line.encode("ascii") + b"\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import time
 from typing import Any, Callable
 
@@ -12,8 +13,8 @@ from keyring import errors
 
 from ._backends import forms, one_line
 from .bridge import ALLOW_MORE, Call, Invocation
-from .errors import ToolError
-from .hidden import Hidden
+from .errors import NotAskedError, ToolError
+from .hidden import Hidden, HiddenBytes
 from .process import Process, ReplyTooLargeError
 from .records import Record
 from .replies import ADVICE, Reply, as_exception, credential
@@ -42,8 +43,10 @@ def ask(invocation: Invocation, call: Call) -> Reply:
         ToolError: It cannot be started, says something else than keyring would, or takes too long.
     """
     words = [call.service] if call.username is None else [call.service, call.username]
-    if not all(isinstance(word, str) for word in words):
-        raise ToolError(f"{invocation.name} is asked on a command line, where service and username must be strings")
+    if not all(isinstance(word, str) for word in (*words, call.password or "")):
+        raise NotAskedError(
+            f"{invocation.name} is asked on a command line, where service, username and password must be strings"
+        )
     if call.username is None and call.method != "get_credential":
         return Reply()  # keyring's command line needs one
     try:
@@ -52,7 +55,7 @@ def ask(invocation: Invocation, call: Call) -> Reply:
         elif call.method == "set_password":
             answer = _set(invocation, words, call.password or Hidden())
         else:
-            answer = _delete(invocation, words)
+            answer = _run(invocation, "del", words).succeeded or None
     except errors.KeyringError as error:
         if isinstance(error, ToolError):
             raise
@@ -73,7 +76,8 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
     if invocation.arguments not in _old:
         outcome = _run(invocation, "get", words, ("--mode", mode, "--output", "json"))
         if outcome.understood:
-            return _from_json(outcome.output, mode, invocation.name) if outcome.succeeded else None
+            nothing = not outcome.succeeded or (_lacks_statuses() and not outcome.output.strip())
+            return None if nothing else _from_json(outcome.output, mode, invocation.name)
         _old.add(invocation.arguments)
     if len(words) == 1:
         return None
@@ -89,7 +93,7 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
     return str(password) if mode == "password" else credential(words[1], str(password))
 
 
-def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | None:
+def _set(invocation: Invocation, words: list[str], password: str) -> bool | None:
     if "\n" in password:
         _get(invocation, words, "password")  # tells whether it is too old to give more than one line back
     # for an empty one it would ask on the terminal, and carriage returns become line feeds (keyring 25.7.0, cli.py)
@@ -105,13 +109,9 @@ def _set(invocation: Invocation, words: list[str], password: Hidden) -> bool | N
     return True
 
 
-def _delete(invocation: Invocation, words: list[str]) -> bool | None:
-    if not _run(invocation, "del", words).succeeded:
-        return None
-    # where no backend deletes, keyring's own chain exits with 0, and any program does where SIGCHLD is ignored
-    if _get(invocation, words, "password") is not None:
-        raise errors.PasswordDeleteError(f"{invocation.name} said that it deleted it, but still returns it; {ADVICE}")
-    return True
+def _lacks_statuses() -> bool:
+    """Tell whether this program ignores SIGCHLD: every exit status is 0 to it then (CPython 3.13, subprocess.py)."""
+    return hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
 
 
 def _from_json(output: Hidden, mode: str, name: str) -> Any:
@@ -189,9 +189,9 @@ def _run(
     except (OSError, RuntimeError, ValueError) as error:
         unfit = "an argument cannot be passed on a command line"
         reason = getattr(error, "strerror", None) or (unfit if isinstance(error, ValueError) else error)
-        raise ToolError(f"{name} cannot be started ({reason}); {ADVICE}") from None
+        raise NotAskedError(f"{name} cannot be started ({reason}); {ADVICE}") from None
     try:
-        process.send((stdin or "").encode("utf-8"), end=True)
+        process.send(HiddenBytes((stdin or "").encode("utf-8")), end=True)
         deadline = time.monotonic() + seconds
         output = Hidden(process.collect(lambda _: False, seconds, waiting).decode("utf-8", "surrogateescape"))
         status = process.wait(deadline - time.monotonic())
@@ -210,6 +210,9 @@ def _run(
         raise ToolError(f"{name} gave no answer within {seconds:g} seconds; {ALLOW_MORE}") from None
     except ReplyTooLargeError:
         raise ToolError(f"{name} printed more than any answer; {ADVICE}") from None
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ToolError(f"{name} cannot be asked ({reason}); {ADVICE}") from None
     finally:
         waiting.end()
         process.kill()

@@ -10,7 +10,7 @@ from keyring.errors import KeyringError, PasswordDeleteError
 
 from . import bridge, hints, replies
 from .discovery import Here, Tool
-from .errors import ToolError
+from .errors import NotAskedError, ToolError
 from .survey import DROPPED, NESTED, Survey
 
 #: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
@@ -37,6 +37,9 @@ def ask_tools(survey: Survey, call: bridge.Call, *, everything: bool) -> Any:
     for tool in survey.findings.tools:
         try:
             reply = ask(survey, tool, call, everything=everything)
+        except NotAskedError as error:
+            failures.append(error)
+            continue
         except ToolError as error:
             reply = replies.Reply(failures=(error,))
         if reply.answer is not None:
@@ -45,7 +48,7 @@ def ask_tools(survey: Survey, call: bridge.Call, *, everything: bool) -> Any:
         if not call.method.startswith("get") and not all(
             isinstance(one, PasswordDeleteError) for one in reply.failures
         ):
-            break  # a store has failed, or may have done it: another one must not do it instead
+            break  # it has failed, or may have been done: another tool must not do it instead
     if failures:
         raise failures[0]
     return None

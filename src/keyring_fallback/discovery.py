@@ -135,7 +135,7 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
             tool = tool._replace(content=environment.read(tool.root, here.platform))
         reason = reason or _useless(tool)
         if not reason:
-            reason, doubt = _may_be_others(here, tool)
+            reason, doubt = _mistrust(here, tool)
             tool = tool._replace(doubt=doubt)
         if reason:
             refusals[Refusal(place.source, place.path, reason)] = None
@@ -189,12 +189,13 @@ def _is_me(here: Here, me: set[tuple[int, int] | None], tool: Tool) -> bool:
 
 
 def _is_my_shim(here: Here, path: str) -> bool:
-    """Tell whether an executable is a shim of what manages this environment's Python, and so leads back to it.
+    """Tell whether an executable is a shim of what this environment is one of the Pythons of, and so leads back to it.
 
-    pyenv, asdf and mise keep their shims in a folder of that name, beside the one with the Pythons.
+    pyenv has ``shims`` and ``versions`` beside each other, asdf and mise ``shims`` and ``installs``.
     """
     folder, name = os.path.split(os.path.dirname(path))
-    return name == "shims" and trust.identity(folder) in map(trust.identity, trust.folders_above(here.prefix))
+    pythons = {trust.identity(os.path.join(folder, one)) for one in ("versions", "installs")} - {None}
+    return name == "shims" and not pythons.isdisjoint(map(trust.identity, trust.folders_above(here.prefix)))
 
 
 def _project_reason(here: Here, place: places.Place, *paths: str) -> str:
@@ -223,7 +224,7 @@ def _useless(tool: Tool) -> str:
     return tool.content.unreadable or ("it has no keyring" if tool.known and not tool.content.keyring else "")
 
 
-def _may_be_others(here: Here, tool: Tool) -> tuple[str, str]:
+def _mistrust(here: Here, tool: Tool) -> tuple[str, str]:
     """Return why others may decide what a tool does: so that it is not used, or although the user has named it."""
     paths = [tool.path, tool.root, tool.interpreter, *tool.content.folders]
     settings = os.path.join(tool.root, "pyvenv.cfg")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 
-__all__ = ["NotDeletedError", "NotStoredError", "ProviderError", "ToolError"]
+__all__ = ["NotAskedError", "NotDeletedError", "NotStoredError", "ProviderError", "ToolError"]
 
 
 class ToolError(KeyringError):
     """The tool could not be asked: it does not start, gives no reply or takes too long."""
+
+
+class NotAskedError(ToolError):
+    """The tool was not even asked: it does not start, is busy, or cannot be asked for this."""
 
 
 class ProviderError(KeyringError):

@@ -22,6 +22,16 @@ class Hidden(str):
         return "<hidden>"
 
 
+def hide(value: Any) -> Any:
+    """Return a string hidden, and anything else, which a caller may give in its place, as it is."""
+    return Hidden(value) if isinstance(value, str) else value
+
+
+def plain(value: Any) -> Any:
+    """Return what `hide` was given."""
+    return str(value) if isinstance(value, Hidden) else value
+
+
 class HiddenBytes(bytes):
     """The same for bytes; what is joined or cut from them is plain again, slices excepted."""
 

@@ -91,10 +91,18 @@ def host_of(service: object) -> str:
 
 def shown(service: object) -> str:
     """Return a service for a message: one line, not too long, and without what may be secret in a URL."""
-    scheme, authority, rest = _PARTS.match(str(service)).groups("")  # type: ignore[union-attr]
-    if "@" not in authority and not _HOST.fullmatch(authority):  # a password may hold a slash
-        authority, rest = authority + rest, ""
-    text = scheme + re.split("[?#]", authority.rpartition("@")[2] + rest)[0]
+    text = str(service)
+    scheme, authority, rest = _PARTS.match(text).groups("")  # type: ignore[union-attr]
+    host = authority not in ("", "http:", "https:") and _HOST.fullmatch(authority)
+    if scheme and (host or "@" in authority):
+        # what looks like a port may begin a password that holds a slash: nothing tells them apart
+        rest = authority.rpartition("@")[2] + rest
+    else:  # no URL, or a mistyped one: the last "@" may end a password
+        start, separator, rest = text.partition("://")
+        scheme, rest = (start + separator, rest) if separator else ("", start)
+        before, at, after = rest.rpartition("@")
+        rest = after if at and (":" in before or "/" not in before) else rest
+    text = scheme + re.split("[?#]", rest)[0]
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
 

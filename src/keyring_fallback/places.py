@@ -146,10 +146,10 @@ def is_absolute(path: str, flavour: ModuleType = os.path) -> bool:
 
 
 def is_remote(path: str, platform: str) -> bool:
-    r"""Tell whether a path is on another machine, as ``\\\\server\\share`` on Windows; platform as for `known`."""
+    r"""Tell whether a path is on another machine, as ``\\server\share`` on Windows; platform as for `known`."""
     if platform != _WINDOWS:
         return False
-    import ntpath  # what os.path is there
+    import ntpath
 
     drive = ntpath.splitdrive(path)[0]
     return bool(drive) and not drive.endswith(":")

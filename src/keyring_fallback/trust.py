@@ -93,7 +93,8 @@ def permission_reasons(paths: Iterable[str], uid: int) -> tuple[str, str]:
     """Return why others than the user and root can have written one of the paths, by owner and by mode, or "" and "".
 
     A path, what it leads to and the folder of a file must belong to the user or root and be closed to the world, the
-    folders above closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems.
+    folders above closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems. What cannot be
+    looked at counts as somebody else's.
 
     Args:
         paths: Files and folders.
