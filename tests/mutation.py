@@ -32,15 +32,18 @@ TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "src" / "keyring_fallback"
 #: The tests that are about the helper.
 _HELPER = ["test_helper.py", "test_conformance.py", "test_backends.py", "test_hostile_tool.py", "test_speed_shape.py"]
+#: Those that are about what it says.
+_BRIDGE = [
+    *("test_bridge.py", "test_conformance.py", "test_hostile_tool.py", "test_hostile_surroundings.py"),
+    *("test_speed_shape.py", "test_waiting.py"),
+]
 #: The tests that are about a module.
 SELECTED = {
     "_helper": _HELPER,
     "_backends": _HELPER,
     "_deferred": ["test_deferred.py"],
-    "bridge": [
-        *("test_bridge.py", "test_conformance.py", "test_hostile_tool.py", "test_hostile_surroundings.py"),
-        *("test_speed_shape.py", "test_waiting.py"),
-    ],
+    "bridge": _BRIDGE,
+    "replies": _BRIDGE,
     "backend": [
         *("test_conformance.py", "test_backends.py", "test_messages.py", "test_hints.py", "test_harmless.py"),
     ],
@@ -51,6 +54,7 @@ LEFT_OUT = {
     "_backends": "not test_interpreter and not test_executable",
     "_deferred": "",
     "bridge": "not test_executable",
+    "replies": "not test_executable",
     "backend": "not own_tests",
 }
 #: Seconds that a test may take as the module is; those that take longer are left out.
