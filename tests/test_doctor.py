@@ -100,7 +100,7 @@ def test_no_provider_where_no_command_says_what_the_tool_has(patient: Patient) -
     receipt.unlink()  # it is a link to another tool's
     receipt.write_text(text)
     cause = patient.see_the_doctor(GOOGLE).cause
-    command = f"uv pip install --python {patient.tool.root} keyrings.google-artifactregistry-auth"
+    command = f"uv pip install --directory {patient.tool.root} --python {patient.tool.root} keyrings.google-artifactregistry-auth"
     assert ("no-provider", command) == (cause["name"], cause["command"])
     assert "uv forgets it at 'uv tool upgrade': then run it again" == cause["edit"]
     if not machine.WINDOWS:
@@ -306,6 +306,20 @@ def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
     assert str(patient.tool.root) in finding.document["causes"][0]["text"]
     assert str(patient.environment.root) not in finding.document["causes"][0]["text"]
     assert f"{patient.install} --with keyring-fallback" == finding.document["causes"][0]["command"]
+
+
+def test_our_backend_selected_beside_debians_keyring(
+    ill: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, stub_tokens: Path
+) -> None:
+    """uv's tool is complete and Debian's keyring lacks us: no command touches the one for the sake of the other."""
+    if not os.path.exists("/usr/bin/keyring"):
+        pytest.skip("this machine has no python3-keyring")
+    ill.with_tool(shared_environments.uv_tool(python, stub_tokens, wheel))
+    ill.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    finding = ill.see_the_doctor(AZURE, USERNAME, PATH=f"{ill.environment.scripts}:/usr/bin")
+    (note,) = finding.document["causes"]
+    assert ("selected-backend-missing", "") == (note["name"], note["command"])
+    assert note["edit"].startswith("install keyring-fallback there, too, or remove the setting")
 
 
 def test_our_backend_selected_and_no_provider(
@@ -606,3 +620,15 @@ def test_a_link_to_a_tool_that_is_gone(ill: Patient) -> None:
     cause = ill.see_the_doctor(AZURE).cause
     expected = ("broken", "uv tool install --force keyring --with artifacts-keyring")
     assert expected == (cause["name"], cause["command"])
+
+
+@posix
+def test_a_link_that_leads_nowhere_beside_a_tool(patient: Patient) -> None:
+    """A link is left over, and uv's tool is whole, or lacks a provider: no new tool takes its place."""
+    executables = patient.home / ".local" / "bin"
+    executables.mkdir(parents=True)
+    (executables / "keyring").symlink_to("/nowhere/keyring")
+    for tokens in ({}, {"pkgs.dev.azure.com": CANARY}):
+        finding = patient.with_tokens(tokens).see_the_doctor(AZURE, USERNAME)
+        (cause,) = (cause for cause in finding.document["causes"] if cause["name"] == "broken")
+        assert ("", "remove this link, which leads nowhere") == (cause["command"], cause["edit"])

@@ -70,8 +70,8 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             )
             tool = next((tool for tool, probe in facts.tools if probe.broken), None)
             if tool and not me.broken and name.startswith(_OURS):
-                command = cures.add_provider("keyring-fallback", tool, here.platform)
-                cure = (command, f"install keyring-fallback there, too, or remove the setting ({source})")
+                edit = f"install keyring-fallback there, too, or remove the setting ({source})"
+                cure = (cures.add_provider("keyring-fallback", tool, here.platform), edit)
             yield Cause("selected-backend-missing", text, *cure, problem=bool(me.broken))
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
