@@ -253,6 +253,28 @@ def test_another_user_name(
     assert 0 == ill.see_the_doctor(AZURE, "right", DEMO_STORE_FILE=str(store)).status
 
 
+def test_another_user_name_and_a_failure(
+    ill: Patient, shared_environments: environments.Environments, python: Path, demo_store: Path, tmp_path: Path
+) -> None:
+    """The one who may have had the answer has failed: that is said, too, with the first of its messages."""
+    ill.with_tool(shared_environments.uv_tool(python, demo_store))
+    store = ill.home / "store.json"
+    store.write_text(f'{{"{AZURE}": {{"right": "{CANARY}"}}}}')
+    source = (
+        "from keyring.backend import KeyringBackend\n"
+        "class Locked(KeyringBackend):\n priority = 9.5\n"
+        " def get_password(self, s, u): raise RuntimeError('it is locked')\n"
+        " def get_credential(self, s, u): raise RuntimeError('it is still locked')\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "locked-store", source), ill.tool.site_packages)
+    finding = ill.see_the_doctor(AZURE, "wrong", DEMO_STORE_FILE=str(store))
+    assert ["other-username", "provider-failed"] == finding.problems
+    assert finding.document["causes"][1]["text"].endswith("it is locked.")
+    cause = ill.see_the_doctor(AZURE, "wrong", DEMO_STORE_FILE="/nowhere").cause
+    assert ("provider-failed", True) == (cause["name"], cause["text"].endswith("it is locked."))
+
+
 @pytest.mark.parametrize("where", ["variable", "file"])
 def test_a_selected_backend(patient: Patient, where: str) -> None:
     """PYTHON_KEYRING_BACKEND or ``default-keyring`` selects a backend, and nothing else is asked."""
@@ -308,6 +330,37 @@ def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
     assert f"{patient.install} --with keyring-fallback" == finding.document["causes"][0]["command"]
 
 
+@posix
+@pytest.mark.parametrize("selected", ["keyring_fallback.GlobalKeyring", ""])
+def test_a_part_is_missing_whatever_is_selected(patient: Patient, selected: str) -> None:
+    """What the tool's keyring lacks is no matter of the backend that is selected, and is said once."""
+    if selected:
+        patient.with_configuration(f"[backend]\ndefault-keyring = {selected}\n")
+    shutil.rmtree(patient.tool.site_packages / "jaraco")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "broken" == finding.cause["name"]
+    assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+    assert [] == finding.notes
+
+
+def test_a_part_is_missing_here_and_a_backend_is_selected(patient: Patient, python: Path, wheel: Path) -> None:
+    """The same in this environment: the command that reinstalls its keyring."""
+    patient.environment = environments.create(patient.folder / "env", python, "keyring", wheel)
+    patient.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    patient.environment.uninstall("jaraco.classes")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert ["keyring-broken"] == finding.problems
+    assert finding.cause["command"].endswith("keyring")
+
+
+def test_a_selected_backend_of_another_system(patient: Patient) -> None:
+    """A backend that is there, and not for this system, is one that cannot be used."""
+    name = "keyring.backends.kwallet.DBusKeyring" if machine.WINDOWS else "keyring.backends.Windows.WinVaultKeyring"
+    finding = patient.see_the_doctor(AZURE, USERNAME, PYTHON_KEYRING_BACKEND=name)
+    assert "selected-backend-missing" == finding.cause["name"]
+    assert machine.WINDOWS or "unset PYTHON_KEYRING_BACKEND" == finding.cause["command"]
+
+
 def test_our_backend_selected_beside_debians_keyring(
     ill: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, stub_tokens: Path
 ) -> None:
@@ -350,9 +403,8 @@ def test_broken_interpreter(patient: Patient, how: str) -> None:
         "has a broken keyring": "its keyring cannot be used: ",
     }[how]
     for arguments in ((), (AZURE, USERNAME)):
-        finding = patient.see_the_doctor(*arguments)
-        assert "broken" in finding.problems
-        cause = next(cause for cause in finding.document["causes"] if cause["name"] == "broken")
+        cause = patient.see_the_doctor(*arguments).cause
+        assert "broken" == cause["name"]
         assert reason in cause["text"]
         assert patient.install.replace("keyring", "--force keyring", 1) == cause["command"]
 
@@ -462,6 +514,15 @@ def test_no_answer(patient: Patient) -> None:
     assert "no-answer" == finding.cause["name"]
     assert str(patient.tool.root) in finding.cause["text"]
     assert f"{patient.install} --with PROVIDER" == finding.cause["command"]
+
+
+def test_no_answer_of_the_hosts_own_provider(patient: Patient, tmp_path: Path) -> None:
+    """The provider for the host is there and has no answer: no other one is to be installed."""
+    patient.with_tokens({})
+    providers.unpack(providers.make_provider(tmp_path / "w", "artifacts-keyring", "x = 1"), tmp_path / "site")
+    cause = patient.see_the_doctor(AZURE, "me", PYTHONPATH=str(tmp_path / "site")).cause
+    edit = "check the URL, and the user name (VssSessionToken for Azure Artifacts)"
+    assert ("no-answer", "", edit) == (cause["name"], cause["command"], cause["edit"])
 
 
 @pytest.mark.parametrize("value", ["/nowhere/keyring", "relative"])

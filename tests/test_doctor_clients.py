@@ -164,7 +164,7 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     username, provider = patient.see_the_doctor().document["causes"]
     url = AZURE.replace("://", f"://{USERNAME}@")
     assert f"put a user name into its URL in {file}: {url}" == username["edit"], "such an index has nothing but its URL"
-    assert f'set keyring-provider = "subprocess" in [tool.uv] in {file}' == provider["edit"]
+    assert f'set keyring-provider to "subprocess" in {file}' == provider["edit"]
     file.write_text(f"[tool.uv.pip]\nextra-index-url = ['{url}']\n")
     provider = patient.see_the_doctor().cause
     assert f'add keyring-provider = "subprocess" to [tool.uv] in {file}' == provider["edit"]
@@ -173,6 +173,10 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     )
     finding = patient.see_the_doctor()
     assert (0, [str(file)]) == (finding.status, finding.document["uv"]["files"])
+    file = patient.folder / "uv.toml"
+    file.write_text(f"[[index]]\nurl = '{url}'\n")
+    edit = f'add keyring-provider = "subprocess" at the top of {file}'
+    assert edit == patient.see_the_doctor().cause["edit"], "below [[index]] it would be the index's"
 
 
 def test_cures_for_uv_in_its_variables(patient: Patient) -> None:

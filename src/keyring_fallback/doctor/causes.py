@@ -56,28 +56,30 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     """What is wrong with the backend that the user has selected, or with this environment's keyring otherwise."""
     me, here, settings = facts.me, facts.here, facts.survey.settings
     source, name = settings.sources.get("selected", settings.file), settings.selected
+    lacks = False
     selected = "selected" in settings.sources or me.broken.startswith("ValueError: Empty module name")
     if selected:
         said = f"'default-keyring = {name}' in {source}" if cures.is_file(source) else f"{source}={name}"
         edit = f"remove 'default-keyring' from [backend] in {source}"
         cure = cures.either(source, shell.variable(source, "", here.platform), edit)
-        broken = {here.prefix: me.broken, **{tool.location: probe.broken for tool, probe in facts.tools}}
-        lacking = [place for place, error in broken.items() if error]
+        probes = {here.prefix: me, **{tool.location: probe for tool, probe in facts.tools}}
+        lacking = [place for place, probe in probes.items() if probe.lacks(name)]
+        lacks = me.lacks(name)
         if lacking:
             text = (
                 f"{said} selects a backend that cannot be used in {' and '.join(lacking)}: there keyring fails before "
-                f"it loads any other ({broken[lacking[0]]})."
+                f"it loads any other ({probes[lacking[0]].broken})."
             )
-            tool = next((tool for tool, probe in facts.tools if probe.broken), None)
-            if tool and not me.broken and name.startswith(_OURS):
+            tool = next((tool for tool, _ in facts.tools if tool.location in lacking), None)
+            if tool and not lacks and name.startswith(_OURS):
                 edit = f"install keyring-fallback there, too, or remove the setting ({source})"
                 cure = (cures.add_provider("keyring-fallback", tool, here.platform), edit)
-            yield Cause("selected-backend-missing", text, *cure, problem=bool(me.broken))
+            yield Cause("selected-backend-missing", text, *cure, problem=lacks)
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, *cure)
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
-    if (me.error and not unfinished) or (me.broken and not selected):
+    if (me.error and not unfinished) or (me.broken and not lacks):
         command = facts.install(here.prefix, "keyring", again=True)
         unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
         cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
@@ -107,8 +109,9 @@ def _failures(facts: Facts) -> Iterator[Cause]:
             text = f"There is an answer for the user name {name}, but not for {facts.username}."
             url = f", in a URL: {service.replace('://', f'://{name}@', 1)}" if "://" in service else ""
             yield Cause("other-username", text, edit=f"use the user name {name}{url}")
-            return
-    failed = {one["who"]: one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"}
+    failed: dict[str, dict[str, Any]] = {}
+    for one in (one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"):
+        failed.setdefault(one["who"], one)
     tools = {tool.location: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
         errors = list(map(_said, asked["errors"]))
@@ -119,7 +122,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
             command = cures.ask_alone(tool, service, facts.username, platform)
             edit += "; the command asks it alone, and shows no password"
         # where a tool does not start, that is said; and one backend is keyring's way to say that it has none
-        if not probe.error and not who.startswith("keyring.backends.fail."):
+        if not facts.stopped(probe) and not who.startswith("keyring.backends.fail."):
             yield Cause("provider-failed", text, command, edit)
     if lookup["outcome"] == "failed" and not failed:
         yield Cause("provider-failed", f"keyring failed: {_said(lookup['error'])}.", edit="do what it says")
@@ -145,9 +148,11 @@ def _nothing(facts: Facts) -> Cause:
     if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
         text = f"No keyring here has a provider for {registry.name} ({host})."
         return Cause("no-provider", text, *facts.addition(registry.distribution))
-    command, edit = facts.addition("PROVIDER")
-    advice = "check the URL and the user name; for a provider that serves this host, run the command"
-    if not command:
-        advice = advice.replace("run the command", edit.replace("PROVIDER", "it"))
+    if registry:
+        command, advice = "", f"check the URL, and the user name ({registry.username} for {registry.name})"
+    else:
+        command, edit = facts.addition("PROVIDER")
+        what = "run the command" if command else edit.replace("PROVIDER", "it")
+        advice = f"check the URL and the user name; for a provider that serves this host, {what}"
     asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"
     return Cause("no-answer", f"Who was asked ({asked}) has no answer for this service.", command, advice)

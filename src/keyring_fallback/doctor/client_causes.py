@@ -91,10 +91,11 @@ def _unasked(index: uv_settings.Index, facts: Facts) -> Cause:
     only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
     said = f"its keyring provider is {_provider(index, uv)} ({uv.source or 'the default'}){only_pip}"
     file = uv.source or index.source
-    table = "[tool.uv] " if file.endswith("pyproject.toml") else ""
-    edit = f'add keyring-provider = "subprocess" {table and "to " + table}in {file}'
+    # below a table's heading it would be part of that
+    where = f"to [tool.uv] in {file}" if file.endswith("pyproject.toml") else f"at the top of {file}"
+    edit = f'add keyring-provider = "subprocess" {where}'
     if uv.source:
-        edit = f'set keyring-provider = "subprocess" {table and "in " + table}in {file}'
+        edit = f'set keyring-provider to "subprocess" in {file}'
     command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", facts.here.platform)
     text = f"uv asks no keyring for {index.url}: {said}."
     return Cause("uv-asks-no-keyring", text, *cures.either(file, command, edit))

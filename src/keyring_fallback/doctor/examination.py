@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -61,6 +62,13 @@ class Probe(NamedTuple):
     backends: Sequence[dict[str, Any]] = ()
     lookups: Sequence[dict[str, Any]] = ()
 
+    def lacks(self, selected: str) -> bool:
+        """Tell whether its keyring cannot be used for want of the backend that is selected, and not of a part of its own."""
+        missing = re.match("ModuleNotFoundError: No module named '([^']+)'", self.broken)
+        if missing:
+            return missing[1] != "keyring" and f"{selected}.".startswith(f"{missing[1]}.")
+        return bool(self.broken) and not self.broken.startswith(("ImportError: ", "SyntaxError: "))
+
 
 class Facts(NamedTuple):
     """All that was found.
@@ -101,6 +109,11 @@ class Facts(NamedTuple):
     def answered(self) -> bool:
         """Whether that call had an answer."""
         return self.lookup.get("outcome") == "answer"
+
+    def stopped(self, probe: Probe) -> str:
+        """Return why a tool does not start, or why its keyring does not for want of a part of its own, or ""."""
+        selected = "selected" in self.survey.settings.sources and probe.lacks(self.survey.settings.selected)
+        return probe.error or ("" if selected or not probe.broken else f"its keyring cannot be used: {probe.broken}")
 
     @property
     def able(self) -> list[discovery.Tool]:

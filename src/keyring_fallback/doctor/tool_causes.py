@@ -54,11 +54,9 @@ def find(facts: Facts) -> Iterator[Cause]:
 def _stopped(facts: Facts) -> Iterator[Cause]:
     """Yield the tools that do not start, or whose keyring does not."""
     for tool, probe in facts.tools:
-        reason = f"{tool.interpreter}: {probe.error}" if probe.error else ""
-        if probe.broken and "selected" not in facts.survey.settings.sources:
-            reason = reason or f"its keyring cannot be used: {probe.broken}"
-        if reason:
-            yield _broken(tool.source, tool.location, reason, facts)
+        if reason := facts.stopped(probe):
+            text = f"{tool.interpreter}: {reason}" if probe.error else reason
+            yield _broken(tool.source, tool.location, text, facts)
 
 
 def _refusals(facts: Facts, *, useful: bool) -> Iterator[discovery.Refusal]:
