@@ -31,6 +31,8 @@ def find(facts: Facts) -> list[Cause]:
 def _settings(facts: Facts) -> Iterator[Cause]:
     now, settings, platform = facts.survey, facts.survey.settings, facts.here.platform
     for line in settings.problems:
+        if facts.me.broken and _is_unread(line, facts):
+            continue  # keyring cannot read it either, and that is more
         of_file = line.startswith(f"{settings.file}: ") and not line.startswith(f"{settings.file}: option ")
         edit = f"correct this {'file' if of_file else 'option'}, or remove it"
         yield Cause("setting-without-sense", line, edit=edit, problem=False)
@@ -81,12 +83,17 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
     if (me.error and not unfinished) or (me.broken and not lacks):
         command = facts.install(here.prefix, "keyring", again=True)
-        unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
+        unread = any(_is_unread(line, facts) for line in settings.problems)
         cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
         yield Cause("keyring-broken", f"The keyring of this environment cannot be used: {me.error or me.broken}", *cure)
     if not (selected or me.error or me.broken or facts.survey.reason or any(map(_is_ours, me.backends))):
-        text = "The keyring of this environment cannot load the backends of keyring-fallback; why is in its log."
-        yield Cause("not-loaded", text, facts.install(here.prefix, "keyring-fallback", again=True))
+        text = "The keyring of this environment cannot load the backends of keyring-fallback."
+        command = facts.install(here.prefix, "keyring-fallback", again=True)
+        yield Cause("not-loaded", text, command, "run 'keyring --list-backends' to see why")
+
+
+def _is_unread(line: str, facts: Facts) -> bool:
+    return line.startswith(f"{facts.survey.settings.file}: cannot be read")
 
 
 def _is_ours(backend: dict[str, Any]) -> bool:
@@ -101,7 +108,8 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         words = ["keyring-fallback", "doctor", service, *([facts.username] if facts.username else [])]
         doctor = " ".join(shell.quoted(word, platform) for word in words)
         alone = shell.variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring", platform, doctor)
-        cure = (alone, "") if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
+        remove = "the command asks without it; if that works, remove that backend"
+        cure = (alone, remove) if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
         yield Cause("no-end", f"{asked['who']} was asked, and {facts.me.error}.", *cure)
     for one in facts.me.lookups[1:]:
         name = one["username"]

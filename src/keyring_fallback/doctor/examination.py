@@ -63,7 +63,7 @@ class Probe(NamedTuple):
     lookups: Sequence[dict[str, Any]] = ()
 
     def lacks(self, selected: str) -> bool:
-        """Tell whether its keyring cannot be used for want of the backend that is selected, and not of a part of its own."""
+        """Tell whether its keyring lacks the backend that is selected, and not a part of its own."""
         missing = re.match("ModuleNotFoundError: No module named '([^']+)'", self.broken)
         if missing:
             return missing[1] != "keyring" and f"{selected}.".startswith(f"{missing[1]}.")
