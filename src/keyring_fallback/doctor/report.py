@@ -229,7 +229,7 @@ def _settings(facts: Facts) -> Iterator[_Line]:
 def _uv(uv: uv_settings.Uv) -> Iterator[_Line]:
     if not uv_settings.READS_FILES:
         yield "Its files are not read: this Python is older than 3.11. Its variables are."
-    yield f"keyring-provider: {uv.provider} ({uv.source or 'the default'})"
+    yield "keyring-provider: ", f"{uv.provider} ({uv.source or 'the default'})"
     if uv.pip_provider:
         yield f"keyring-provider of uv pip: {uv.pip_provider}"
     for index in uv.indexes:
