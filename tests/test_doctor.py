@@ -334,11 +334,17 @@ def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
 
 @posix
 @pytest.mark.parametrize("selected", ["keyring_fallback.GlobalKeyring", ""])
-def test_a_part_is_missing_whatever_is_selected(patient: Patient, selected: str) -> None:
+@pytest.mark.parametrize("core", ["", "(", "from os import nothing"], ids=["distribution", "syntax", "name"])
+def test_a_part_is_missing_whatever_is_selected(patient: Patient, selected: str, core: str) -> None:
     """What the tool's keyring lacks is no matter of the backend that is selected, and is said once."""
     if selected:
         patient.with_configuration(f"[backend]\ndefault-keyring = {selected}\n")
-    shutil.rmtree(patient.tool.site_packages / "jaraco")
+    if core:
+        file = patient.tool.site_packages / "keyring" / "core.py"
+        file.unlink()  # it is a link to another tool's
+        file.write_text(core)
+    else:
+        shutil.rmtree(patient.tool.site_packages / "jaraco")
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert "broken" == finding.cause["name"]
     assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
