@@ -375,6 +375,25 @@ def test_one_line_for_each_known_host(
     assert other.endswith("--with cloudsmith-keyring")
 
 
+@pytest.mark.skipif(machine.WINDOWS, reason="the tool's place")
+def test_no_command_where_none_keeps_what_a_broken_tool_has(
+    pair: tuple[environments.Environment, environments.Tool],
+    tmp_path: Path,
+    shared_environments: environments.Environments,
+    python: Path,
+    stub_tokens: Path,
+) -> None:
+    """conda's keyring is asked, uv's tool is broken and an old receipt tells little: the line names the provider, and no command."""
+    broken = environments.Environment(tmp_path / "home" / ".local" / "share" / "uv" / "tools" / "keyring")
+    broken.root.mkdir(parents=True)
+    (broken.root / "pyvenv.cfg").touch()
+    (broken.root / "uv-receipt.toml").write_text('[tool]\nrequirements = ["keyring", "a"]\n')
+    conda = shared_environments.get(python, "keyring", stub_tokens)
+    both = (pair[0], environments.Tool(tmp_path / "home", broken))
+    (line,) = _ask(both, tmp_path, AZURE, CONDA_EXE=str(conda.script("conda")))
+    assert line.endswith("; install it: artifacts-keyring")
+
+
 def test_nothing_where_a_provider_is_there(
     pair: tuple[environments.Environment, environments.Tool], tmp_path: Path
 ) -> None:
