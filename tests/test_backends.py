@@ -522,7 +522,7 @@ def test_the_hint_is_for_the_first_tool(stage: Stage, bare_tool: Environment) ->
     url = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
     _, stderr = stage.calls(["get_password", url, "u"], ["get_password", url, "v"])
     said = "no keyring here has a provider for Azure Artifacts (pkgs.dev.azure.com); install it"
-    assert f"keyring-fallback: {said}: uv pip install --python {tool} artifacts-keyring\n" == stderr
+    assert f"keyring-fallback: {said}: uv pip install --directory {tool} --python {tool} artifacts-keyring\n" == stderr
 
 
 def test_a_failure_over_there_is_one_warning(stage: Stage) -> None:

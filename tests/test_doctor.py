@@ -100,7 +100,7 @@ def test_no_provider_where_no_command_says_what_the_tool_has(patient: Patient) -
     receipt.unlink()  # it is a link to another tool's
     receipt.write_text(text)
     cause = patient.see_the_doctor(GOOGLE).cause
-    command = f"uv pip install --python {patient.tool.root} keyrings.google-artifactregistry-auth"
+    command = f"uv pip install --directory {patient.tool.root} --python {patient.tool.root} keyrings.google-artifactregistry-auth"
     assert ("no-provider", command) == (cause["name"], cause["command"])
     assert "uv forgets it at 'uv tool upgrade': then run it again" == cause["edit"]
     if not machine.WINDOWS:
@@ -179,6 +179,9 @@ def test_our_backends_are_not_loaded(patient: Patient, python: Path, wheel: Path
     result = environments.run(argv, env=env)  # keyring logs a traceback
     (cause,) = json.loads(result.stdout)["causes"]
     assert ("not-loaded", True, 1) == (cause["name"], cause["problem"], result.returncode)
+    assert "run 'keyring --list-backends' to see why" == cause["edit"]
+    reason = environments.run([environment.script("keyring"), "--list-backends"], env=env).stderr
+    assert "No module named 'jaraco" in reason
     command = f"uv pip install --python {environment.root} --reinstall keyring-fallback"
     assert cause["command"].endswith(command)
     argv = [machine.uv(), "pip", "install", "--python", environment.root, "--reinstall", wheel]
@@ -253,6 +256,28 @@ def test_another_user_name(
     assert 0 == ill.see_the_doctor(AZURE, "right", DEMO_STORE_FILE=str(store)).status
 
 
+def test_another_user_name_and_a_failure(
+    ill: Patient, shared_environments: environments.Environments, python: Path, demo_store: Path, tmp_path: Path
+) -> None:
+    """The one who may have had the answer has failed: that is said, too, with the first of its messages."""
+    ill.with_tool(shared_environments.uv_tool(python, demo_store))
+    store = ill.home / "store.json"
+    store.write_text(f'{{"{AZURE}": {{"right": "{CANARY}"}}}}')
+    source = (
+        "from keyring.backend import KeyringBackend\n"
+        "class Locked(KeyringBackend):\n priority = 9.5\n"
+        " def get_password(self, s, u): raise RuntimeError('it is locked')\n"
+        " def get_credential(self, s, u): raise RuntimeError('it is still locked')\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "locked-store", source), ill.tool.site_packages)
+    finding = ill.see_the_doctor(AZURE, "wrong", DEMO_STORE_FILE=str(store))
+    assert ["other-username", "provider-failed"] == finding.problems
+    assert finding.document["causes"][1]["text"].endswith("it is locked.")
+    cause = ill.see_the_doctor(AZURE, "wrong", DEMO_STORE_FILE="/nowhere").cause
+    assert ("provider-failed", True) == (cause["name"], cause["text"].endswith("it is locked."))
+
+
 @pytest.mark.parametrize("where", ["variable", "file"])
 def test_a_selected_backend(patient: Patient, where: str) -> None:
     """PYTHON_KEYRING_BACKEND or ``default-keyring`` selects a backend, and nothing else is asked."""
@@ -294,8 +319,7 @@ def test_a_configuration_that_keyring_cannot_read(patient: Patient) -> None:
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert "keyring-broken" == finding.cause["name"]
     assert f"correct {file}, or remove it" == finding.cause["edit"]
-    (note,) = (cause for cause in finding.document["causes"] if not cause["problem"])
-    assert ("setting-without-sense", "correct this file, or remove it") == (note["name"], note["edit"])
+    assert [] == finding.notes, "it is said once"
 
 
 def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
@@ -306,6 +330,57 @@ def test_our_backend_selected_where_the_tool_lacks_us(patient: Patient) -> None:
     assert str(patient.tool.root) in finding.document["causes"][0]["text"]
     assert str(patient.environment.root) not in finding.document["causes"][0]["text"]
     assert f"{patient.install} --with keyring-fallback" == finding.document["causes"][0]["command"]
+
+
+@posix
+@pytest.mark.parametrize("selected", ["keyring_fallback.GlobalKeyring", ""])
+@pytest.mark.parametrize("core", ["", "(", "from os import nothing"], ids=["distribution", "syntax", "name"])
+def test_a_part_is_missing_whatever_is_selected(patient: Patient, selected: str, core: str) -> None:
+    """What the tool's keyring lacks is no matter of the backend that is selected, and is said once."""
+    if selected:
+        patient.with_configuration(f"[backend]\ndefault-keyring = {selected}\n")
+    if core:
+        file = patient.tool.site_packages / "keyring" / "core.py"
+        file.unlink()  # it is a link to another tool's
+        file.write_text(core)
+    else:
+        shutil.rmtree(patient.tool.site_packages / "jaraco")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "broken" == finding.cause["name"]
+    assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+    assert [] == finding.notes
+
+
+def test_a_part_is_missing_here_and_a_backend_is_selected(patient: Patient, python: Path, wheel: Path) -> None:
+    """The same in this environment: the command that reinstalls its keyring."""
+    patient.environment = environments.create(patient.folder / "env", python, "keyring", wheel)
+    patient.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    patient.environment.uninstall("jaraco.classes")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert ["keyring-broken"] == finding.problems
+    assert finding.cause["command"].endswith("keyring")
+
+
+def test_a_selected_backend_of_another_system(patient: Patient) -> None:
+    """A backend that is there, and not for this system, is one that cannot be used."""
+    name = "keyring.backends.kwallet.DBusKeyring" if machine.WINDOWS else "keyring.backends.Windows.WinVaultKeyring"
+    finding = patient.see_the_doctor(AZURE, USERNAME, PYTHON_KEYRING_BACKEND=name)
+    assert "selected-backend-missing" == finding.cause["name"]
+    assert machine.WINDOWS or "unset PYTHON_KEYRING_BACKEND" == finding.cause["command"]
+
+
+def test_our_backend_selected_beside_debians_keyring(
+    ill: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, stub_tokens: Path
+) -> None:
+    """uv's tool is complete and Debian's keyring lacks us: no command touches the one for the sake of the other."""
+    if not os.path.exists("/usr/bin/keyring"):
+        pytest.skip("this machine has no python3-keyring")
+    ill.with_tool(shared_environments.uv_tool(python, stub_tokens, wheel))
+    ill.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    finding = ill.see_the_doctor(AZURE, USERNAME, PATH=f"{ill.environment.scripts}:/usr/bin")
+    (note,) = finding.document["causes"]
+    assert ("selected-backend-missing", "") == (note["name"], note["command"])
+    assert note["edit"].startswith("install keyring-fallback there, too, or remove the setting")
 
 
 def test_our_backend_selected_and_no_provider(
@@ -336,9 +411,8 @@ def test_broken_interpreter(patient: Patient, how: str) -> None:
         "has a broken keyring": "its keyring cannot be used: ",
     }[how]
     for arguments in ((), (AZURE, USERNAME)):
-        finding = patient.see_the_doctor(*arguments)
-        assert "broken" in finding.problems
-        cause = next(cause for cause in finding.document["causes"] if cause["name"] == "broken")
+        cause = patient.see_the_doctor(*arguments).cause
+        assert "broken" == cause["name"]
         assert reason in cause["text"]
         assert patient.install.replace("keyring", "--force keyring", 1) == cause["command"]
 
@@ -450,6 +524,15 @@ def test_no_answer(patient: Patient) -> None:
     assert f"{patient.install} --with PROVIDER" == finding.cause["command"]
 
 
+def test_no_answer_of_the_hosts_own_provider(patient: Patient, tmp_path: Path) -> None:
+    """The provider for the host is there and has no answer: no other one is to be installed."""
+    patient.with_tokens({})
+    providers.unpack(providers.make_provider(tmp_path / "w", "artifacts-keyring", "x = 1"), tmp_path / "site")
+    cause = patient.see_the_doctor(AZURE, "me", PYTHONPATH=str(tmp_path / "site")).cause
+    edit = "check the URL, and the user name (VssSessionToken for Azure Artifacts)"
+    assert ("no-answer", "", edit) == (cause["name"], cause["command"], cause["edit"])
+
+
 @pytest.mark.parametrize("value", ["/nowhere/keyring", "relative"])
 def test_setting_that_leads_nowhere(patient: Patient, value: str) -> None:
     """The setting ``tool`` names what is not there: nothing is searched for instead. Without sense, it is not used."""
@@ -495,6 +578,7 @@ def test_a_backend_that_hangs(patient: Patient, tmp_path: Path) -> None:
     assert 1 == result.returncode
     assert "1. stuck_store.Stuck was asked, and it gave no answer within 7 seconds." in " ".join(result.stdout.split())
     assert "2. " not in result.stdout.partition("What is wrong")[2], "the keyring is not broken, too"
+    assert "-> the command asks without it; if that works, remove that backend" in " ".join(result.stdout.split())
     if not machine.WINDOWS:  # PowerShell's words are others
         alone = f"PYTHON_KEYRING_BACKEND=keyring_fallback.GlobalKeyring keyring-fallback doctor {AZURE} {USERNAME}"
         assert f"$ {alone}\n" in result.stdout
@@ -606,3 +690,15 @@ def test_a_link_to_a_tool_that_is_gone(ill: Patient) -> None:
     cause = ill.see_the_doctor(AZURE).cause
     expected = ("broken", "uv tool install --force keyring --with artifacts-keyring")
     assert expected == (cause["name"], cause["command"])
+
+
+@posix
+def test_a_link_that_leads_nowhere_beside_a_tool(patient: Patient) -> None:
+    """A link is left over, and uv's tool is whole, or lacks a provider: no new tool takes its place."""
+    executables = patient.home / ".local" / "bin"
+    executables.mkdir(parents=True)
+    (executables / "keyring").symlink_to("/nowhere/keyring")
+    for tokens in ({}, {"pkgs.dev.azure.com": CANARY}):
+        finding = patient.with_tokens(tokens).see_the_doctor(AZURE, USERNAME)
+        (cause,) = (cause for cause in finding.document["causes"] if cause["name"] == "broken")
+        assert ("", "remove this link, which leads nowhere") == (cause["command"], cause["edit"])

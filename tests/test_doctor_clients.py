@@ -164,7 +164,7 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     username, provider = patient.see_the_doctor().document["causes"]
     url = AZURE.replace("://", f"://{USERNAME}@")
     assert f"put a user name into its URL in {file}: {url}" == username["edit"], "such an index has nothing but its URL"
-    assert f'set keyring-provider = "subprocess" in [tool.uv] in {file}' == provider["edit"]
+    assert f'set keyring-provider to "subprocess" in {file}' == provider["edit"]
     file.write_text(f"[tool.uv.pip]\nextra-index-url = ['{url}']\n")
     provider = patient.see_the_doctor().cause
     assert f'add keyring-provider = "subprocess" to [tool.uv] in {file}' == provider["edit"]
@@ -173,6 +173,10 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     )
     finding = patient.see_the_doctor()
     assert (0, [str(file)]) == (finding.status, finding.document["uv"]["files"])
+    file = patient.folder / "uv.toml"
+    file.write_text(f"[[index]]\nurl = '{url}'\n")
+    edit = f'add keyring-provider = "subprocess" at the top of {file}'
+    assert edit == patient.see_the_doctor().cause["edit"], "below [[index]] it would be the index's"
 
 
 def test_cures_for_uv_in_its_variables(patient: Patient) -> None:
@@ -211,12 +215,39 @@ def test_old_keyring_for_lookups_without_user_name(patient: Patient, python: Pat
 
 def test_broken_file_of_uv(patient: Patient) -> None:
     """A file that is no TOML is shown as such; on older Pythons that it is not read."""
-    (patient.folder / "uv.toml").write_text("[[index]\n")
+    file = patient.folder / "uv.toml"
+    file.write_text("[[index]\n")
     finding = patient.see_the_doctor()
     if sys.version_info < (3, 11):
         assert "Its files are not read: this Python is older than 3.11." in finding.text
     else:
-        assert f"{patient.folder / 'uv.toml'} cannot be read" in finding.text
+        assert f"{file} cannot be read" in " ".join(finding.text.split())
+        assert ["uv-file-unreadable"] == finding.problems, "uv does nothing"
+        argv = [machine.uv(), "pip", "list", "--python", patient.environment.root]
+        stopped = environments.run(argv, env=patient.env(), cwd=patient.folder)
+        assert (2, True) == (stopped.returncode, "Failed to parse: " in stopped.stderr)
+        file.rename(patient.folder / "pyproject.toml")
+        finding = patient.see_the_doctor()
+        assert (0, ["uv-file-unreadable"]) == (finding.status, finding.notes)
+        warned = environments.run(argv, env=patient.env(), cwd=patient.folder)
+        assert (0, True) == (warned.returncode, "Failed to parse `pyproject.toml`" in warned.stderr)
+
+
+@reads_files
+def test_uv_is_not_told_to_ask(patient: Patient) -> None:
+    """The lookup works, and uv would not make it: a note where there is a uv that is not told to ask keyring."""
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert [] == finding.notes, "there is no uv"
+    variables = {"PATH": patient.env()["PATH"] + os.pathsep + os.path.dirname(machine.uv())}
+    finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
+    assert (0, ["uv-not-told"]) == (finding.status, finding.notes)
+    if not machine.WINDOWS:
+        assert "export UV_KEYRING_PROVIDER=subprocess" == finding.document["causes"][0]["command"]
+    assert [] == patient.see_the_doctor(AZURE, USERNAME, UV_KEYRING_PROVIDER="subprocess", **variables).notes
+    assert [] == patient.see_the_doctor(**variables).notes
+    indexes = {"UV_DEFAULT_INDEX": AZURE.replace("//", "//me@"), **variables}
+    finding = patient.see_the_doctor(AZURE, USERNAME, **indexes)
+    assert (["uv-asks-no-keyring"], []) == (finding.problems, finding.notes), "it is said of the index"
 
 
 def test_old_python_says_what_it_does_not_read(
@@ -278,7 +309,13 @@ def test_pip_is_told_not_to_ask(patient: Patient) -> None:
     """pip's keyring provider, from its variable and its files; that it is disabled is worth a note."""
     finding = patient.see_the_doctor(PIP_KEYRING_PROVIDER="disabled")
     assert (0, ["pip-disabled"]) == (finding.status, finding.notes)
-    assert "PIP_KEYRING_PROVIDER" in finding.document["causes"][0]["edit"]
+    (note,) = finding.document["causes"]
+    assert machine.WINDOWS or ("unset PIP_KEYRING_PROVIDER", "") == (note["command"], note["edit"])
+    file = patient.folder / "pip.conf"
+    file.write_text("[global]\nkeyring-provider = disabled\n")
+    (note,) = patient.see_the_doctor(PIP_CONFIG_FILE=str(file)).document["causes"]
+    expected = ("", f"set keyring-provider to import in {file}, or remove it")
+    assert expected == (note["command"], note["edit"])
 
 
 def test_pip_is_told_to_ask_for_no_input(patient: Patient, feed: Feed, demo_store: Path) -> None:

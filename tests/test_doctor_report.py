@@ -163,6 +163,17 @@ def test_form(patient: Patient, row: tuple[list[str], dict[str, str]]) -> None:
     assert "\x1b" not in finding.text
 
 
+@pytest.mark.parametrize("text", ['[[index]]\nurl = "https://me@h.example/"\n', "[[index]\n"], ids=["index", "broken"])
+def test_files_of_uv_do_not_widen_the_text(patient: Patient, text: str) -> None:
+    """Where uv's files lie in deep folders, their paths stand alone on their lines."""
+    patient.folder = patient.folder / ("deep" * 10)
+    patient.folder.mkdir()
+    (patient.folder / "uv.toml").write_text('keyring-provider = "subprocess"\n' + text)
+    section = patient.see_the_doctor().text.partition("\nuv\n")[2].partition("\n\n")[0]
+    assert section
+    assert [] == [line for line in section.splitlines() if len(line) > 80 and len(line.split()) > 1]
+
+
 @terminals
 @pytest.mark.parametrize(
     ("variables", "coloured"),

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyring_fallback import cures, hints, shell
-from keyring_fallback.discovery import SETTING, Tool
+from keyring_fallback.discovery import SETTING, Findings, Refusal, Tool
 from keyring_fallback.environment import Content, Provider
 from support import environments, machine, providers
 
@@ -145,9 +146,10 @@ TWO = '[\n    { name = "keyring" },\n    { name = "a" },\n]'
         ),
     ],
 )
-def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str) -> None:
+@pytest.mark.parametrize("options", ["", '\n[tool.options]\nkeyring-provider = "subprocess"\n'], ids=["", "options"])
+def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str, options: str) -> None:
     """``uv tool install`` makes a tool anew: the command names what its receipt names, too."""
-    receipt = f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}"
+    receipt = f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}{options}"
     tool = _tool(tmp_path / "keyring", receipt=receipt)
     names = f"'keyring{has[1:]}" if has.startswith("'") else f"keyring{has}"
     assert f"uv tool install {names} --with NEW" == cures.add_provider("NEW", tool, "linux")
@@ -172,7 +174,9 @@ def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str) 
 def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> None:
     """Where the receipt says more than names and versions, nothing takes what it names from somewhere else."""
     tool = _tool(tmp_path / "keyring", receipt=receipt)
-    assert f"uv pip install --python {tool.root} NEW" == cures.add_provider("NEW", tool, "linux")
+    assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == cures.add_provider(
+        "NEW", tool, "linux"
+    )
     assert "" == cures.reinstall("uv tool", tool.path, "linux")
 
 
@@ -181,7 +185,9 @@ def test_keyring_beside_another_tool(tmp_path: Path, name: str) -> None:
     """``uv tool install NAME --with-executables-from keyring``: that environment gets the provider, and stays."""
     requirements = f'[\n    {{ name = "{name}" }},\n    {{ name = "keyring" }},\n]'
     tool = _tool(tmp_path / name, "user's programs", f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}")
-    assert f"uv pip install --python {tool.root} NEW" == cures.add_provider("NEW", tool, "linux")
+    assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == cures.add_provider(
+        "NEW", tool, "linux"
+    )
     assert "" == cures.reinstall("user's programs", tool.path, "linux")
 
 
@@ -189,13 +195,14 @@ def test_commands_for_other_tools(tmp_path: Path) -> None:
     """Each kind of tool gets a command of its own manager; what nobody manages leads to a new uv tool."""
     new = "uv tool install keyring --with NEW"
     forced = "uv tool install --force keyring --with NEW"
-    assert new == cures.add_provider("NEW", None, "linux")
+    assert new == cures.provide("NEW", Findings(), "linux")
     debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
-    assert forced == cures.add_provider("NEW", debian, "linux")
+    assert "" == cures.add_provider("NEW", debian, "linux")
+    assert forced == cures.provide("NEW", Findings((debian,)), "linux")
     pixi = _tool(tmp_path / "pixi" / "keyring", "pixi global")
     assert "pixi global add --environment keyring NEW" == cures.add_provider("NEW", pixi, "linux")
     mise = _tool(tmp_path / "mise" / "keyring", "mise", f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
-    assert forced == cures.add_provider("NEW", mise, "linux")
+    assert forced == cures.provide("NEW", Findings((mise,)), "linux")
     assert "mise install --force pipx:keyring" == cures.reinstall("mise", mise.path, "linux")
     pipx = _tool(tmp_path / "venvs" / "keyring_2", "user's programs")
     (tmp_path / "venvs" / "keyring_2" / "pipx_metadata.json").touch()
@@ -214,7 +221,9 @@ def test_commands_for_other_tools(tmp_path: Path) -> None:
 def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     """A named tool gets the provider itself, since no other is looked at; where pip may not, there is no command."""
     root = _tool(tmp_path / "mine", SETTING)
-    assert f"uv pip install --python {root.path} NEW" == cures.add_provider("NEW", root, "linux")
+    assert f"uv pip install --directory {root.path} --python {root.path} NEW" == cures.add_provider(
+        "NEW", root, "linux"
+    )
     python = tmp_path / "my python" / "bin" / "python3"
     python.parent.mkdir(parents=True)
     chosen = Tool(SETTING, str(python), "", str(python))
@@ -222,7 +231,18 @@ def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     (tmp_path / "my python" / "lib" / "python3.13").mkdir(parents=True)
     (tmp_path / "my python" / "lib" / "python3.13" / "EXTERNALLY-MANAGED").touch()
     assert "" == cures.add_provider("NEW", chosen, "linux")
-    assert "" == cures.add_provider("NEW", Tool(SETTING, "/opt/shim", "", ""), "linux")
+    assert "" == cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), "linux")
+
+
+def test_no_new_tool_takes_the_place_of_uvs_own(tmp_path: Path) -> None:
+    """Where uv has a tool, whole or broken, a command keeps what it has, also where another keyring is asked first."""
+    debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
+    tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
+    assert "uv tool install keyring --with a --with NEW" == cures.provide("NEW", Findings((debian, tool)), "linux")
+    broken = Findings((debian,), (Refusal("uv tool", tool.path, "it is broken"),))
+    assert "uv tool install --force keyring --with a --with NEW" == cures.provide("NEW", broken, "linux")
+    (tmp_path / "keyring" / "uv-receipt.toml").write_text('[tool]\nrequirements = ["keyring", "a"]\n')
+    assert "" == cures.provide("NEW", broken, "linux"), "nobody knows what it has"
 
 
 def test_windows_commands_are_powershell() -> None:
@@ -271,6 +291,37 @@ def test_the_command_for_a_uv_tool_works(
     assert ["demo_store-1.0.dist-info", "stub_tokens-1.0.dist-info"] == sorted(
         name for name in names if name.startswith(("demo_store", "stub_tokens"))
     )
+
+
+def test_uvs_keyring_provider_is_in_its_receipt(home: Path, tmp_path: Path, python: Path, stub_tokens: Path) -> None:
+    """Who has set ``keyring-provider`` has it in the receipt, too, and the command still keeps what the tool has."""
+    tool = environments.uv_tool(home, python, stub_tokens)
+    env = machine.building(**machine.home_variables(home), UV_KEYRING_PROVIDER="subprocess")
+    receipt = tool.environment.root / "uv-receipt.toml"
+    kept = receipt.read_text().partition("[tool.options]")[0]
+    environments.run([machine.uv(), "tool", "install", "--reinstall", "keyring"], env=env, cwd=tmp_path, check=True)
+    options = receipt.read_text().partition("[tool.options]\n")[2].splitlines(keepends=True)
+    # the others are those of this machine
+    provider = "".join(line for line in options if line.startswith("keyring-provider"))
+    assert provider
+    receipt.write_text(f"{kept}\n[tool.options]\n{provider}")
+    root = str(tool.environment.root)
+    command = cures.add_provider("NEW", Tool("uv tool", root, root, ""), sys.platform)
+    assert command.startswith("uv tool install keyring --with ")
+    assert str(stub_tokens) in command
+
+
+def test_a_tool_gets_a_provider_whatever_project_one_works_on(tmp_path: Path, python: Path) -> None:
+    """The project's own index, whose credentials are what is missing, is not asked for the provider."""
+    tool = environments.create(tmp_path / "keyring", python, "keyring")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "uv.toml").write_text('[[index]]\nurl = "http://127.0.0.1:1/simple/"\n')
+    named = Tool(SETTING, str(tool.root), str(tool.root), str(tool.python))
+    command = cures.add_provider("six", named, "linux")
+    words = [machine.uv(), *command.split()[1:]]
+    environments.run(words, env=machine.building(UV_HTTP_RETRIES="0"), cwd=project, check=True)
+    assert (tool.site_packages / "six.py").exists()
 
 
 @pytest.mark.skipif(machine.WINDOWS, reason="the environment's layout")
@@ -326,6 +377,25 @@ def test_one_line_for_each_known_host(
         azure,
     )
     assert other.endswith("--with cloudsmith-keyring")
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="the tool's place")
+def test_no_command_where_none_keeps_what_a_broken_tool_has(
+    pair: tuple[environments.Environment, environments.Tool],
+    tmp_path: Path,
+    shared_environments: environments.Environments,
+    python: Path,
+    stub_tokens: Path,
+) -> None:
+    """conda's keyring is asked, uv's tool is broken and an old receipt tells little: the line names the provider, and no command."""
+    broken = environments.Environment(tmp_path / "home" / ".local" / "share" / "uv" / "tools" / "keyring")
+    broken.root.mkdir(parents=True)
+    (broken.root / "pyvenv.cfg").touch()
+    (broken.root / "uv-receipt.toml").write_text('[tool]\nrequirements = ["keyring", "a"]\n')
+    conda = shared_environments.get(python, "keyring", stub_tokens)
+    both = (pair[0], environments.Tool(tmp_path / "home", broken))
+    (line,) = _ask(both, tmp_path, AZURE, CONDA_EXE=str(conda.script("conda")))
+    assert line.endswith("; install it: artifacts-keyring")
 
 
 def test_nothing_where_a_provider_is_there(

@@ -25,9 +25,9 @@ def hint(service: object) -> None:
             from . import cures
         except (ImportError, OSError):
             return
-        tool = now.findings.tools[0] if now.findings.tools else None
-        command = cures.add_provider(registry.distribution, tool, now.here.platform)
-        warn(f"no keyring here has a provider for {registry.name} ({hints.host_of(service)}); install it: {command}")
+        command = cures.provide(registry.distribution, now.findings, now.here.platform)
+        what = f"no keyring here has a provider for {registry.name} ({hints.host_of(service)})"
+        warn(f"{what}; install it: {command or registry.distribution}")
 
 
 def warn(message: str) -> None:

@@ -11,7 +11,7 @@ import re
 import shutil
 
 from . import environment, executable, shell
-from .discovery import SETTING, Here, Tool
+from .discovery import SETTING, Findings, Here, Tool
 
 #: By who manages a global keyring: the command that adds a provider to it, and the one that installs it again.
 _COMMANDS = {
@@ -22,30 +22,46 @@ _COMMANDS = {
     "pixi": ("pixi global add --environment {name} {provider}", "pixi global install --force-reinstall keyring"),
     "Homebrew": ("", "brew reinstall keyring"),
     "mise": ("", "mise install --force pipx:keyring"),
-    "environment": ("uv pip install --python {root} {provider}", ""),
+    # in that folder uv does not read the settings of the project that somebody works on
+    "environment": ("uv pip install --directory {root} --python {root} {provider}", ""),
     "interpreter": ("{interpreter} -m pip install --user {provider}", ""),
 }
 #: A requirement in a receipt of uv's that says no more than a command line can, and a receipt that says nothing else:
-#: no Git or editable source, no constraint or option (uv-tool/src/tool.rs, uv 0.13.9).
+#: no Git or editable source, no constraint or option (uv-tool/src/tool.rs, uv 0.13.9), but what the user's own settings
+#: say again.
 _TEXT = r"""(?:"[^"\\]*"|'[^']*')"""
 _ENTRY = rf"(?:name|extras|specifier|marker|url|path|directory) = (?:{_TEXT}|\[(?:{_TEXT}(?:, )?)*\])(?:, )?"
 _TABLE = rf"\{{ (?:{_ENTRY})+ \}},?\s*"
 _PYTHON = rf"(?:python = ({_TEXT})\n)?"
-_RECEIPT = rf"\[tool\]\nrequirements = \[\s*((?:{_TABLE})+)\]\n{_PYTHON}entrypoints = \[\s*(?:\{{.*\}},?\s*)+\]\s*"
+_OPTIONS = rf"(?:\[tool\.options\]\nkeyring-provider = {_TEXT}\s*)?"
+_RECEIPT = (
+    rf"\[tool\]\nrequirements = \[\s*((?:{_TABLE})+)\]\n{_PYTHON}entrypoints = \[\s*(?:\{{.*\}},?\s*)+\]\s*{_OPTIONS}"
+)
 
 
-def add_provider(distribution: str, tool: Tool | None, platform: str) -> str:
-    """Return the command that adds a provider to a global keyring and keeps what it has, or that installs a new one.
+def add_provider(distribution: str, tool: Tool, platform: str) -> str:
+    """Return the command that adds a provider to a global keyring and keeps what it has, or "" where we know none."""
+    return _command(0, tool, platform, distribution)
 
-    It is "" where the user has named one that we know no command for: a new one would not be looked at.
+
+def provide(distribution: str, findings: Findings, platform: str) -> str:
+    """Return the command that adds a provider to one of the global keyrings, or that installs a new one with it.
+
+    It is "" where the user has named what we know no command for, since a new one would not be looked at, and where
+    uv's own tool has what no command says, since a new one would take its place.
     """
-    if tool is None:
-        return f"uv tool install keyring --with {distribution}"
-    command = _command(0, tool, platform, distribution)
-    if command or tool.source == SETTING:
-        return command
+    for tool in findings.tools:
+        if command := add_provider(distribution, tool, platform):
+            return command
+    for refusal in findings.refusals:
+        if refusal.source == "uv tool" and os.path.isfile(os.path.join(refusal.path, "uv-receipt.toml")):
+            again = reinstall(refusal.source, refusal.path, platform)
+            return again and f"{again} --with {distribution}"
+    if any(tool.source == SETTING for tool in findings.tools):
+        return ""
     # without --force uv leaves an executable that is in its way, and gives up
-    return f"uv tool install --force keyring --with {distribution}"
+    force = "--force " if findings.tools else ""
+    return f"uv tool install {force}keyring --with {distribution}"
 
 
 def reinstall(source: str, path: str, platform: str) -> str:

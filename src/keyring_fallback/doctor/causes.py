@@ -31,6 +31,8 @@ def find(facts: Facts) -> list[Cause]:
 def _settings(facts: Facts) -> Iterator[Cause]:
     now, settings, platform = facts.survey, facts.survey.settings, facts.here.platform
     for line in settings.problems:
+        if facts.me.broken and _is_unread(line, facts):
+            continue  # keyring cannot read it either, and that is more
         of_file = line.startswith(f"{settings.file}: ") and not line.startswith(f"{settings.file}: option ")
         edit = f"correct this {'file' if of_file else 'option'}, or remove it"
         yield Cause("setting-without-sense", line, edit=edit, problem=False)
@@ -56,35 +58,42 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     """What is wrong with the backend that the user has selected, or with this environment's keyring otherwise."""
     me, here, settings = facts.me, facts.here, facts.survey.settings
     source, name = settings.sources.get("selected", settings.file), settings.selected
+    lacks = False
     selected = "selected" in settings.sources or me.broken.startswith("ValueError: Empty module name")
     if selected:
         said = f"'default-keyring = {name}' in {source}" if cures.is_file(source) else f"{source}={name}"
         edit = f"remove 'default-keyring' from [backend] in {source}"
         cure = cures.either(source, shell.variable(source, "", here.platform), edit)
-        broken = {here.prefix: me.broken, **{tool.location: probe.broken for tool, probe in facts.tools}}
-        lacking = [place for place, error in broken.items() if error]
+        probes = {here.prefix: me, **{tool.location: probe for tool, probe in facts.tools}}
+        lacking = [place for place, probe in probes.items() if probe.lacks(name)]
+        lacks = me.lacks(name)
         if lacking:
             text = (
                 f"{said} selects a backend that cannot be used in {' and '.join(lacking)}: there keyring fails before "
-                f"it loads any other ({broken[lacking[0]]})."
+                f"it loads any other ({probes[lacking[0]].broken})."
             )
-            tool = next((tool for tool, probe in facts.tools if probe.broken), None)
-            if tool and not me.broken and name.startswith(_OURS):
-                command = cures.add_provider("keyring-fallback", tool, here.platform)
-                cure = (command, f"install keyring-fallback there, too, or remove the setting ({source})")
-            yield Cause("selected-backend-missing", text, *cure, problem=bool(me.broken))
+            tool = next((tool for tool, _ in facts.tools if tool.location in lacking), None)
+            if tool and not lacks and name.startswith(_OURS):
+                edit = f"install keyring-fallback there, too, or remove the setting ({source})"
+                cure = (cures.add_provider("keyring-fallback", tool, here.platform), edit)
+            yield Cause("selected-backend-missing", text, *cure, problem=lacks)
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, *cure)
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
-    if (me.error and not unfinished) or (me.broken and not selected):
+    if (me.error and not unfinished) or (me.broken and not lacks):
         command = facts.install(here.prefix, "keyring", again=True)
-        unread = any(line.startswith(f"{settings.file}: cannot be read") for line in settings.problems)
+        unread = any(_is_unread(line, facts) for line in settings.problems)
         cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
         yield Cause("keyring-broken", f"The keyring of this environment cannot be used: {me.error or me.broken}", *cure)
     if not (selected or me.error or me.broken or facts.survey.reason or any(map(_is_ours, me.backends))):
-        text = "The keyring of this environment cannot load the backends of keyring-fallback; why is in its log."
-        yield Cause("not-loaded", text, facts.install(here.prefix, "keyring-fallback", again=True))
+        text = "The keyring of this environment cannot load the backends of keyring-fallback."
+        command = facts.install(here.prefix, "keyring-fallback", again=True)
+        yield Cause("not-loaded", text, command, "run 'keyring --list-backends' to see why")
+
+
+def _is_unread(line: str, facts: Facts) -> bool:
+    return line.startswith(f"{facts.survey.settings.file}: cannot be read")
 
 
 def _is_ours(backend: dict[str, Any]) -> bool:
@@ -99,7 +108,8 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         words = ["keyring-fallback", "doctor", service, *([facts.username] if facts.username else [])]
         doctor = " ".join(shell.quoted(word, platform) for word in words)
         alone = shell.variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring", platform, doctor)
-        cure = (alone, "") if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
+        remove = "the command asks without it; if that works, remove that backend"
+        cure = (alone, remove) if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
         yield Cause("no-end", f"{asked['who']} was asked, and {facts.me.error}.", *cure)
     for one in facts.me.lookups[1:]:
         name = one["username"]
@@ -107,8 +117,9 @@ def _failures(facts: Facts) -> Iterator[Cause]:
             text = f"There is an answer for the user name {name}, but not for {facts.username}."
             url = f", in a URL: {service.replace('://', f'://{name}@', 1)}" if "://" in service else ""
             yield Cause("other-username", text, edit=f"use the user name {name}{url}")
-            return
-    failed = {one["who"]: one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"}
+    failed: dict[str, dict[str, Any]] = {}
+    for one in (one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"):
+        failed.setdefault(one["who"], one)
     tools = {tool.location: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
         errors = list(map(_said, asked["errors"]))
@@ -119,7 +130,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
             command = cures.ask_alone(tool, service, facts.username, platform)
             edit += "; the command asks it alone, and shows no password"
         # where a tool does not start, that is said; and one backend is keyring's way to say that it has none
-        if not probe.error and not who.startswith("keyring.backends.fail."):
+        if not facts.stopped(probe) and not who.startswith("keyring.backends.fail."):
             yield Cause("provider-failed", text, command, edit)
     if lookup["outcome"] == "failed" and not failed:
         yield Cause("provider-failed", f"keyring failed: {_said(lookup['error'])}.", edit="do what it says")
@@ -145,9 +156,11 @@ def _nothing(facts: Facts) -> Cause:
     if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
         text = f"No keyring here has a provider for {registry.name} ({host})."
         return Cause("no-provider", text, *facts.addition(registry.distribution))
-    command, edit = facts.addition("PROVIDER")
-    advice = "check the URL and the user name; for a provider that serves this host, run the command"
-    if not command:
-        advice = advice.replace("run the command", edit.replace("PROVIDER", "it"))
+    if registry:
+        command, advice = "", f"check the URL, and the user name ({registry.username} for {registry.name})"
+    else:
+        command, edit = facts.addition("PROVIDER")
+        what = "run the command" if command else edit.replace("PROVIDER", "it")
+        advice = f"check the URL and the user name; for a provider that serves this host, {what}"
     asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"
     return Cause("no-answer", f"Who was asked ({asked}) has no answer for this service.", command, advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 from .. import cures, hints, shell, trust
@@ -15,7 +16,14 @@ _WITHOUT_USERNAME = (25, 2, 1)
 def find(facts: Facts) -> Iterator[Cause]:
     """Yield what keeps uv and pip from asking."""
     yield from _first_on_path(facts)
+    for line in facts.uv.problems:
+        # uv only warns of the other kind (uv 0.13.9, uv-settings/src/lib.rs); it reads TOML 1.1, Python's tomllib 1.0
+        stops = not line.partition(" cannot be read ")[0].endswith("pyproject.toml")
+        text = f"A file of uv's: {line}{'; uv stops there' if stops else ''}."
+        edit = "correct it; if uv reads it, it is of a newer TOML than this Python knows"
+        yield Cause("uv-file-unreadable", text, edit=edit, problem=stops)
     yield from _indexes(facts)
+    yield from _not_told(facts)
     yield from _pip(facts)
 
 
@@ -80,6 +88,18 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
         yield _unasked(unasked[0], facts)
 
 
+def _not_told(facts: Facts) -> Iterator[Cause]:
+    """Say that uv asks no keyring, where what was looked up is none of its indexes: else it is said of that."""
+    uv, here, host = facts.uv, facts.here, hints.host_of(facts.service)
+    known = any(hints.host_of(index.url) == host for index in uv.indexes)
+    told = "subprocess" in (uv.provider, uv.pip_provider) or uv.problems or not uv_settings.READS_FILES
+    if facts.answered and not known and not told and shutil.which("uv", path=here.environ.get("PATH", "")):
+        text = f"uv asks keyring only where it is told to, and its keyring provider is {uv.provider}."
+        edit = 'or set keyring-provider = "subprocess" in uv.toml, or in [tool.uv] of pyproject.toml'
+        command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", here.platform)
+        yield Cause("uv-not-told", text, command, edit, problem=False)
+
+
 def _provider(index: uv_settings.Index, uv: uv_settings.Uv) -> str:
     """Return the keyring provider that uv uses for an index."""
     return (uv.pip_provider if index.option.startswith("pip.") else "") or uv.provider
@@ -91,10 +111,11 @@ def _unasked(index: uv_settings.Index, facts: Facts) -> Cause:
     only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
     said = f"its keyring provider is {_provider(index, uv)} ({uv.source or 'the default'}){only_pip}"
     file = uv.source or index.source
-    table = "[tool.uv] " if file.endswith("pyproject.toml") else ""
-    edit = f'add keyring-provider = "subprocess" {table and "to " + table}in {file}'
+    # below a table's heading it would be part of that
+    where = f"to [tool.uv] in {file}" if file.endswith("pyproject.toml") else f"at the top of {file}"
+    edit = f'add keyring-provider = "subprocess" {where}'
     if uv.source:
-        edit = f'set keyring-provider = "subprocess" {table and "in " + table}in {file}'
+        edit = f'set keyring-provider to "subprocess" in {file}'
     command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", facts.here.platform)
     text = f"uv asks no keyring for {index.url}: {said}."
     return Cause("uv-asks-no-keyring", text, *cures.either(file, command, edit))
@@ -104,7 +125,8 @@ def _pip(facts: Facts) -> Iterator[Cause]:
     pip = facts.pip
     if pip.provider == "disabled":
         edit = f"set keyring-provider to import in {pip.source}, or remove it"
-        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", edit=edit, problem=False)
+        cure = cures.either(pip.source, shell.variable(pip.source, "", facts.here.platform), edit)
+        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", *cure, problem=False)
     elif pip.provider == "auto" and pip.silent:
         text = f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to."
         command = shell.variable("PIP_KEYRING_PROVIDER", "import", facts.here.platform)

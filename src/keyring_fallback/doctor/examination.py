@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -61,6 +62,13 @@ class Probe(NamedTuple):
     backends: Sequence[dict[str, Any]] = ()
     lookups: Sequence[dict[str, Any]] = ()
 
+    def lacks(self, selected: str) -> bool:
+        """Tell whether its keyring lacks the backend that is selected, and not a part of its own."""
+        missing = re.match("ModuleNotFoundError: No module named '([^']+)'", self.broken)
+        if missing:
+            return missing[1] != "keyring" and f"{selected}.".startswith(f"{missing[1]}.")
+        return bool(self.broken) and not self.broken.startswith(("ImportError: ", "SyntaxError: "))
+
 
 class Facts(NamedTuple):
     """All that was found.
@@ -102,6 +110,11 @@ class Facts(NamedTuple):
         """Whether that call had an answer."""
         return self.lookup.get("outcome") == "answer"
 
+    def stopped(self, probe: Probe) -> str:
+        """Return why a tool does not start, or why its keyring does not for want of a part of its own, or ""."""
+        selected = "selected" in self.survey.settings.sources and probe.lacks(self.survey.settings.selected)
+        return probe.error or ("" if selected or not probe.broken else f"its keyring cannot be used: {probe.broken}")
+
     @property
     def able(self) -> list[discovery.Tool]:
         """The tools that have a provider, or may have one: those whose interpreter cannot be told."""
@@ -111,25 +124,20 @@ class Facts(NamedTuple):
             if not probe.error and (probe.content.providers or not (tool.interpreter or tool.known))
         ]
 
-    @property
-    def first(self) -> discovery.Tool | None:
-        """The tool that a provider is to be added to: the first one, or this environment where it is one itself."""
-        here = self.here
-        if self.survey.findings.at_home:
-            root = here.prefix if environment.is_environment(here.prefix) else ""
-            return discovery.Tool(discovery.SETTING, here.prefix, root, here.executable, self.me.content)
-        return self.tools[0][0] if self.tools else None
-
     def addition(self, distribution: str) -> tuple[str, str]:
         """Return the command that adds a provider where it is missing, or "", and what else to do, or ""."""
-        first = self.first
-        command = cures.add_provider(distribution, first, self.here.platform)
-        if first is None or command.startswith("uv tool"):
-            return command, ""
+        here, findings = self.here, self.survey.findings
+        if findings.at_home:  # then it is missing in this environment
+            root = here.prefix if environment.is_environment(here.prefix) else ""
+            me = discovery.Tool(discovery.SETTING, here.prefix, root, here.executable, self.me.content)
+            findings = discovery.Findings((me,))
+        command = cures.provide(distribution, findings, here.platform)
+        where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
         if not command:
-            return "", f"add {distribution} to {first.location}, the way its keyring was installed"
-        receipt = os.path.join(first.root, "uv-receipt.toml")
-        return command, "uv forgets it at 'uv tool upgrade': then run it again" if os.path.isfile(receipt) else ""
+            return "", f"add {distribution} to {where}, the way its keyring was installed"
+        receipts = [os.path.join(tool.root, "uv-receipt.toml") for tool in findings.tools]
+        forgotten = command.startswith("uv pip") and any(map(os.path.isfile, receipts))
+        return command, "uv forgets it at 'uv tool upgrade': then run it again" if forgotten else ""
 
     def install(self, root: str, requirement: str, *, again: bool = False) -> str:
         """Return the command that installs something into an environment; arguments as for `cures.install`."""

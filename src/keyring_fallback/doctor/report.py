@@ -229,17 +229,17 @@ def _settings(facts: Facts) -> Iterator[_Line]:
 def _uv(uv: uv_settings.Uv) -> Iterator[_Line]:
     if not uv_settings.READS_FILES:
         yield "Its files are not read: this Python is older than 3.11. Its variables are."
-    yield f"keyring-provider: {uv.provider} ({uv.source or 'the default'})"
+    yield "keyring-provider: ", f"{uv.provider} ({uv.source or 'the default'})"
     if uv.pip_provider:
         yield f"keyring-provider of uv pip: {uv.pip_provider}"
     for index in uv.indexes:
-        yield f"index {index.url}"
+        yield "index ", index.url
         password = " and a password" if index.password else ""
         who = f"user name {index.username}{password}" if index.username else "no user name"
-        yield f"  {who}, authenticate {index.authenticate} ({index.source})"
+        yield "  ", f"{who}, authenticate {index.authenticate} ({index.source})"
     if not uv.indexes:
         yield "no index but the default one"
-    yield from uv.problems
+    yield from (("", problem) for problem in uv.problems)
 
 
 def _lookups(facts: Facts) -> Iterator[_Line]:

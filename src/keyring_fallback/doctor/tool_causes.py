@@ -42,23 +42,21 @@ def find(facts: Facts) -> Iterator[Cause]:
     command, edit = facts.addition(registry.distribution if registry else "PROVIDER")
     edit = "; ".join(filter(None, (edit, "" if registry else _PROVIDERS)))
     problem = not (stores or facts.me.content.providers)
-    if facts.first is None:
+    if not facts.tools:
         if not refused:
             text = "There is no global keyring: none of uv, pipx and the others has installed one."
             yield Cause("no-tool", text, command, edit, problem)
     elif refused or not (registry and facts.lookup):  # then it is said of the registry
-        text = f"The global keyring {facts.first.location} has no provider."
+        text = f"The global keyring {facts.tools[0][0].location} has no provider."
         yield Cause("no-provider", text, command, edit, problem)
 
 
 def _stopped(facts: Facts) -> Iterator[Cause]:
     """Yield the tools that do not start, or whose keyring does not."""
     for tool, probe in facts.tools:
-        reason = f"{tool.interpreter}: {probe.error}" if probe.error else ""
-        if probe.broken and "selected" not in facts.survey.settings.sources:
-            reason = reason or f"its keyring cannot be used: {probe.broken}"
-        if reason:
-            yield _broken(tool.source, tool.location, reason, facts)
+        if reason := facts.stopped(probe):
+            text = f"{tool.interpreter}: {reason}" if probe.error else reason
+            yield _broken(tool.source, tool.location, text, facts)
 
 
 def _refusals(facts: Facts, *, useful: bool) -> Iterator[discovery.Refusal]:
@@ -117,10 +115,16 @@ def _broken(source: str, path: str, reason: str, facts: Facts) -> Cause:
     if not command and os.path.isfile(receipt):
         edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
     elif not command and os.path.islink(path) and not os.path.exists(path):
-        registry = hints.registry_of(facts.service)
-        left = discovery.Tool(source, path, "", "")
-        command = cures.add_provider(registry.distribution if registry else "PROVIDER", left, facts.here.platform)
-        edit = "" if registry else _PROVIDERS
+        tools, refusals, _, _ = facts.survey.findings
+        others = [*((one.source, one.path) for one in tools), *((one.source, one.path) for one in refusals)]
+        # a new one would take the place of uv's own
+        if facts.able or any(place == "uv tool" and where != path for place, where in others):
+            edit = "remove this link, which leads nowhere"
+        else:
+            registry = hints.registry_of(facts.service)
+            left = discovery.Findings((discovery.Tool(source, path, "", ""),))
+            command = cures.provide(registry.distribution if registry else "PROVIDER", left, facts.here.platform)
+            edit = "" if registry else _PROVIDERS
     elif not command:
         edit = "install it again the way it was installed, or remove it"
     return Cause("broken", f"The global keyring {path} ({source}) is broken: {reason}", command, edit)
