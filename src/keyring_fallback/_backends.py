@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 
 from ._deferred import DEFERRED, defer
+from ._shared import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
     from typing import Any, Iterable
-
-#: Characters of a provider's message that are passed on.
-MESSAGE_LENGTH = 500
 
 
 class Backends:
@@ -139,15 +137,6 @@ def failure(backend: object, error: BaseException, struck: Iterable[str] = ()) -
         "error": of_class("__name__", errors[0]) if errors else "",
         "message": one_line(message, struck),
     }
-
-
-def one_line(message: str, struck: Iterable[str] = ()) -> str:
-    """Return a message in one line, not too long, with some words struck out."""
-    for word in struck:
-        message = message.replace(word, "***")
-    message = "".join(c if c.isprintable() else " " for c in message)
-    message = " ".join(message.split())
-    return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 3] + "..."
 
 
 def forms(password: object, username: object) -> list[str]:

@@ -36,7 +36,7 @@ import threading
 import time
 
 from ._backends import Backends
-from ._listing import processes
+from ._shared import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds

@@ -16,8 +16,9 @@ import os
 import sys
 import time
 
-from ._backends import failure, forms, name_of, one_line, plain
+from ._backends import failure, forms, name_of, plain
 from ._helper import take_descriptors
+from ._shared import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

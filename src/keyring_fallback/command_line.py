@@ -11,7 +11,8 @@ from typing import Any, Callable
 
 from keyring import errors
 
-from ._backends import forms, one_line
+from ._backends import forms
+from ._shared import one_line
 from .bridge import ALLOW_MORE, Call, Invocation
 from .errors import NotAskedError, ToolError
 from .hidden import Hidden, HiddenBytes

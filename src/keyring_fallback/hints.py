@@ -10,8 +10,8 @@ from .records import Record
 
 _SHOWN_LENGTH = 160
 #: Scheme, authority and the rest (RFC 3986, appendix B), and an authority that is a host, with a port or without.
-_PARTS = re.compile(r"((?:[^:/?#]*:)?//)?([^/?#]*)(.*)", re.DOTALL)
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?")
+_PARTS = r"(?s)((?:[^:/?#]*:)?//)?([^/?#]*)(.*)"
+_HOST = r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?"
 
 normalised = environment.normalised
 
@@ -92,8 +92,8 @@ def host_of(service: object) -> str:
 def shown(service: object) -> str:
     """Return a service for a message: one line, not too long, and without what may be secret in a URL."""
     text = str(service)
-    scheme, authority, rest = _PARTS.match(text).groups("")  # type: ignore[union-attr]
-    host = authority not in ("", "http:", "https:") and _HOST.fullmatch(authority)
+    scheme, authority, rest = re.match(_PARTS, text).groups("")  # type: ignore[union-attr]
+    host = authority not in ("", "http:", "https:") and re.fullmatch(_HOST, authority)
     if scheme and (host or "@" in authority):
         # what looks like a port may begin a password that holds a slash: nothing tells them apart
         rest = authority.rpartition("@")[2] + rest

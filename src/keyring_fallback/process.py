@@ -11,7 +11,7 @@ import time
 from typing import IO, Callable, Protocol
 
 from . import pipes
-from ._listing import processes
+from ._shared import processes
 from .hidden import HiddenBytes
 
 #: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.

@@ -8,7 +8,7 @@ from typing import Any
 
 from keyring import credentials, errors
 
-from ._backends import one_line
+from ._shared import one_line
 from .errors import ProviderError, ToolError
 from .hidden import Hidden
 from .records import Record

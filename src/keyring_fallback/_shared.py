@@ -1,12 +1,19 @@
-"""Lists the processes of this machine (POSIX). Part of the helper too: standard library only, Python 3.8."""
+"""What both the helper and we use: standard library only, Python 3.8."""
 
 from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the typing module costs a start some milliseconds
+    from collections.abc import Iterable
+
+#: Characters of a provider's message that are passed on.
+MESSAGE_LENGTH = 500
+
 
 def processes() -> list[tuple[int, int, int]]:
-    """Return (process, parent, group) of all processes: from /proc (Linux; ps may be missing there), or else from ps.
+    """Return (process, parent, group) of all processes on POSIX: from /proc (ps may be missing there), or else from ps.
 
     Raises:
         OSError: There is no ps.
@@ -31,3 +38,12 @@ def processes() -> list[tuple[int, int, int]]:
             continue  # ended meanwhile
         found.append((int(name), int(words[1]), int(words[2])))
     return found
+
+
+def one_line(message: str, struck: Iterable[str] = ()) -> str:
+    """Return a message in one line, not too long, with some words struck out."""
+    for word in struck:
+        message = message.replace(word, "***")
+    message = "".join(c if c.isprintable() else " " for c in message)
+    message = " ".join(message.split())
+    return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 3] + "..."
