@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from keyring import errors
 
-from keyring_fallback import bridge, process
+from keyring_fallback import bridge, pipes, process
 from keyring_fallback.errors import ProviderError, ToolError
 from keyring_fallback.hidden import Hidden
 from support import machine
@@ -127,15 +127,27 @@ def test_another_version_of_the_tool_is_another_helper() -> None:
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
-@pytest.mark.parametrize("error", [OSError(24, "no more of them"), RuntimeError("no more of them")])
-def test_a_request_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """That a request cannot be sent, for want of descriptors or threads, is an error of the tool's."""
+def test_a_request_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a request cannot be sent, for want of descriptors for example, is an error of the tool's."""
 
     def fails(*_: object, **__: object) -> None:
-        raise error
+        raise OSError(24, "no more of them")
 
     monkeypatch.setattr(process.Process, "send", fails)
     assert f"the tool cannot be asked (no more of them); {ADVICE}" == complaint("say()")
+
+
+def test_a_large_request_that_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That no thread is left to send a large request (Windows) is an error of the tool's, too."""
+
+    def fails(_: object) -> None:
+        raise RuntimeError("no more of them")
+
+    monkeypatch.setattr(pipes, "Selected", pipes.Threaded)
+    assert ask("say()").answer is not None
+    monkeypatch.setattr("threading.Thread.start", fails)
+    large = GET._replace(service="s" * 10_000)
+    assert f"the tool cannot be asked (no more of them); {ADVICE}" == complaint("say()", large)
 
 
 def test_an_idle_helper_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

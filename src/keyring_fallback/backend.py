@@ -16,7 +16,7 @@ from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
 from . import preload, survey
 from .advice import hint, log, warn
 from .errors import NotDeletedError, NotStoredError, ToolError
-from .hidden import hide, plain
+from .hidden import hide, reveal
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
 
@@ -219,7 +219,7 @@ def _store(backends: Iterable[KeyringBackend], service: str, username: str, pass
     reasons = ["no backend of this environment stores passwords"]
     for backend in backends:
         try:
-            return backend.set_password(service, username, plain(password))
+            return backend.set_password(service, username, reveal(password))
         except NotStoredError as reason:
             reasons.append(str(reason))
         except NotImplementedError:
@@ -254,8 +254,9 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
             "free what the system lacks, or install keyring-fallback again"
         ) from None
     call = bridge.Call(method, service, username, password)
-    answer = delegation.ask_tools(now, call, everything=_is_alone())
-    if answer is None and method.startswith("get") and _is_alone():
+    alone = _is_alone()
+    answer = delegation.ask_tools(now, call, everything=alone)
+    if answer is None and alone and method.startswith("get"):
         hint(service)
     return answer
 

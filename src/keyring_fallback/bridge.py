@@ -124,7 +124,7 @@ class _Session:
         try:
             arguments = [*invocation.arguments, *script("_helper")]
             process = Process(arguments, dict(invocation.environ), listen=has_unseen_stderr())
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise NotAskedError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
         self.process, self._runs = process, runs
@@ -162,9 +162,8 @@ class _Session:
             ) from None
         except ReplyTooLargeError:
             raise ToolError(f"{invocation.name} gave a reply larger than any answer; {ADVICE}") from None
-        except (OSError, RuntimeError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ToolError(f"{invocation.name} cannot be asked ({reason}); {ADVICE}") from None
+        except OSError as error:
+            raise ToolError(f"{invocation.name} cannot be asked ({error.strerror}); {ADVICE}") from None
         finally:
             waiting.end()
 

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import time
-from typing import Any, Callable
+from typing import Any
 
 from keyring import errors
 
@@ -187,9 +187,8 @@ def _run(
     waiting = _Listening(f"keyring-fallback: waiting for {name} (at most {seconds:g} seconds; Ctrl-C stops it)")
     try:
         process = Process(arguments, environ, listen=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        unfit = "an argument cannot be passed on a command line"
-        reason = getattr(error, "strerror", None) or (unfit if isinstance(error, ValueError) else error)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
         raise NotAskedError(f"{name} cannot be started ({reason}); {ADVICE}") from None
     try:
         process.send(HiddenBytes((stdin or "").encode("utf-8")), end=True)
@@ -200,7 +199,9 @@ def _run(
             raise TimeoutError
         if status == _USAGE and options and _USAGE_MARK in waiting.said:
             return _Outcome(understood=False, succeeded=False, output=Hidden())
-        succeeded = _succeeded(status, waiting, name, lambda: forms(str(stdin or "").removesuffix("\n"), words[-1]))
+        secret = Hidden((stdin or "").removesuffix("\n"))
+        exception = _exception(waiting.said, secret, words[-1]) if status == _NOTHING else ("", "")
+        succeeded = _succeeded(status, exception, waiting, name)
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
             raise ToolError(f"{name} printed something that is not UTF-8; {ADVICE}")
         return _Outcome(understood=True, succeeded=succeeded, output=output)
@@ -211,22 +212,21 @@ def _run(
         raise ToolError(f"{name} gave no answer within {seconds:g} seconds; {ALLOW_MORE}") from None
     except ReplyTooLargeError:
         raise ToolError(f"{name} printed more than any answer; {ADVICE}") from None
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ToolError(f"{name} cannot be asked ({reason}); {ADVICE}") from None
+    except OSError as error:
+        raise ToolError(f"{name} cannot be asked ({error.strerror}); {ADVICE}") from None
     finally:
         waiting.end()
         process.kill()
 
 
-def _succeeded(status: int, waiting: _Listening, name: str, struck: Callable[[], list[str]]) -> bool:
+def _succeeded(status: int, exception: tuple[str, str], waiting: _Listening, name: str) -> bool:
     """Tell by its exit status whether keyring did what it was to do; False: it found nothing, or nobody to do it.
 
     Raises:
         ToolError: The exit status is none of keyring's.
         KeyringError: It stands for an exception.
     """
-    kind, message = _exception(waiting.said, struck) if status == _NOTHING else ("", "")
+    kind, message = exception
     if not kind:
         waiting.release()
     elif kind not in _NOBODY:
@@ -238,13 +238,13 @@ def _succeeded(status: int, waiting: _Listening, name: str, struck: Callable[[],
     return status == 0
 
 
-def _exception(said: bytes, struck: Callable[[], list[str]]) -> tuple[str, str]:
+def _exception(said: bytes, secret: Hidden, username: str) -> tuple[str, str]:
     """Return the type and the message of the exception that ended a program, or two empty strings."""
     _, found, rest = said.rpartition(_TRACEBACK_MARK)
     if not found:
         return "", ""
     text = rest.decode("utf-8", "replace")
-    for form in map(Hidden, struck()):
+    for form in map(Hidden, forms(str(secret), username)):
         text = text.replace(form, "***")
     last = next((one for one in text.splitlines()[1:] if one and not one[0].isspace()), "an exception")
     kind, _, message = last.partition(":")

@@ -9,6 +9,7 @@ import glob
 import os
 import re
 import shutil
+from collections.abc import Sequence
 
 from . import environment, executable, shell
 from .discovery import SETTING, Findings, Here, Tool
@@ -66,14 +67,14 @@ def provide(distribution: str, findings: Findings, platform: str) -> str:
 
 def reinstall(source: str, path: str, platform: str) -> str:
     """Return the command that installs a broken keyring (see `discovery.Refusal`) again, or "" where we know none."""
-    return _command(
-        1, Tool(source, path, path if os.path.isdir(path) else executable.target(path, platform).root, ""), platform
-    )
+    root = path if os.path.isdir(path) else executable.target(path, platform).root
+    return _command(1, Tool(source, path, root, ""), platform)
 
 
 def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
-    return _COMMANDS.get(_manager(tool, platform), ("", ""))[which].format(
-        has=" ".join(shell.quoted(word, platform) for word in _has(tool, provider)),
+    has = _has(tool, provider)
+    return _COMMANDS.get(_manager(tool, platform, has), ("", ""))[which].format(
+        has=" ".join(shell.quoted(word, platform) for word in has),
         # "system's programs" is where pipx exposes what it installs for everybody
         everybodys="--global " if tool.source in ("pipx --global", "system's programs") else "",
         name=shell.quoted(os.path.basename(tool.root), platform),
@@ -83,8 +84,8 @@ def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
     )
 
 
-def _manager(tool: Tool, platform: str) -> str:
-    """Return who manages a global keyring: a key of `_COMMANDS`, or ""."""
+def _manager(tool: Tool, platform: str, has: Sequence[str]) -> str:
+    """Return who manages a global keyring that has what `_has` says: a key of `_COMMANDS`, or ""."""
     named = tool.source == SETTING
     if not tool.root:
         plain = named and tool.interpreter and not _is_externally_managed(tool.interpreter, platform)
@@ -95,7 +96,7 @@ def _manager(tool: Tool, platform: str) -> str:
     if os.path.isfile(os.path.join(tool.root, "pipx_metadata.json")):
         return "pipx"
     if os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
-        return "uv" if _has(tool) else "environment"
+        return "uv" if has else "environment"
     return manager
 
 
@@ -148,7 +149,7 @@ def install(root: str, requirement: str, tool: Tool | None, here: Here, *, again
         again: Whether it is there, and broken.
     """
     platform = here.platform
-    if not shutil.which("uv", path=here.environ.get("PATH", "")):
+    if not has_uv(here):
         reinstall = ["--force-reinstall"] if again else []
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
@@ -160,6 +161,11 @@ def install(root: str, requirement: str, tool: Tool | None, here: Here, *, again
         words = ["uv", "pip", "install", "--python", root, *(["--reinstall"] if again else []), requirement]
     command = shell.command(words, platform)
     return shell.first_on_path(os.path.dirname(_keyring(tool, platform)[0]), platform, command) if tool else command
+
+
+def has_uv(here: Here) -> bool:
+    """Tell whether there is a uv on PATH."""
+    return bool(shutil.which("uv", path=here.environ.get("PATH", "")))
 
 
 def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> str:

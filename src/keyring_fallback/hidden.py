@@ -27,7 +27,7 @@ def hide(value: Any) -> Any:
     return Hidden(value) if isinstance(value, str) else value
 
 
-def plain(value: Any) -> Any:
+def reveal(value: Any) -> Any:
     """Return what `hide` was given."""
     return str(value) if isinstance(value, Hidden) else value
 

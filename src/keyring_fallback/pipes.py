@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import selectors
@@ -112,7 +113,10 @@ class Threaded:
 
     @staticmethod
     def _start(target: Callable[..., None], *arguments: object) -> None:
-        threading.Thread(target=target, args=arguments, daemon=True).start()
+        try:
+            threading.Thread(target=target, args=arguments, daemon=True).start()
+        except RuntimeError as error:  # there are no more of them, or the interpreter is ending
+            raise OSError(errno.EAGAIN, str(error)) from None
 
     def _read(self, where: str, pipe: IO[bytes]) -> None:
         data = HiddenBytes(b"-")

@@ -54,7 +54,6 @@ class Process:
 
     Raises:
         OSError: The program cannot be started.
-        RuntimeError: No thread can be started (Windows).
         ValueError: An argument or a variable has a NUL character.
     """
 

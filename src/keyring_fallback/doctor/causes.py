@@ -106,7 +106,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
     if facts.me.lookups[-1]["outcome"] == "unfinished":
         (asked,) = facts.me.lookups[-1]["asked"]
         words = ["keyring-fallback", "doctor", service, *([facts.username] if facts.username else [])]
-        doctor = " ".join(shell.quoted(word, platform) for word in words)
+        doctor = shell.command(words, platform)
         alone = shell.variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring", platform, doctor)
         remove = "the command asks without it; if that works, remove that backend"
         cure = (alone, remove) if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from .. import cures, hints, shell, trust
@@ -93,7 +92,7 @@ def _not_told(facts: Facts) -> Iterator[Cause]:
     uv, here, host = facts.uv, facts.here, hints.host_of(facts.service)
     known = any(hints.host_of(index.url) == host for index in uv.indexes)
     told = "subprocess" in (uv.provider, uv.pip_provider) or uv.problems or not uv_settings.READS_FILES
-    if facts.answered and not known and not told and shutil.which("uv", path=here.environ.get("PATH", "")):
+    if facts.answered and not known and not told and cures.has_uv(here):
         text = f"uv asks keyring only where it is told to, and its keyring provider is {uv.provider}."
         edit = 'or set keyring-provider = "subprocess" in uv.toml, or in [tool.uv] of pyproject.toml'
         command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", here.platform)

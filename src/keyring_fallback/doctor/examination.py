@@ -217,7 +217,7 @@ def _probe(
     waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
     try:
         process = Process([*arguments, *script("_probe")], dict(environ), listen=request is None)
-    except (OSError, RuntimeError, ValueError) as reason:
+    except (OSError, ValueError) as reason:
         return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
     try:
         process.send(json.dumps(request).encode("ascii"), end=True)

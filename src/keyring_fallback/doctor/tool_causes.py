@@ -38,17 +38,23 @@ def find(facts: Facts) -> Iterator[Cause]:
     # one that is to be mended may have a provider
     if facts.able or stopped or any(not _OF_A_PROJECT.match(one.reason) for one in refusals):
         return
-    registry = hints.registry_of(facts.service)
-    command, edit = facts.addition(registry.distribution if registry else "PROVIDER")
-    edit = "; ".join(filter(None, (edit, "" if registry else _PROVIDERS)))
+    distribution, names = _missing(facts)
+    command, edit = facts.addition(distribution)
+    edit = "; ".join(filter(None, (edit, names)))
     problem = not (stores or facts.me.content.providers)
     if not facts.tools:
         if not refused:
             text = "There is no global keyring: none of uv, pipx and the others has installed one."
             yield Cause("no-tool", text, command, edit, problem)
-    elif refused or not (registry and facts.lookup):  # then it is said of the registry
+    elif refused or names or not facts.lookup:  # otherwise it is said of the registry
         text = f"The global keyring {facts.tools[0][0].location} has no provider."
         yield Cause("no-provider", text, command, edit, problem)
+
+
+def _missing(facts: Facts) -> tuple[str, str]:
+    """Return the provider for what is looked up, and "", or where that is unknown which there are."""
+    registry = hints.registry_of(facts.service)
+    return (registry.distribution, "") if registry else ("PROVIDER", _PROVIDERS)
 
 
 def _stopped(facts: Facts) -> Iterator[Cause]:
@@ -115,16 +121,15 @@ def _broken(source: str, path: str, reason: str, facts: Facts) -> Cause:
     if not command and os.path.isfile(receipt):
         edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
     elif not command and os.path.islink(path) and not os.path.exists(path):
-        tools, refusals, _, _ = facts.survey.findings
-        others = [*((one.source, one.path) for one in tools), *((one.source, one.path) for one in refusals)]
+        findings = facts.survey.findings
+        found: list[discovery.Tool | discovery.Refusal] = [*findings.tools, *findings.refusals]
         # a new one would take the place of uv's own
-        if facts.able or any(place == "uv tool" and where != path for place, where in others):
+        if facts.able or any(one.source == "uv tool" and one.path != path for one in found):
             edit = "remove this link, which leads nowhere"
         else:
-            registry = hints.registry_of(facts.service)
+            distribution, edit = _missing(facts)
             left = discovery.Findings((discovery.Tool(source, path, "", ""),))
-            command = cures.provide(registry.distribution if registry else "PROVIDER", left, facts.here.platform)
-            edit = "" if registry else _PROVIDERS
+            command = cures.provide(distribution, left, facts.here.platform)
     elif not command:
         edit = "install it again the way it was installed, or remove it"
     return Cause("broken", f"The global keyring {path} ({source}) is broken: {reason}", command, edit)
