@@ -39,22 +39,22 @@ _BRIDGE = [
 ]
 #: The tests that are about a module.
 SELECTED = {
-    "_helper": _HELPER,
-    "_backends": _HELPER,
-    "_deferred": ["test_deferred.py"],
-    "bridge": _BRIDGE,
-    "replies": _BRIDGE,
+    "helper/helper": _HELPER,
+    "helper/backends": _HELPER,
+    "helper/deferred": ["test_deferred.py"],
+    "delegation/bridge": _BRIDGE,
+    "delegation/call": _BRIDGE,
     "backend": [
         *("test_conformance.py", "test_backends.py", "test_messages.py", "test_hints.py", "test_harmless.py"),
     ],
 }
 #: Of these, what other modules are about.
 LEFT_OUT = {
-    "_helper": "not test_interpreter and not test_executable",
-    "_backends": "not test_interpreter and not test_executable",
-    "_deferred": "",
-    "bridge": "not test_executable",
-    "replies": "not test_executable",
+    "helper/helper": "not test_interpreter and not test_executable",
+    "helper/backends": "not test_interpreter and not test_executable",
+    "helper/deferred": "",
+    "delegation/bridge": "not test_executable",
+    "delegation/call": "not test_executable",
     "backend": "not own_tests",
 }
 #: Seconds that a test may take as the module is; those that take longer are left out.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from keyring import errors
 
-from keyring_fallback import bridge, pipes, process
+from keyring_fallback.delegation import bridge, pipes, process
 from keyring_fallback.errors import ProviderError, ToolError
 from keyring_fallback.hidden import Hidden
 from support import machine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from keyring_fallback import replies
+    from keyring_fallback.delegation import call
 
 #: Reads the set-up, and for each request runs the code that it was started with.
 SPEAKER = """\
@@ -62,7 +62,7 @@ def invocation(code: str, seconds: float = 60.0, **variables: str) -> bridge.Inv
     return bridge.Invocation((sys.executable, "-I", "-c", SPEAKER), environ, "the tool", seconds)
 
 
-def ask(code: str, call: bridge.Call = GET, seconds: float = 60.0, **variables: str) -> replies.Reply:
+def ask(code: str, call: bridge.Call = GET, seconds: float = 60.0, **variables: str) -> call.Reply:
     """Ask a speaker."""
     return bridge.ask(invocation(code, seconds, **variables), SETUP, call)
 
@@ -105,8 +105,8 @@ def test_what_is_run(monkeypatch: pytest.MonkeyPatch, *, kept: bool) -> None:
     """The helper's starter, with the kind of bytecode that may be kept in our folder."""
     monkeypatch.setattr(sys, "dont_write_bytecode", not kept)
     start, tag, module = json.loads(ask("say(json.dumps(sys.argv[1:]))").answer)
-    assert ("_start.py", True) == (os.path.basename(start), os.path.isfile(start))
-    assert (sys.implementation.cache_tag if kept else "", "_helper") == (tag, module)
+    assert ("start.py", True) == (os.path.basename(start), os.path.isfile(start))
+    assert (sys.implementation.cache_tag if kept else "", "helper") == (tag, module)
 
 
 def test_who_answers() -> None:

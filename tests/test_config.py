@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyring.util import platform_
 
-from keyring_fallback import config, places, survey
+from keyring_fallback import config, here, survey
 
 HOME = os.fspath(Path("/home/ann").absolute())
 
@@ -28,7 +28,7 @@ def settings(tmp_path: Path, text: str = "", **variables: str) -> config.Setting
 def test_file_is_where_keyring_reads_it() -> None:
     """keyringrc.cfg is where this platform's keyring looks for it."""
     expected = os.path.join(os.fspath(platform_.config_root()), "keyringrc.cfg")
-    assert expected == places.config_file(os.environ, places.home_of(os.environ, sys.platform), sys.platform)
+    assert expected == here.config_file(os.environ, here.home_of(os.environ, sys.platform), sys.platform)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_file_is_where_keyring_reads_it() -> None:
 def test_file_of_each_platform(platform: str, variables: dict[str, str], expected: list[str]) -> None:
     """keyring's own rules hold on each platform; XDG_CONFIG_HOME is taken literally, as keyring does."""
     expected = [HOME if part == "~" else part for part in expected]
-    assert os.path.join(*expected, "keyringrc.cfg") == places.config_file(variables, HOME, platform)
+    assert os.path.join(*expected, "keyringrc.cfg") == here.config_file(variables, HOME, platform)
 
 
 def test_no_file_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

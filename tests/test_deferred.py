@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keyring_fallback._deferred import DEFERRED
+from keyring_fallback.helper.deferred import DEFERRED
 from support import environments, helper, interpreters, providers
 from support.environments import Environment, Environments
 

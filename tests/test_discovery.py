@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback import discovery
+from keyring_fallback.discovery import search
 from support import trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from keyring_fallback.discovery import Findings, Here
+    from keyring_fallback.here import Here
+from keyring_fallback.discovery.tool import Findings
 
 PLATFORMS = ["linux", "darwin", "win32"]
 posix = pytest.mark.skipif(os.name == "nt", reason="links and scripts of POSIX systems")
@@ -61,7 +62,7 @@ SYSTEM = tuple(os.path.normpath(path) for path in ("/usr/local/", "/opt/", "/hom
 
 def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     """Find the tools, without those of this machine."""
-    findings = discovery.find(here, chosen)
+    findings = search.find(here, chosen)
     tools = tuple(one for one in findings.tools if not one.path.startswith(SYSTEM))
     refusals = tuple(one for one in findings.refusals if not one.path.startswith(SYSTEM))
     return findings._replace(tools=tools, refusals=refusals)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyring_fallback.discovery import Findings, Refusal
+from keyring_fallback.discovery.tool import Findings, Refusal
 from keyring_fallback.doctor import tool_causes
 from support import environments, machine, providers
 from support.patient import AZURE, CANARY, USERNAME, Patient

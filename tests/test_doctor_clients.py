@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback import discovery, survey
+from keyring_fallback import survey
 from keyring_fallback.doctor import clients, uv_settings
+from keyring_fallback.here import Here
 from support import environments, machine, providers, trees
 from support.feed import Feed
 from support.patient import AZURE, USERNAME, Patient
@@ -351,7 +352,7 @@ def test_old_pip_has_no_choice(patient: Patient, python: Path, wheel: Path, tmp_
     assert "subprocess:" not in finding.text
 
 
-def _here(tmp_path: Path, **environ: str) -> discovery.Here:
+def _here(tmp_path: Path, **environ: str) -> Here:
     """This process in a home folder of its own."""
     return survey.here()._replace(environ=environ, home=str(tmp_path), cwd=str(tmp_path), platform="linux")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyring_fallback import environment
-from keyring_fallback.environment import Content, Provider
+from keyring_fallback.discovery import environment
+from keyring_fallback.discovery.environment import Content, Provider
 from support import environments, machine, trees
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyring_fallback import executable
-from keyring_fallback.executable import Target
+from keyring_fallback.discovery import executable
+from keyring_fallback.discovery.executable import Target
 from support import trees
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from keyring_fallback import _helper, bridge
+from keyring_fallback.delegation import bridge
+from keyring_fallback.helper import helper
 from support import hostile, machine
 from support.helper import Helper
 from support.stage import PRELUDE
@@ -160,8 +161,8 @@ def test_garbage_is_collected_during_a_lookup(start: Start, state: str) -> None:
 
 def test_limits() -> None:
     """It is gone within two seconds after its parent, and is idle for longer than the parent would use it again."""
-    assert 2 > _helper.PARENT_SECONDS + _helper.GRACE_SECONDS > 0
-    assert 300 >= _helper.IDLE_SECONDS > bridge.IDLE_SECONDS > 0
+    assert 2 > helper.PARENT_SECONDS + helper.GRACE_SECONDS > 0
+    assert 300 >= helper.IDLE_SECONDS > bridge.IDLE_SECONDS > 0
 
 
 @pytest.mark.skipif(not hostile.HAS_PROC, reason="needs /proc")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from support.environments import Environments
 
 SOURCES = [
-    Path(keyring_fallback.__file__).with_name(f"_{name}.py")
+    Path(keyring_fallback.__file__).with_name("helper") / f"{name}.py"
     for name in ("start", "helper", "backends", "deferred", "shared", "probe")
 ]
 
@@ -63,8 +63,8 @@ def test_doctor_sees_old_and_new(
 ) -> None:
     """What the doctor starts in a tool says on an old and on a new Python which it is, and that keyring works."""
     tool = shared_environments.get(interpreter(version), "keyring")
-    start = os.fspath(Path(keyring_fallback.__file__).with_name("_start.py"))
-    said = tool.run(["-I", start, "", "_probe"], stdin="null", check=True).stdout.splitlines()
+    start = os.fspath(Path(keyring_fallback.__file__).with_name("helper") / "start.py")
+    said = tool.run(["-I", start, "", "probe"], stdin="null", check=True).stdout.splitlines()
     last = json.loads(said[-1])
     assert last["version"].startswith(version + ".")
     assert ("", True) == (last.get("broken", ""), last["end"])
@@ -82,7 +82,7 @@ def test_imports_nothing_but_the_standard_library_and_keyring() -> None:
     nodes = [node for source in SOURCES for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    assert {"_backends", "_deferred", "_helper", "_shared"} == {
+    assert {"backends", "deferred", "helper", "shared"} == {
         str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.level
     }
     foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)  # novm: guarded above

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyring_fallback import cures, hints, shell
-from keyring_fallback.discovery import SETTING, Findings, Refusal, Tool
-from keyring_fallback.environment import Content, Provider
+from keyring_fallback import hints
+from keyring_fallback.discovery.environment import Content, Provider
+from keyring_fallback.discovery.tool import SETTING, Findings, Refusal, Tool
+from keyring_fallback.doctor import cures, shell
 from support import environments, machine, providers
 
 if TYPE_CHECKING:

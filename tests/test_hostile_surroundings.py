@@ -289,7 +289,7 @@ for room in [0, 0, *range(16)]:
         except keyring.errors.KeyringError as error: answer = str(error)
         seen.append(answer)
     for one in held[:len(held) - room] if room else held: os.close(one)
-    sys.modules["keyring_fallback.bridge"]._registry.leave() if "keyring_fallback.bridge" in sys.modules else None
+    sys.modules["keyring_fallback.delegation.bridge"]._registry.leave() if "keyring_fallback.delegation.bridge" in sys.modules else None
     if opened() > before: seen.append("leak of %d with room for %d" % (opened() - before, room))
 with open(sys.argv[1], "w") as file: json.dump([seen, keyring.get_password("https://host/", "user")], file)
 """
@@ -351,7 +351,7 @@ def test_signal_while_waiting(stage: Stage, kind: str, whole_group: bool) -> Non
     number = signal.Signals[kind]
     status, stderr = interrupted(stage, number, whole_group=whole_group)
     assert -number == status
-    assert "_helper.py" not in stderr
+    assert "helper.py" not in stderr
     assert (1 if kind == "SIGINT" else 0) == stderr.count("Traceback")
 
 
@@ -373,7 +373,7 @@ def test_interrupt_at_any_time(stage: Stage, delay: float) -> None:
         " while time.monotonic() < end: keyring.get_password('https://host/', 'user')\nexcept KeyboardInterrupt: pass"
     )
     _, stderr = interrupted(stage, signal.SIGINT, whole_group=True, delay=delay, code=code)
-    assert "_helper.py" not in stderr
+    assert "helper.py" not in stderr
 
 
 def test_interrupt_between_two_lookups(stage: Stage) -> None:

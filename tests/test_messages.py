@@ -196,13 +196,13 @@ ELSEWHERE = {
     "Password not found": "test_backends.py",
     "this service is not delegated": "test_backends.py",
 }
-MODULES = ["bridge", "replies", "command_line", "backend", "delegation"]
+MODULES = ["delegation/bridge", "delegation/call", "delegation/command_line", "delegation/tools", "backend"]
 
 
 def texts() -> Iterator[tuple[str, str]]:
     """Where an exception with a text of ours is made, and the longest fixed part of its text."""
     for module in MODULES:
-        file = Path(keyring_fallback.__file__).with_name(f"{module}.py")
+        file = Path(keyring_fallback.__file__).parent / f"{module}.py"
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args):
                 continue

@@ -76,7 +76,7 @@ def test_twine_check(built: list[Path], shared_environments: Environments, pytho
 
 def test_wheel_holds_what_it_should(wheel: Path) -> None:
     """The wheel has the modules of this package, py.typed, the licence and metadata, nothing else, and stays small."""
-    assert wheel.stat().st_size < 100_000
+    assert wheel.stat().st_size < 130_000
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     info = f"keyring_fallback-{keyring_fallback.__version__}.dist-info"
@@ -168,7 +168,7 @@ WINDOWS_ONLY = ["_winapi", "msvcrt", "winreg", "nt"]
 def test_every_module_imports_where_system_modules_are_absent(absent: list[str]) -> None:
     """No module of ours needs a module of one system at import."""
     files = [path.relative_to(PACKAGE.parent).with_suffix("") for path in PACKAGE.rglob("*.py")]
-    names = [".".join(file.parts) for file in files if file.name not in ("__main__", "__init__", "_start")]
+    names = [".".join(file.parts) for file in files if file.name not in ("__main__", "__init__", "start")]
     code = f"""
 import importlib, os, sys
 import keyring.backends.chainer, subprocess, threading, configparser, json, logging, select, selectors

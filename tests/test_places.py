@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keyring_fallback import places
+from keyring_fallback.discovery import places
 from support import environments
 
 HOME = os.fspath(Path("/home/ann").absolute())

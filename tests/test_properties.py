@@ -15,23 +15,12 @@ from keyring.credentials import Credential
 from keyring.errors import KeyringError
 
 import keyring_fallback
-from keyring_fallback import (
-    _backends,
-    _shared,
-    bridge,
-    command_line,
-    config,
-    discovery,
-    environment,
-    executable,
-    hidden,
-    hints,
-    places,
-    plugin,
-    replies,
-    survey,
-)
+from keyring_fallback import config, hidden, hints, plugin, survey
+from keyring_fallback.delegation import bridge, call, command_line
+from keyring_fallback.discovery import environment, executable, places, search
+from keyring_fallback.discovery.tool import Findings
 from keyring_fallback.errors import ToolError
+from keyring_fallback.helper import backends, shared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +74,7 @@ REPLY = st.fixed_dictionaries(
 def test_reply(document: Any, method: str) -> None:
     """A reply of any shape is an answer of the right kind or a ToolError; its errors are keyring's, in one line each."""
     try:
-        reply = replies.read(hidden.Hidden(json.dumps(document)), method, "the tool")
+        reply = call.read(hidden.Hidden(json.dumps(document)), method, "the tool")
     except ToolError:
         return
     kinds: dict[str, Any] = {"get_password": str, "get_credential": Credential}
@@ -101,7 +90,7 @@ def test_reply(document: Any, method: str) -> None:
 def test_reply_that_is_anything(text: str) -> None:
     """Any text in the place of a reply is a ToolError, unless it is a reply."""
     with pytest.raises(ToolError):
-        replies.read(hidden.Hidden(text), "get_password", "the tool")
+        call.read(hidden.Hidden(text), "get_password", "the tool")
 
 
 @SETTINGS
@@ -216,8 +205,8 @@ def test_files_of_an_environment(tmp_path: Path, content: bytes) -> None:
         executable.target(os.fspath(root / "bin" / "keyring"), platform)
         executable.environment_target(os.fspath(root), platform)
     here = survey.here()._replace(environ={"PATH": os.fspath(root / "bin")}, home=os.fspath(tmp_path))
-    assert isinstance(discovery.find(here), discovery.Findings)
-    assert isinstance(discovery.find(here, [os.fspath(root), os.fspath(root / "bin" / "keyring")]), discovery.Findings)
+    assert isinstance(search.find(here), Findings)
+    assert isinstance(search.find(here, [os.fspath(root), os.fspath(root / "bin" / "keyring")]), Findings)
 
 
 @SETTINGS
@@ -262,7 +251,7 @@ PATHS = st.lists(
 def test_variables_with_paths(environ: dict[str, str], platform: str, home: str) -> None:
     """PATH, HOME and the others may hold anything: the search ends without an exception."""
     here = survey.here()._replace(environ=environ, home=home, platform=platform, cwd=home)
-    assert isinstance(discovery.find(here), discovery.Findings)
+    assert isinstance(search.find(here), Findings)
     assert isinstance(survey.make(here), survey.Survey)
 
 
@@ -293,11 +282,11 @@ def test_services(service: Any) -> None:
 @given(ANY, ANY, ANY)
 def test_failure_over_there(message: str, password: str, username: str) -> None:
     """The helper passes on any message in one line, not too long, without the password in any form that holds it."""
-    found = _backends.failure(
-        "backend", ValueError(f"{message}{password!r}{message}"), _backends.forms(password, username)
+    found = backends.failure(
+        "backend", ValueError(f"{message}{password!r}{message}"), backends.forms(password, username)
     )
     assert found["message"] == "" or found["message"].isprintable()
-    assert _shared.MESSAGE_LENGTH >= len(found["message"])
+    assert shared.MESSAGE_LENGTH >= len(found["message"])
     if len(password) > 3:  # a shorter one may stand in the stars or in what is between them
         assert password not in found["message"] or password in message
     json.dumps(found).encode("ascii")
@@ -323,7 +312,7 @@ def test_files_that_are_none(tmp_path: Path, kind: str) -> None:
     environment.read(os.fspath(root), "linux")
     executable.target(os.fspath(root / "bin" / "keyring"), "linux")
     here = survey.here()._replace(environ={"PATH": os.fspath(root / "bin")}, home=os.fspath(tmp_path))
-    assert isinstance(discovery.find(here, [os.fspath(root)]), discovery.Findings)
+    assert isinstance(search.find(here, [os.fspath(root)]), Findings)
 
 
 class TestRoundTrip:

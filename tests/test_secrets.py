@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyring_fallback import bridge, hidden, pipes, process, replies
+from keyring_fallback import hidden
+from keyring_fallback.delegation import bridge, call, pipes, process
 from support import environments, hostile
 
 if TYPE_CHECKING:
@@ -290,8 +291,8 @@ HOLDERS: dict[str, Any] = {
     "Hidden": hidden.Hidden(SECRET),
     "a part of it": hidden.Hidden(SECRET)[:20],
     "a call": bridge.Call("set_password", "service", "user", hidden.Hidden(SECRET)),
-    "a reply": replies.Reply(SECRET),
-    "a reply with a credential": replies.Reply({"username": "user", "password": SECRET}),
+    "a reply": call.Reply(SECRET),
+    "a reply with a credential": call.Reply({"username": "user", "password": SECRET}),
     "a request": bridge._line({"password": SECRET}, "the tool"),  # noqa: SLF001
     "what was heard": pipes.Heard("stdout", SECRET.encode()),
 }

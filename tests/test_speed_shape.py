@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyring_fallback import places
+from keyring_fallback import here
 from support import environments, interpreters, providers, trees
 from support.helper import ask
 
@@ -388,10 +388,14 @@ def test_nothing_heavy_is_loaded_before_a_lookup(
     more = set(modules) - set(modules_alone)
     ours = {name for name in more if name.partition(".")[0] == "keyring_fallback"}
     assert set() == more - ours
-    ask = {f"keyring_fallback.{name}" for name in ("bridge", "command_line", "delegation", "process", "waiting")}
-    assert set() == ours & ask
+    assert set() == {
+        name for name in ours if name.startswith(("keyring_fallback.delegation", "keyring_fallback.doctor"))
+    }
     if not with_tool:
-        assert {"keyring_fallback", *(f"keyring_fallback.{name}" for name in ("places", "plugin", "records"))} == ours
+        assert {
+            "keyring_fallback",
+            *(f"keyring_fallback.{name}" for name in ("discovery", "discovery.places", "here", "plugin", "records")),
+        } == ours
     assert len(processes_alone) == len(processes)
 
 
@@ -431,7 +435,7 @@ def test_the_backends_are_loaded_where_there_may_be_a_tool(
     elif why == "an executable on PATH":
         env["PATH"] += os.pathsep + os.fspath(scripted_tool.scripts)
     elif why == "a setting":
-        trees.put(Path(places.config_file(env, os.fspath(home), sys.platform)), "[fallback]\n")
+        trees.put(Path(here.config_file(env, os.fspath(home), sys.platform)), "[fallback]\n")
     elif why == "a variable":
         env["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*"
     else:
@@ -463,14 +467,14 @@ def own_stage(stage: Stage, tmp_path: Path, python: Path, wheel: Path) -> Stage:
 
 def _compiled(stage: Stage) -> list[Path]:
     """The compiled forms of the helper that are kept in the environment."""
-    return sorted((stage.environment.site_packages / "keyring_fallback" / "__pycache__").glob("_helper.*"))
+    return sorted((stage.environment.site_packages / "keyring_fallback" / "helper" / "__pycache__").glob("helper.*"))
 
 
 def test_the_helper_runs_from_its_compiled_form(own_stage: Stage) -> None:
     """The first lookup leaves the helper's bytecode beside its source, as an import does; later helpers run that."""
     _run(own_stage, "tell(ask())")
     (compiled,) = _compiled(own_stage)
-    source = own_stage.environment.site_packages / "keyring_fallback" / "_helper.py"
+    source = own_stage.environment.site_packages / "keyring_fallback" / "helper" / "helper.py"
     marked = source.read_text(encoding="utf-8") + "open(os.environ['NOTES'], 'a').write('used\\n')\n"
     write = (
         "import importlib._bootstrap_external as b, pathlib, sys\n"

@@ -15,7 +15,7 @@ from typing import Callable
 
 import pytest
 
-from keyring_fallback import places
+from keyring_fallback.discovery import places
 from support import environments, interpreters, machine, providers, trees
 from support.feed import Feed
 from support.patient import Patient

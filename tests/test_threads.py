@@ -12,13 +12,13 @@ import pytest
 from keyring.testing.backend import BackendBasicTests
 
 import keyring_fallback
-from keyring_fallback import bridge, command_line, pipes, process
+from keyring_fallback.delegation import bridge, command_line, pipes, process
 from keyring_fallback.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from keyring_fallback import replies
+    from keyring_fallback.delegation import call
     from support.environments import Environments
 
 
@@ -139,7 +139,7 @@ def test_an_interrupt_while_a_program_is_ended(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "ask", [bridge.ask, lambda invocation, _, call: command_line.ask(invocation, call)], ids=["helper", "command line"]
 )
-def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., replies.Reply]) -> None:
+def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., call.Reply]) -> None:
     """Where no thread can be started any more, at the end of a program for example, the tool cannot be asked."""
 
     def fails(_: object) -> None:

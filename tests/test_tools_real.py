@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback import executable
+from keyring_fallback.discovery import executable
 from support import environments, machine, providers
 
 if TYPE_CHECKING:

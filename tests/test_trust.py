@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keyring_fallback import trust
+from keyring_fallback.discovery import trust
 from support import trees
 
 posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes of POSIX systems")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback import waiting
+from keyring_fallback.delegation import waiting
 from support import machine, providers
 from support.feed import Feed
 

@@ -22,7 +22,7 @@ def hint(service: object) -> None:
     held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
     if not any(hints.serves(registry, provider.distribution) for provider in held):
         try:
-            from . import cures
+            from .doctor import cures
         except (ImportError, OSError):
             return
         command = cures.provide(registry.distribution, now.findings, now.here.platform)

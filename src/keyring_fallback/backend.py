@@ -246,16 +246,16 @@ def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> 
 
 def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: str | None = None) -> Any:
     try:
-        from . import bridge, delegation  # with all that starting a program needs: not before it is needed
+        from .delegation import call, tools  # with all that starting a program needs: not before it is needed
     except (ImportError, OSError) as error:  # no file can be opened any more, or pip is installing
         reason = getattr(error, "strerror", None) or error
         raise ToolError(
             f"the modules in {os.path.dirname(__file__)} cannot be loaded ({reason}); "
             "free what the system lacks, or install keyring-fallback again"
         ) from None
-    call = bridge.Call(method, service, username, password)
+    asked = call.Call(method, service, username, password)
     alone = _is_alone()
-    answer = delegation.ask_tools(now, call, everything=alone)
+    answer = tools.ask_tools(now, asked, everything=alone)
     if answer is None and alone and method.startswith("get"):
         hint(service)
     return answer

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Callable
 
-from .places import config_file, expanded
+from .here import config_file, expanded
 from .records import Record
 
 #: keyring's own convention (keyring 25.7.0, backend.py).

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from . import environment
 from .records import Record
 
 _SHOWN_LENGTH = 160
 #: Scheme, authority and the rest (RFC 3986, appendix B), and an authority that is a host, with a port or without.
 _PARTS = r"(?s)((?:[^:/?#]*:)?//)?([^/?#]*)(.*)"
 _HOST = r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?"
-
-normalised = environment.normalised
 
 
 class Registry(Record):
@@ -76,6 +73,11 @@ REGISTRIES = (
     # pyx-keyring 0.1.0, keyrings/pyx_keyring.py
     Registry("pyx", ("api.pyx.dev", "files.astralhosted.com"), "pyx-keyring", "__token__"),
 )
+
+
+def normalised(distribution: str) -> str:
+    """Return a distribution's normalised name (PEP 503)."""
+    return "-".join(filter(None, distribution.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
 def host_of(service: object) -> str:

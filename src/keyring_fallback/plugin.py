@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
-from . import places
+from . import here
+from .discovery import places
 
 
 def is_needed() -> bool:
     """Tell whether there may be a tool or a setting: most programs run where there is none."""
     environ = os.environ
-    where = environ, places.home_of(environ, sys.platform), sys.platform
+    where = environ, here.home_of(environ, sys.platform), sys.platform
     if (
         "pip._internal" in sys.modules
         or any(name.startswith("KEYRING_") for name in environ)
-        or os.path.lexists(places.config_file(*where))
+        or os.path.lexists(here.config_file(*where))
     ):
         return True
     # what an activated environment has itself stands on PATH

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
-import os
-import sys
 import time
 
-from . import config, discovery, hints, places
+from . import config, hints
+from .discovery import search
+from .discovery.tool import SETTING, Findings
+from .here import Here, here
 from .records import Record
+
+__all__ = ["NESTED", "Survey", "current", "here", "make"]
 
 #: Marks the environment of what we start: nothing in there delegates again.
 NESTED = "KEYRING_FALLBACK_NESTED"
@@ -30,8 +33,8 @@ class Survey(Record):
     """
 
     settings: config.Settings
-    here: discovery.Here
-    findings: discovery.Findings
+    here: Here
+    findings: Findings
     local: str
     reason: str
 
@@ -47,7 +50,7 @@ class Survey(Record):
         unused = (
             f"{named} {refusal.path} is not used: {refusal.reason}"
             for refusal in self.findings.refusals
-            if refusal.source == discovery.SETTING
+            if refusal.source == SETTING
         )
         doubtful = (
             f"{named} {tool.path} is used, although {tool.doubt}; close that to others if you can"
@@ -64,38 +67,17 @@ class Survey(Record):
         )
 
 
-def here() -> discovery.Here:
-    """Return what this process says of its environment."""
-    try:
-        cwd = os.getcwd()
-    except OSError:
-        cwd = ""
-    # another thread may remove a variable meanwhile
-    environ = {name: value for name in os.environ if (value := os.environ.get(name)) is not None}
-    return discovery.Here(
-        environ=environ,
-        home=places.home_of(environ, sys.platform),
-        platform=sys.platform,
-        cwd=cwd,
-        prefix=sys.prefix,
-        virtual=sys.prefix != sys.base_prefix,
-        executable=sys.executable or "",
-        sys_path=tuple(entry for entry in sys.path if isinstance(entry, str)),
-        uid=os.getuid() if hasattr(os, "getuid") else -1,
-    )
-
-
-def make(here: discovery.Here) -> Survey:
+def make(here: Here) -> Survey:
     """Return what is in force in an environment, by looking at files only."""
     settings = config.read(here.environ, here.home, here.platform)
-    findings = discovery.Findings()
+    findings = Findings()
     local = reason = ""
     if here.environ.get(NESTED):
         local = "this process was started by keyring-fallback to answer from its own environment"
     elif not settings.enabled:
         local = f"keyring-fallback is switched off ({settings.sources['enabled']})"
     else:
-        findings = discovery.find(here, settings.tool)
+        findings = search.find(here, settings.tool)
         if findings.at_home:
             local = "this environment is itself a globally installed keyring"
         elif not findings.tools:
@@ -106,13 +88,13 @@ def make(here: discovery.Here) -> Survey:
     return Survey(settings, here, findings, local, local or reason)
 
 
-_last: tuple[float, discovery.Here, Survey] | None = None
+_last: tuple[float, Here, Survey] | None = None
 
 
 def current() -> Survey:
     """Return what is in force now; it is used again for some seconds while the environment stays the same."""
     global _last  # noqa: PLW0603 - keyring asks several times
-    now, present = time.monotonic(), here()
-    if _last is None or now - _last[0] > _FRESH_SECONDS or _last[1] != present:
-        _last = now, present, make(present)
+    now, around = time.monotonic(), here()
+    if _last is None or now - _last[0] > _FRESH_SECONDS or _last[1] != around:
+        _last = now, around, make(around)
     return _last[2]

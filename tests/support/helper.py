@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .environments import Environment
 
-START = Path(keyring_fallback.__file__).with_name("_start.py")
+START = Path(keyring_fallback.__file__).with_name("helper") / "start.py"
 NONCE = "0123"
 
 #: Runs the helper with other constants than its own: the changes are the first argument, as JSON.
@@ -24,9 +24,9 @@ CHANGED = f"""\
 import json, sys, types
 package = sys.modules["_keyring_fallback"] = types.ModuleType("_keyring_fallback")
 package.__path__ = [{os.fspath(START.parent)!r}]
-from _keyring_fallback import _helper
-vars(_helper).update(json.loads(sys.argv[1]))
-_helper.main()
+from _keyring_fallback import helper
+vars(helper).update(json.loads(sys.argv[1]))
+helper.main()
 """
 
 
@@ -39,7 +39,7 @@ class Helper:
         tool: The environment under whose interpreter it runs.
         flags: The interpreter's options.
         env: Its whole environment; by default that of the test.
-        changed: Constants of ``_helper.py`` that have another value.
+        changed: Constants of ``helper.py`` that have another value.
         script: What a shell runs instead, where ``"$@"`` is the command line.
         setup: What the first line says otherwise than usual.
     """
@@ -55,7 +55,7 @@ class Helper:
         **setup: Any,
     ) -> None:
         """Start it."""
-        program = [os.fspath(START), "", "_helper"] if changed is None else ["-c", CHANGED, json.dumps(changed)]
+        program = [os.fspath(START), "", "helper"] if changed is None else ["-c", CHANGED, json.dumps(changed)]
         command = [os.fspath(tool.python), *flags, *program]
         self.process = subprocess.Popen(
             ["/bin/sh", "-c", script, "sh", *command] if script else command,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback.discovery import Here
+from keyring_fallback.here import Here
 
 from . import machine
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .. import cures, hints, shell, survey
-from . import client_causes, tool_causes
+from .. import hints, survey
+from . import client_causes, cures, shell, tool_causes
 from .examination import Cause, Facts, Probe
 
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .. import cures, hints, shell, trust
-from . import clients, uv_settings
+from .. import hints
+from ..discovery import trust
+from . import clients, cures, shell, uv_settings
 from .examination import Cause, Facts
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import NamedTuple
 
-from .. import environment, executable, trust
-from ..discovery import Here
+from ..discovery import environment, executable, trust
+from ..here import Here
 
 #: What uv takes for true, and pip (cli/parser.py, strtobool).
 TRUE = ("y", "yes", "t", "true", "on", "1")

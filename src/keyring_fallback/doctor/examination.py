@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from .. import cures, discovery, environment, hints, survey, trust
-from ..process import Process, ReplyTooLargeError, script
-from ..waiting import Waiting
-from . import clients, uv_settings
+from .. import hints, survey
+from ..delegation.process import Process, ReplyTooLargeError, script
+from ..delegation.waiting import Waiting
+from ..discovery import environment, search, trust
+from ..discovery.tool import SETTING, Findings, Tool
+from ..here import Here
+from . import clients, cures, uv_settings
 
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
@@ -39,7 +42,7 @@ class Cause(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """What `_probe.py` says of an environment.
+    """What `helper.probe` says of an environment.
 
     Attributes:
         version: Of its Python, or "" if that does not start.
@@ -87,7 +90,7 @@ class Facts(NamedTuple):
 
     survey: survey.Survey
     me: Probe
-    tools: Sequence[tuple[discovery.Tool, Probe]]
+    tools: Sequence[tuple[Tool, Probe]]
     uv_keyring: clients.Keyring | None
     pip_keyring: clients.Keyring | None
     pip: clients.Pip
@@ -96,7 +99,7 @@ class Facts(NamedTuple):
     username: str | None
 
     @property
-    def here(self) -> discovery.Here:
+    def here(self) -> Here:
         """This environment."""
         return self.survey.here
 
@@ -116,7 +119,7 @@ class Facts(NamedTuple):
         return probe.error or ("" if selected or not probe.broken else f"its keyring cannot be used: {probe.broken}")
 
     @property
-    def able(self) -> list[discovery.Tool]:
+    def able(self) -> list[Tool]:
         """The tools that have a provider, or may have one: those whose interpreter cannot be told."""
         return [
             tool
@@ -129,8 +132,8 @@ class Facts(NamedTuple):
         here, findings = self.here, self.survey.findings
         if findings.at_home:  # then it is missing in this environment
             root = here.prefix if environment.is_environment(here.prefix) else ""
-            me = discovery.Tool(discovery.SETTING, here.prefix, root, here.executable, self.me.content)
-            findings = discovery.Findings((me,))
+            me = Tool(SETTING, here.prefix, root, here.executable, self.me.content)
+            findings = Findings((me,))
         command = cures.provide(distribution, findings, here.platform)
         where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
         if not command:
@@ -153,7 +156,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     """
     here = survey.here()
     now = survey.make(here)
-    now = now._replace(findings=discovery.find(here, now.settings.tool))
+    now = now._replace(findings=search.find(here, now.settings.tool))
     whom = "the keyring of this environment to start"
     if service is not None:
         service, username = _without_user(service, username)
@@ -185,7 +188,7 @@ def _without_user(service: str, username: str | None) -> tuple[str, str | None]:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), username or found or None
 
 
-def _probe_of(tool: discovery.Tool, environ: Mapping[str, str]) -> Probe:
+def _probe_of(tool: Tool, environ: Mapping[str, str]) -> Probe:
     if not tool.interpreter:
         return Probe(content=tool.content)
     environ = {**{name: environ[name] for name in environ if name not in survey.DROPPED}, survey.NESTED: "1"}
@@ -216,7 +219,7 @@ def _probe(
     """Run the probe and read what it says, whatever becomes of it; the stderr of a lookup is for the person to see."""
     waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
     try:
-        process = Process([*arguments, *script("_probe")], dict(environ), listen=request is None)
+        process = Process([*arguments, *script("probe")], dict(environ), listen=request is None)
     except (OSError, ValueError) as reason:
         return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
     try:

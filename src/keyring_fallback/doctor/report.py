@@ -9,7 +9,9 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
-from .. import __version__, discovery, environment, hints
+from .. import __version__, hints
+from ..discovery import environment
+from ..discovery.tool import Tool
 from . import clients, uv_settings
 from .examination import Cause, Facts, Probe
 
@@ -104,7 +106,7 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
     return json.dumps(document, indent=2)
 
 
-def _tool_as_data(tool: discovery.Tool, probe: Probe) -> dict[str, Any]:
+def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:
     return {
         **{name: getattr(tool, name) for name in ("source", "path", "root", "interpreter", "known")},
         "python": probe.version,

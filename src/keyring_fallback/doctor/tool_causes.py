@@ -6,7 +6,10 @@ import os
 import re
 from collections.abc import Iterator
 
-from .. import cures, discovery, executable, hints, shell, trust
+from .. import hints
+from ..discovery import executable, trust
+from ..discovery.tool import SETTING, Findings, Refusal, Tool
+from . import cures, shell
 from .examination import Cause, Facts
 
 #: What discovery says of candidates that are no loss, that may have come with a project, and that others may change.
@@ -21,7 +24,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     findings = facts.survey.findings
     if findings.at_home:
         if not facts.me.content.providers:
-            yield from (_unusable(one, facts) for one in findings.refusals if one.source == discovery.SETTING)
+            yield from (_unusable(one, facts) for one in findings.refusals if one.source == SETTING)
         return
     for tool, _ in facts.tools:
         if tool.doubt:
@@ -65,14 +68,14 @@ def _stopped(facts: Facts) -> Iterator[Cause]:
             yield _broken(tool.source, tool.location, text, facts)
 
 
-def _refusals(facts: Facts, *, useful: bool) -> Iterator[discovery.Refusal]:
+def _refusals(facts: Facts, *, useful: bool) -> Iterator[Refusal]:
     """Yield the candidates that are a loss: each once, although links and PATH lead to it again."""
     named: set[str] = set()
     for refusal in facts.survey.findings.refusals:
         # what lies in a project on PATH is nobody's loss where there is a tool
         if _NO_LOSS.match(refusal.reason) or (useful and _OF_A_PROJECT.match(refusal.reason)):
             continue
-        if refusal.source != discovery.SETTING and not os.path.lexists(refusal.path):
+        if refusal.source != SETTING and not os.path.lexists(refusal.path):
             continue  # on another machine, where discovery does not look
         location = os.path.realpath(executable.target(refusal.path, facts.here.platform).root or refusal.path)
         if named.isdisjoint([location, *trust.folders_above(location)]):
@@ -80,12 +83,12 @@ def _refusals(facts: Facts, *, useful: bool) -> Iterator[discovery.Refusal]:
             yield refusal
 
 
-def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
+def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
     source, path, reason = refusal
     of_others = _OF_OTHERS.match(reason)
     # the keyrings of this environment and of the one that comes first on PATH are not meant to be global ones
     known = [facts.here.prefix, facts.uv_keyring.root if facts.uv_keyring else ""]
-    if source == discovery.SETTING:
+    if source == SETTING:
         yield _unusable(refusal, facts)
     elif not of_others and not _OF_A_PROJECT.match(reason):
         yield _broken(source, path, reason, facts)
@@ -98,13 +101,13 @@ def _refused(refusal: discovery.Refusal, facts: Facts) -> Iterator[Cause]:
         yield Cause("untrusted", text, _closing(refusal), edit)
 
 
-def _unusable(refusal: discovery.Refusal, facts: Facts) -> Cause:
+def _unusable(refusal: Refusal, facts: Facts) -> Cause:
     text = f"The setting 'tool' names {refusal.path}, which cannot be used: {refusal.reason}."
     edit = f"correct or remove 'tool' ({facts.survey.settings.sources['tool']})"
     return Cause("setting-unusable", text, _closing(refusal), edit)
 
 
-def _closing(refusal: discovery.Refusal) -> str:
+def _closing(refusal: Refusal) -> str:
     """Return the command that closes to others what they may change, or ""."""
     of_others = _OF_OTHERS.match(refusal.reason)
     if of_others and of_others["open"]:
@@ -122,13 +125,13 @@ def _broken(source: str, path: str, reason: str, facts: Facts) -> Cause:
         edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
     elif not command and os.path.islink(path) and not os.path.exists(path):
         findings = facts.survey.findings
-        found: list[discovery.Tool | discovery.Refusal] = [*findings.tools, *findings.refusals]
+        found: list[Tool | Refusal] = [*findings.tools, *findings.refusals]
         # a new one would take the place of uv's own
         if facts.able or any(one.source == "uv tool" and one.path != path for one in found):
             edit = "remove this link, which leads nowhere"
         else:
             distribution, edit = _missing(facts)
-            left = discovery.Findings((discovery.Tool(source, path, "", ""),))
+            left = Findings((Tool(source, path, "", ""),))
             command = cures.provide(distribution, left, facts.here.platform)
     elif not command:
         edit = "install it again the way it was installed, or remove it"

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from .. import hints, trust
-from ..discovery import Here
+from .. import hints
+from ..discovery import trust
+from ..here import Here
 from .clients import TRUE, folders
 
 #: Whether this Python can read uv's files.

@@ -11,14 +11,13 @@ from typing import Any
 
 from keyring import errors
 
-from ._backends import forms
-from ._shared import one_line
-from .bridge import ALLOW_MORE, Call, Invocation
-from .errors import NotAskedError, ToolError
-from .hidden import Hidden, HiddenBytes
+from ..errors import NotAskedError, ToolError
+from ..helper.backends import forms
+from ..helper.shared import one_line
+from ..hidden import Hidden, HiddenBytes
+from ..records import Record
+from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
 from .process import Process, ReplyTooLargeError
-from .records import Record
-from .replies import ADVICE, Reply, as_exception, credential
 from .waiting import Waiting
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).

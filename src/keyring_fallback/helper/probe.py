@@ -16,9 +16,9 @@ import os
 import sys
 import time
 
-from ._backends import failure, forms, name_of, plain
-from ._helper import take_descriptors
-from ._shared import one_line
+from .backends import failure, forms, name_of, plain
+from .helper import take_descriptors
+from .shared import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ class Trace:
             except Exception:  # noqa: S112 - it does not let itself be watched
                 continue
         if "keyring_fallback.backend" in sys.modules:
-            from keyring_fallback import delegation
+            from keyring_fallback.delegation import tools
 
-            delegation.ask = functools.partial(self.ask, "", delegation.ask)
+            tools.ask = functools.partial(self.ask, "", tools.ask)
 
     def ask(self, backend: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Call a function, and tell who is asked by it: a backend, or else a tool."""

@@ -10,9 +10,9 @@ import sys
 import time
 from typing import IO, Callable, Protocol
 
+from ..helper.shared import processes
+from ..hidden import HiddenBytes
 from . import pipes
-from ._shared import processes
-from .hidden import HiddenBytes
 
 #: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
 MAX_REPLY_BYTES = 8 << 20
@@ -25,8 +25,9 @@ _MAX_DESCENDANTS = 1000
 
 
 def script(module: str) -> list[str]:
-    """Return the arguments with which another environment's interpreter runs one of our modules, see `_start`."""
-    start = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_start.py")
+    """Return the arguments with which another environment's interpreter runs one of our modules, see `helper.start`."""
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    start = os.path.join(folder, "helper", "start.py")
     return [start, "" if sys.dont_write_bytecode else sys.implementation.cache_tag or "", module]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from .records import Record
+from ..hints import normalised
+from ..records import Record
 
 _GROUP = "keyring.backends"  # keyring 25.7.0, backend.py
 #: keyring's own backends with a module that keyring does not depend on, or not everywhere (keyring 25.7.0,
@@ -142,11 +143,6 @@ def read_path(folders: Iterable[str]) -> Content:
     scan = _Scan()
     scan.add(dict.fromkeys(folders))  # zip files cannot be listed
     return scan.content()
-
-
-def normalised(distribution: str) -> str:
-    """Return a distribution's normalised name (PEP 503)."""
-    return "-".join(filter(None, distribution.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
 class _Scan:

@@ -8,10 +8,13 @@ from typing import Any
 from keyring.backend import get_all_keyring
 from keyring.errors import KeyringError, PasswordDeleteError
 
-from . import bridge, hints, replies
-from .discovery import Here, Tool
-from .errors import NotAskedError, ToolError
-from .survey import DROPPED, NESTED, Survey
+from .. import hints
+from ..discovery.tool import Tool
+from ..errors import NotAskedError, ToolError
+from ..here import Here
+from ..survey import DROPPED, NESTED, Survey
+from . import bridge
+from .call import Call, Invocation, Reply, Setup
 
 #: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
 _DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
@@ -20,7 +23,7 @@ _CHAINER = "keyring.backends.chainer.ChainerBackend"
 _OURS = "keyring_fallback."
 
 
-def ask_tools(survey: Survey, call: bridge.Call, *, everything: bool) -> Any:
+def ask_tools(survey: Survey, call: Call, *, everything: bool) -> Any:
     """Return the first answer of a tool, or None; for what is stored or deleted, True is the answer.
 
     Args:
@@ -41,7 +44,7 @@ def ask_tools(survey: Survey, call: bridge.Call, *, everything: bool) -> Any:
             failures.append(error)
             continue
         except ToolError as error:
-            reply = replies.Reply(failures=(error,))
+            reply = Reply(failures=(error,))
         if reply.answer is not None:
             return reply.answer
         failures += reply.failures + reply.unloaded
@@ -54,16 +57,16 @@ def ask_tools(survey: Survey, call: bridge.Call, *, everything: bool) -> Any:
     return None
 
 
-def ask(survey: Survey, tool: Tool, call: bridge.Call, *, everything: bool) -> replies.Reply:
+def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool) -> Reply:
     """Ask one tool; the arguments are those of `ask_tools`.
 
     Raises:
         ToolError: The tool could not be asked.
     """
     if not everything and not _can_serve(tool, call.service):
-        return replies.Reply()
+        return Reply()
     isolated = bool(tool.interpreter) and tool.isolated
-    invocation = bridge.Invocation(
+    invocation = Invocation(
         (tool.interpreter or tool.path, *(["-I"] if isolated else [])),
         child_environ(survey, isolated=isolated),
         f"the global keyring {tool.location}",
@@ -86,11 +89,11 @@ def _can_serve(tool: Tool, service: object) -> bool:
     return not all(hints.only_urls(provider.distribution, provider.version) for provider in tool.adds)
 
 
-def _setup(survey: Survey, tool: Tool, *, everything: bool) -> bridge.Setup:
+def _setup(survey: Survey, tool: Tool, *, everything: bool) -> Setup:
     if everything:
-        return bridge.Setup(everything=True, entry_points=(), own=(), skip=())
+        return Setup(everything=True, entry_points=(), own=(), skip=())
     viable = {type(backend).__module__ for backend in get_all_keyring()}
-    return bridge.Setup(
+    return Setup(
         everything=False,
         entry_points=tuple(provider.value for provider in tool.adds) if tool.known else None,
         own=tuple(module for module in tool.own if module not in viable),  # no second prompt, no second hang

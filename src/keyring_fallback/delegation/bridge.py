@@ -7,60 +7,20 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from . import replies
-from .errors import NotAskedError, ToolError
-from .hidden import Hidden, HiddenBytes
-from .hints import shown
+from ..errors import NotAskedError, ToolError
+from ..hidden import Hidden, HiddenBytes
+from ..hints import shown
+from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, Setup, read
 from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError, script
-from .records import Record
-from .replies import ADVICE
 from .waiting import Waiting, has_unseen_stderr
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
 IDLE_SECONDS = 240.0
-ALLOW_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
 
 
-class Setup(Record):
-    """Which of a tool's backends are asked; see the helper's set-up line."""
-
-    everything: bool
-    entry_points: tuple[str, ...] | None
-    own: tuple[str, ...]
-    skip: tuple[str, ...]
-
-
-class Call(Record):
-    """One call of keyring's: the method's name and its arguments."""
-
-    method: str
-    service: Any
-    username: Any
-    password: str | None = None
-
-
-class Invocation(Record):
-    """How a tool is run.
-
-    Attributes:
-        arguments: The program and its arguments.
-        environ: Its whole environment.
-        name: Its name in messages.
-        seconds: How long it may take for one call.
-        content: What it holds: another version of it needs another helper.
-    """
-
-    arguments: tuple[str, ...]
-    environ: Mapping[str, str]
-    name: str
-    seconds: float
-    content: object = None
-
-
-def ask(invocation: Invocation, setup: Setup, call: Call) -> replies.Reply:
+def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
     """Ask a tool; the helper that answers stays for the next call.
 
     Args:
@@ -97,7 +57,7 @@ class _Session:
         self._number = 0
         self._used = 0.0
 
-    def ask(self, invocation: Invocation, setup: Setup, call: Call) -> replies.Reply:
+    def ask(self, invocation: Invocation, setup: Setup, call: Call) -> Reply:
         try:
             first = self._ready(invocation, setup)
             document = self._exchange(invocation, call, first)
@@ -106,7 +66,7 @@ class _Session:
                 document = self._exchange(invocation, call, self._ready(invocation, setup))
             if document is None:
                 raise ToolError(f"{invocation.name} ended without a reply{self._how()}; {ADVICE}")
-            reply = replies.read(document, call.method, invocation.name)
+            reply = read(document, call.method, invocation.name)
         except BaseException:
             self.close(kill=True)
             raise
@@ -122,7 +82,7 @@ class _Session:
                 return b""
             self.close()
         try:
-            arguments = [*invocation.arguments, *script("_helper")]
+            arguments = [*invocation.arguments, *script("helper")]
             process = Process(arguments, dict(invocation.environ), listen=has_unseen_stderr())
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__

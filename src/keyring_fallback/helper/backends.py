@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from ._deferred import DEFERRED, defer
-from ._shared import one_line
+from .deferred import DEFERRED, defer
+from .shared import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds

@@ -8,13 +8,50 @@ from typing import Any
 
 from keyring import credentials, errors
 
-from ._shared import one_line
-from .errors import ProviderError, ToolError
-from .hidden import Hidden
-from .records import Record
+from ..errors import ProviderError, ToolError
+from ..helper.shared import one_line
+from ..hidden import Hidden
+from ..records import Record
 
 #: How messages about a tool end: what to do.
+ALLOW_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
 ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
+
+
+class Setup(Record):
+    """Which of a tool's backends are asked; see the helper's set-up line."""
+
+    everything: bool
+    entry_points: tuple[str, ...] | None
+    own: tuple[str, ...]
+    skip: tuple[str, ...]
+
+
+class Call(Record):
+    """One call of keyring's: the method's name and its arguments."""
+
+    method: str
+    service: Any
+    username: Any
+    password: str | None = None
+
+
+class Invocation(Record):
+    """How a tool is run.
+
+    Attributes:
+        arguments: The program and its arguments.
+        environ: Its whole environment.
+        name: Its name in messages.
+        seconds: How long it may take for one call.
+        content: What it holds: another version of it needs another helper.
+    """
+
+    arguments: tuple[str, ...]
+    environ: Mapping[str, str]
+    name: str
+    seconds: float
+    content: object = None
 
 
 class Reply(Record):
@@ -41,7 +78,7 @@ def read(document: Hidden, method: str, name: str) -> Reply:
     """Read a reply of the helper's.
 
     Args:
-        document: The JSON document, see `_helper`.
+        document: The JSON document, see `helper.helper`.
         method: Which of keyring's was called.
         name: The tool's name in messages.
 

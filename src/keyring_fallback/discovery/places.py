@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
-from .records import Record
+from ..here import expanded
+from ..records import Record
 
 #: What a place's path names.
 ENVIRONMENT, FOLDER = "environment", "folder"
@@ -155,11 +155,6 @@ def is_remote(path: str, platform: str) -> bool:
     return bool(drive) and not drive.endswith(":")
 
 
-def expanded(path: str, home: str) -> str:
-    """Return a path with the home folder in the place of its "~"."""
-    return home + path[1:] if home and (path == "~" or path.startswith(("~/", "~" + os.sep))) else path
-
-
 def _value(environ: Mapping[str, str], variable: str, home: str, system: str) -> str:
     value = environ.get(variable, "")
     if not value and home and system == _WINDOWS:
@@ -182,33 +177,3 @@ def _matches(base: str, rest: str) -> Iterator[str]:
     for name in names:
         if name.startswith(begin):
             yield from _matches(os.path.join(folder, name), after[1:])
-
-
-def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
-    """Return the path of keyringrc.cfg, or "" if there can be none; arguments as for `known`.
-
-    Where Windows sets neither variable, keyring reads it in the working directory (keyring 25.7.0, util/platform_.py):
-    whoever wrote the files there would name the program that is run.
-    """
-    if platform == _WINDOWS:
-        # a copy of os.environ has upper-case names only
-        folder = environ.get("LOCALAPPDATA", environ.get("PROGRAMDATA", ""))
-        if not folder:
-            return ""
-        folder = os.path.join(folder, "Python Keyring")
-    else:
-        folder = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "python_keyring")
-    return os.path.join(folder, "keyringrc.cfg")
-
-
-def home_of(environ: Mapping[str, str], platform: str) -> str:
-    """Return the user's home folder, or ""; where HOME is empty, uv too asks the user database (its home crate)."""
-    home = environ.get("USERPROFILE" if platform == _WINDOWS else "HOME", "")
-    if not home and sys.platform != "win32":
-        try:
-            import pwd
-
-            home = pwd.getpwuid(os.getuid()).pw_dir
-        except (ImportError, KeyError):
-            pass
-    return home if os.path.isabs(home) else ""

@@ -13,7 +13,7 @@ if __name__ == "__main__":  # multiprocessing runs this file again in each proce
 
     # under a name of its own: the tool may have this project too
     package = sys.modules["_keyring_fallback"] = ModuleType("_keyring_fallback")
-    package.__path__ = [__file__[: -len("/_start.py")]]
+    package.__path__ = [__file__[: -len("/start.py")]]
     kept = sys.dont_write_bytecode
     sys.dont_write_bytecode = kept or sys.argv[1] != sys.implementation.cache_tag
     try:

@@ -10,8 +10,8 @@ import threading
 import time
 from typing import IO, Callable
 
-from .hidden import HiddenBytes
-from .records import Record
+from ..hidden import HiddenBytes
+from ..records import Record
 
 #: Bytes that a pipe takes without its reader (POSIX: PIPE_BUF, Windows: the size that subprocess asks for).
 _PIPE_BYTES = 4096

@@ -11,8 +11,10 @@ import re
 import shutil
 from collections.abc import Sequence
 
-from . import environment, executable, shell
-from .discovery import SETTING, Findings, Here, Tool
+from ..discovery import environment, executable
+from ..discovery.tool import SETTING, Findings, Tool
+from ..here import Here
+from . import shell
 
 #: By who manages a global keyring: the command that adds a provider to it, and the one that installs it again.
 _COMMANDS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ..records import Record
 from . import environment, places
-from .records import Record
 
 _HEAD_BYTES = 4096
 _MAX_LAUNCHER_BYTES = 1 << 20  # the largest has 200 kilobytes

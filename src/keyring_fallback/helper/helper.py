@@ -1,6 +1,6 @@
 """The helper: runs under the tool's interpreter and asks the tool's own backends.
 
-It is started as ``python -I _start.py TAG _helper`` (without ``-I`` where the user's site-packages must stay visible),
+It is started as ``python -I start.py TAG helper`` (without ``-I`` where the user's site-packages must stay visible),
 imports nothing but the standard library and the tool's keyring, and runs on Python 3.8 and newer.
 
 In, on descriptor 0: one JSON document a line. The first is the set-up::
@@ -35,8 +35,8 @@ import sys
 import threading
 import time
 
-from ._backends import Backends
-from ._shared import processes
+from .backends import Backends
+from .shared import processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds

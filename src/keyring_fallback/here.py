@@ -1,0 +1,91 @@
+"""This process and what surrounds it, as data: the environment, the home folder, the platform."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from .records import Record
+
+
+class Here(Record):
+    """This environment and what surrounds it.
+
+    Attributes:
+        environ: The environment variables.
+        home: The user's home folder, or "".
+        platform: As `sys.platform` names it.
+        cwd: The working directory, or "" if it is gone.
+        prefix: The root of this environment.
+        virtual: Whether it is a virtual one.
+        executable: Its interpreter.
+        sys_path: Where modules are imported from.
+        uid: The user's id, or -1 where there are none.
+    """
+
+    environ: Mapping[str, str]
+    home: str
+    platform: str
+    cwd: str
+    prefix: str
+    virtual: bool
+    executable: str
+    sys_path: Sequence[str]
+    uid: int
+
+
+def here() -> Here:
+    """Return what this process says of its environment."""
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = ""
+    # another thread may remove a variable meanwhile
+    environ = {name: value for name in os.environ if (value := os.environ.get(name)) is not None}
+    return Here(
+        environ=environ,
+        home=home_of(environ, sys.platform),
+        platform=sys.platform,
+        cwd=cwd,
+        prefix=sys.prefix,
+        virtual=sys.prefix != sys.base_prefix,
+        executable=sys.executable or "",
+        sys_path=tuple(entry for entry in sys.path if isinstance(entry, str)),
+        uid=os.getuid() if hasattr(os, "getuid") else -1,
+    )
+
+
+def expanded(path: str, home: str) -> str:
+    """Return a path with the home folder in the place of its "~"."""
+    return home + path[1:] if home and (path == "~" or path.startswith(("~/", "~" + os.sep))) else path
+
+
+def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
+    """Return the path of keyringrc.cfg, or "" if there can be none; arguments as for `places.known`.
+
+    Where Windows sets neither variable, keyring reads it in the working directory (keyring 25.7.0, util/platform_.py):
+    whoever wrote the files there would name the program that is run.
+    """
+    if platform == "win32":
+        # a copy of os.environ has upper-case names only
+        folder = environ.get("LOCALAPPDATA", environ.get("PROGRAMDATA", ""))
+        if not folder:
+            return ""
+        folder = os.path.join(folder, "Python Keyring")
+    else:
+        folder = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "python_keyring")
+    return os.path.join(folder, "keyringrc.cfg")
+
+
+def home_of(environ: Mapping[str, str], platform: str) -> str:
+    """Return the user's home folder, or ""; where HOME is empty, uv too asks the user database (its home crate)."""
+    home = environ.get("USERPROFILE" if platform == "win32" else "HOME", "")
+    if not home and sys.platform != "win32":
+        try:
+            import pwd
+
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except (ImportError, KeyError):
+            pass
+    return home if os.path.isabs(home) else ""
