@@ -17,10 +17,11 @@ from keyring.errors import KeyringError
 import keyring_fallback
 from keyring_fallback import config, hidden, hints, plugin, survey
 from keyring_fallback.delegation import bridge, call, command_line
-from keyring_fallback.discovery import environment, executable, places, search
+from keyring_fallback.discovery import environment, executable, search
 from keyring_fallback.discovery.tool import Findings
 from keyring_fallback.errors import ToolError
 from keyring_fallback.helper import backends, shared
+from keyring_fallback.here import config_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,7 +215,7 @@ def test_files_of_an_environment(tmp_path: Path, content: bytes) -> None:
 def test_settings(tmp_path: Path, content: bytes, variables: dict[str, str]) -> None:
     """keyringrc.cfg and our variables may hold anything: the settings make sense, and each problem is one line."""
     environ = {f"KEYRING_PROPERTY_FALLBACK_{name}": value for name, value in variables.items()}
-    file = places.config_file(environ, os.fspath(tmp_path), "linux")
+    file = config_file(environ, os.fspath(tmp_path), "linux")
     os.makedirs(os.path.dirname(file), exist_ok=True)
     with open(file, "wb") as stream:
         stream.write(content)
