@@ -13,7 +13,8 @@ from ..errors import NotAskedError, ToolError
 from ..hidden import Hidden, HiddenBytes
 from ..hints import shown
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, Setup, read
-from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError, script
+from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
+from .scripts import script
 from .waiting import Waiting, has_unseen_stderr
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
@@ -82,7 +83,8 @@ class _Session:
                 return b""
             self.close()
         try:
-            arguments = [*invocation.arguments, *script("helper")]
+            helper = script("helper", shared=invocation.shared)
+            arguments = [*invocation.arguments, *helper.arguments]
             process = Process(arguments, dict(invocation.environ), listen=has_unseen_stderr())
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
@@ -90,7 +92,7 @@ class _Session:
         self.process, self._runs = process, runs
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
-        return _line({"nonce": nonce, **setup._asdict()}, invocation.name)
+        return helper.first + _line({"nonce": nonce, **setup._asdict()}, invocation.name)
 
     def _exchange(self, invocation: Invocation, call: Call, first: bytes) -> Hidden | None:
         """Send a request, behind what is to be said first; return the reply's document, or None if the helper ended."""

@@ -45,6 +45,7 @@ class Invocation(Record):
         name: Its name in messages.
         seconds: How long it may take for one call.
         content: What it holds: another version of it needs another helper.
+        shared: Whether it sees our files, at the same paths; see `scripts.script`.
     """
 
     arguments: tuple[str, ...]
@@ -52,6 +53,7 @@ class Invocation(Record):
     name: str
     seconds: float
     content: object = None
+    shared: bool = True
 
 
 class Reply(Record):

@@ -6,7 +6,6 @@ import atexit
 import os
 import signal
 import subprocess
-import sys
 import time
 from typing import IO, Callable, Protocol
 
@@ -22,13 +21,6 @@ _LOOK_SECONDS = 0.2
 _LATE_SECONDS = 0.5
 #: Processes that are looked for below one that is ended.
 _MAX_DESCENDANTS = 1000
-
-
-def script(module: str) -> list[str]:
-    """Return the arguments with which another environment's interpreter runs one of our modules, see `helper.start`."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    start = os.path.join(folder, "helper", "start.py")
-    return [start, "" if sys.dont_write_bytecode else sys.implementation.cache_tag or "", module]
 
 
 class Listener(Protocol):

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .. import hints, survey
-from ..delegation.process import Process, ReplyTooLargeError, script
+from ..delegation.process import Process, ReplyTooLargeError
+from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
 from ..discovery.tool import SETTING, Findings, Tool
@@ -219,11 +220,12 @@ def _probe(
     """Run the probe and read what it says, whatever becomes of it; the stderr of a lookup is for the person to see."""
     waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
     try:
-        process = Process([*arguments, *script("probe")], dict(environ), listen=request is None)
+        probe = script("probe")
+        process = Process([*arguments, *probe.arguments], dict(environ), listen=request is None)
     except (OSError, ValueError) as reason:
         return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
     try:
-        process.send(json.dumps(request).encode("ascii"), end=True)
+        process.send(probe.first + json.dumps(request).encode("ascii"), end=True)
         process.collect(waiting.read, seconds, waiting)
         status = process.wait(1.0)
         error = f"it was killed by signal {-status}" if status and status < 0 else f"it ended with exit status {status}"
