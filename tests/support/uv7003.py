@@ -49,6 +49,15 @@ def feed(folder: Path) -> Feed:
     return Feed(folder, password=secrets.token_hex(16))
 
 
+def provider_variables(feed: Feed) -> dict[str, str]:
+    """What the real provider hands out for exactly the feed's URL; for another one of its host it fails."""
+    endpoint = {"endpoint": feed.url, "username": USERNAME, "password": feed.password}
+    return {
+        "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS": json.dumps({"endpointCredentials": [endpoint]}),
+        "ARTIFACTS_KEYRING_NONINTERACTIVE_MODE": "true",
+    }
+
+
 @dataclass
 class Story:
     """One project with a venv, seen from the terminal of the person who works on it."""
@@ -91,10 +100,7 @@ class Story:
         env["UV_KEYRING_PROVIDER"] = "subprocess"
         if not self.authenticate_always:
             env["UV_DEFAULT_INDEX"] = self.feed.with_username(USERNAME)
-        # What the real provider hands out for exactly this URL; for another one of its host it fails.
-        endpoint = {"endpoint": self.feed.url, "username": USERNAME, "password": self.feed.password}
-        env["VSS_NUGET_EXTERNAL_FEED_ENDPOINTS"] = json.dumps({"endpointCredentials": [endpoint]})
-        env["ARTIFACTS_KEYRING_NONINTERACTIVE_MODE"] = "true"
+        env.update(provider_variables(self.feed))
         return self.venv.activated(env) if active else env
 
     def uv_add(self, *packages: str, active: bool, index: str | None = None) -> subprocess.CompletedProcess[str]:
