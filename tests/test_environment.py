@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyring_fallback.discovery import environment
+from keyring_fallback import survey
+from keyring_fallback.discovery import environment, layout
 from keyring_fallback.discovery.environment import Content, Provider
 from support import environments, machine, trees
 
@@ -25,7 +26,8 @@ ONE = Provider("one", "1.0", "one:Backend")
 
 def read(root: Path, platform: str = "linux") -> Content:
     """What an environment holds."""
-    return environment.read(os.fspath(root), platform)
+    interpreter = environment.interpreter(os.fspath(root), platform)
+    return layout.read(os.fspath(root), interpreter, survey.here()._replace(platform=platform))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def read(root: Path, platform: str = "linux") -> Content:
 def test_site_folders(tmp_path: Path, folder: str, platform: str) -> None:
     """site-packages is found by listing, whatever the interpreter."""
     trees.add_provider(tmp_path / folder, "one")
-    assert [os.path.join(tmp_path, *folder.split("/"))] == environment.site_folders(os.fspath(tmp_path), platform)
+    assert [os.path.join(tmp_path, *folder.split("/"))] == layout.site_folders(os.fspath(tmp_path), platform)
     assert (ONE,) == read(tmp_path, platform).providers
 
 
@@ -86,17 +88,31 @@ def test_shared_packages(tmp_path: Path, system: str) -> None:
     assert ((ONE,), False, True) == (content.providers, content.complete, content.shares)
 
 
+NAMESPACE = (
+    "import sys, types, os;has_mfs = sys.version_info > (3, 5);p = os.path.join(sys._getframe(1).f_locals['sitedir'], "
+    "*('mpl_toolkits',));importlib = has_mfs and __import__('importlib.util')\n"
+)
+PRECEDENCE = "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; enabled\n"
 PTH = [
     ("extra.pth", "{other}\n", True, True),
     ("extra.pth", "# comment\n\n../../../other\n", True, True),
     ("extra.pth", "/no/such/folder\n\0\n", True, False),
-    ("brew.pth", "import site; site.addsitedir('{other}')\n", False, False),
+    ("homebrew-x.pth", "import site; site.addsitedir('{other}')\n", True, True),
+    ("_uv_ephemeral_overlay.pth", 'import site; site.addsitedir("{other}")', True, True),
+    ("escaped.pth", "import site; site.addsitedir('C:\\\\x')\n", False, False),
+    ("more.pth", "import site; site.addsitedir('{other}'); import more\n", False, False),
+    ("brew.pth", "import os, site; site.addsitedir(os.environ['X'])\n", False, False),
     ("both.pth", "import os\n{other}\n", False, True),
-    ("distutils-precedence.pth", "import os; x = 1\n", True, False),
+    ("distutils-precedence.pth", PRECEDENCE, True, False),
+    ("distutils-precedence.pth", "import other\n", False, False),
+    ("renamed.pth", PRECEDENCE, True, False),
     ("_virtualenv.pth", "import _virtualenv\n", True, False),
-    ("a1_coverage.pth", "import sys; exec('x')\n", True, False),
-    ("keyrings.alt-3.1-nspkg.pth", "import sys, types\n", True, False),
-    ("__editable__.one-1.0.pth", "import __editable___one_finder\n", True, False),
+    ("a1_coverage.pth", "import sys; exec('import coverage\\ncoverage.process_startup(slug=\"pth\")')\n", True, False),
+    ("matplotlib-3.8.0-py3.12-nspkg.pth", NAMESPACE, True, False),
+    ("__editable__.one-1.0.pth", "import __editable___one_finder; __editable___one_finder.install()\n", True, False),
+    ("_x_editable.pth", "import _x_editable\n", True, False),
+    ("pywin32.pth", "win32\nwin32\\lib\nimport pywin32_bootstrap\n", True, False),
+    ("sneaky.pth", "import _virtualenv, sys; sys.path.append('x')\n", False, False),
     ("long.pth", "#" * 20000 + "\n{other}\n", False, False),
     ("garbage.pth", "\udcff\0\n", True, False),
     ("pipx_shared.pth", "{other}", True, True),
@@ -219,7 +235,7 @@ def test_as_the_interpreter_says(
         " for d in distributions() for e in d.entry_points if e.group == 'keyring.backends']))"
     )
     said = {Provider(*row) for row in json.loads(tool.run(["-I", "-c", code], check=True).stdout)}
-    content = environment.read(os.fspath(tool.root), "win32" if os.name == "nt" else "linux")
+    content = read(tool.root, "win32" if os.name == "nt" else "linux")
     assert {one for one in said if one.distribution != "keyring"} == set(content.providers)
     assert {"demo-store", "stub-tokens", "keyrings-alt"} == {one.distribution for one in content.providers}
     assert content.complete

@@ -17,7 +17,7 @@ from keyring.errors import KeyringError
 import keyring_fallback
 from keyring_fallback import config, hidden, hints, plugin, survey
 from keyring_fallback.delegation import bridge, call, command_line
-from keyring_fallback.discovery import environment, executable, search
+from keyring_fallback.discovery import environment, executable, layout, search
 from keyring_fallback.discovery.tool import Findings
 from keyring_fallback.errors import ToolError
 from keyring_fallback.helper import backends, shared
@@ -202,7 +202,8 @@ def test_files_of_an_environment(tmp_path: Path, content: bytes) -> None:
         file.write_bytes(content)
     (root / "bin" / "keyring").chmod(0o755)
     for platform in PLATFORMS:
-        environment.read(os.fspath(root), platform)
+        interpreter = environment.interpreter(os.fspath(root), platform)
+        layout.read(os.fspath(root), interpreter, survey.here()._replace(platform=platform))
         executable.target(os.fspath(root / "bin" / "keyring"), platform)
         executable.environment_target(os.fspath(root), platform)
     here = survey.here()._replace(environ={"PATH": os.fspath(root / "bin")}, home=os.fspath(tmp_path))
@@ -310,7 +311,7 @@ def test_files_that_are_none(tmp_path: Path, kind: str) -> None:
             file.symlink_to("/dev/zero")
         else:
             file.symlink_to(file)
-    environment.read(os.fspath(root), "linux")
+    layout.read(os.fspath(root), os.fspath(root / "bin" / "python"), survey.here())
     executable.target(os.fspath(root / "bin" / "keyring"), "linux")
     here = survey.here()._replace(environ={"PATH": os.fspath(root / "bin")}, home=os.fspath(tmp_path))
     assert isinstance(search.find(here, [os.fspath(root)]), Findings)

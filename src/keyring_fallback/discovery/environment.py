@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 from collections.abc import Iterable, Iterator
 
 from ..hints import normalised
 from ..records import Record
+from . import trust
 
 _GROUP = "keyring.backends"  # keyring 25.7.0, backend.py
 #: keyring's own backends with a module that keyring does not depend on, or not everywhere (keyring 25.7.0,
@@ -17,11 +20,21 @@ OPTIONAL = {
     "keyring.backends.SecretService": "secretstorage",
 }
 
-#: What is looked at, at the most: if there is more, something may be missing.
-_MAX_BYTES, _MAX_FOLDERS = 16 << 10, 100
-#: In the names of .pth files whose code adds no folder: setuptools', virtualenv's, coverage's, pywin32's, old namespace
-#: packages', and those of editable installs (PEP 660), which have a dist-info too.
-_HARMLESS_PTH = ("distutils-precedence.", "_virtualenv.", "a1_coverage.", "pywin32.", "-nspkg.", "__editable__")
+_MAX_BYTES = 16 << 10
+#: What code in .pth files has in it that brings no distribution, or one whose metadata lie beside it.
+_HARMLESS_CODE = (
+    "SETUPTOOLS_USE_DISTUTILS",  # setuptools, distutils-precedence.pth (setup.py, 80.9)
+    "import _virtualenv",  # virtualenv (create/via_global_ref/_virtualenv.py, 20.35)
+    "coverage.process_startup(",  # coverage (pth_file.py, 7.13) and its documentation
+    "COV_CORE_",  # pytest-cov (src/pytest-cov.embed, 6.0)
+    "import pywin32_bootstrap",
+    ".f_locals['sitedir'], *(",  # setuptools' namespace packages (namespaces.py): matplotlib's, Google's
+    "_editable",  # PEP 660: setuptools, scikit-build-core, meson-python
+    "certifi.where()",  # what adds a company's certificates to certifi's
+)
+_PATH_CODE = ("addsitedir", "sys.path")
+#: Ends of names that need not be tried as folders.
+_NO_FOLDERS = (".py", ".pyc", ".pyi", ".so", ".pyd", ".pth", ".dll")
 
 
 class Provider(Record):
@@ -48,6 +61,9 @@ class Content(Record):
         shares: Whether the base interpreter's packages and the user's are seen too.
         unreadable: Why nothing can be said, or "".
         folders: The site-packages folders, and those that their .pth files add.
+        files: What in these folders decides what is run: their .pth files, and the packages of keyring and the
+            providers, folders and files, with all that is in them. Some may be links.
+        cut: What of that was not read or listed to its end, or None.
     """
 
     keyring: str = ""
@@ -57,6 +73,16 @@ class Content(Record):
     shares: bool = False
     unreadable: str = ""
     folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    cut: str | None = None
+
+
+class Budget:
+    """What may be looked at, at the most: beyond it something may be missing."""
+
+    def __init__(self, folders: int = 100, names: int = 20000, files: int = 2000, size: int = 512 << 10) -> None:
+        """Grant so many folders, names in folders, opened files, and bytes of them."""
+        self.folders, self.names, self.files, self.size = folders, names, files, size
 
 
 def is_environment(root: str) -> bool:
@@ -112,92 +138,130 @@ def settings_of(root: str) -> dict[str, str]:
     return {name.lower(): value for _, name, value in options(data.decode("utf-8", "replace"))}
 
 
-def site_folders(root: str, platform: str) -> list[str]:
-    """Return the site-packages folders (CPython's and PyPy's site.py), or the folder that hides them."""
-    folder = os.path.join(root, "Lib", "site-packages")
-    if platform == "win32" and os.path.isdir(folder):
-        return [folder]
-    library = os.path.join(root, "lib")
-    try:
-        names = sorted(os.listdir(library))
-    except OSError:
-        return [library]
-    folders = (os.path.join(library, name, "site-packages") for name in names if name.startswith(("python", "pypy")))
-    return list(filter(os.path.isdir, folders))
+def read(folders: Iterable[str], budget: Budget) -> Content:
+    """Return what site-packages folders hold, and those that their .pth files add. Never raises.
 
-
-def read(root: str, platform: str) -> Content:
-    """Return what an environment holds, and the folders in its .pth files. Never raises."""
-    scan = _Scan()
-    folders = site_folders(root, platform)
-    unreadable = scan.add(folders)
-    linked = list(dict.fromkeys(scan.linked()))
-    shares = settings_of(root).get("include-system-site-packages", "").lower() == "true"
-    doubts = scan.add(linked[:_MAX_FOLDERS]) or linked[_MAX_FOLDERS:] or unreadable or shares or not scan.complete
+    Args:
+        folders: The folders.
+        budget: What may be looked at; several can share it.
+    """
+    scan = _Scan(budget)
+    unreadable = scan.add(folders, follow=True)
+    files = scan.files()
     content = scan.content()
-    return content._replace(complete=not doubts, shares=shares, unreadable=unreadable, folders=(*folders, *linked))
+    complete = content.complete and not unreadable
+    return content._replace(complete=complete, unreadable="" if content.folders else unreadable, files=files)
 
 
 def read_path(folders: Iterable[str]) -> Content:
     """Return what the folders of ``sys.path`` hold. Never raises."""
-    scan = _Scan()
-    scan.add(dict.fromkeys(folders))  # zip files cannot be listed
+    scan = _Scan(Budget())
+    scan.add(folders, follow=False)  # zip files cannot be listed
     return scan.content()
 
 
 class _Scan:
     """Gathers what several folders hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
         self._keyring = ""
         self._providers: dict[Provider, None] = {}
-        self._optional: set[str] = set()
-        self.complete = True
+        self._distributions: set[str] = set()
+        self._names: dict[str, list[str]] = {}
+        self._seen: set[tuple[int, int] | None] = set()
         self._pth_files: list[str] = []
+        self._complete = True
+        self._cut: str | None = None
 
     def content(self) -> Content:
-        return Content(self._keyring, tuple(self._providers), frozenset(self._optional), self.complete)
+        """Return what was found, but for the files."""
+        optional = frozenset(OPTIONAL.values()).intersection(itertools.chain(*self._names.values()))
+        found = Content(self._keyring, tuple(self._providers), optional, self._complete)
+        return found._replace(folders=tuple(self._names), cut=self._cut)
 
-    def add(self, folders: Iterable[str]) -> str:
-        """Add folders; return why one of them cannot be listed, or ""."""
+    def add(self, folders: Iterable[str], *, follow: bool) -> str:
+        """Add folders and, if wanted, those in their .pth files; return why one of them cannot be listed, or ""."""
         reason = ""
-        for folder in folders:
-            try:
-                names = os.listdir(folder)
-            except OSError as error:
-                reason = f"{folder} cannot be read ({error.strerror})"
+        todo = [(folder, follow) for folder in folders]
+        for folder, has_pth in todo:  # which grows meanwhile
+            if (one := trust.identity(folder)) in self._seen and one:
                 continue
-            self._optional.update(set(OPTIONAL.values()).intersection(names))
+            self._seen.add(one)
+            try:
+                names = self._names[folder] = self._list(folder)
+            except OSError as error:
+                reason = reason or f"{folder} cannot be read ({error.strerror})"
+                continue
             for name in names:
-                stem, suffix = os.path.splitext(name)
-                if suffix in (".dist-info", ".egg-info") and name[0] != "~":  # pip's leftovers
-                    self._add_distribution(os.path.join(folder, name), stem)
-                elif suffix == ".pth":
+                if name.endswith((".dist-info", ".egg-info")) and name[0] != "~":  # pip's leftovers
+                    self._add_distribution(os.path.join(folder, name))
+                elif name.endswith((".egg", ".egg-link")):  # what has its metadata elsewhere, or in an archive
+                    self._complete = False
+                elif has_pth and name.endswith(".pth"):
                     self._pth_files.append(os.path.join(folder, name))
-                elif suffix == ".egg-link":
-                    self.complete = False
+                    todo += self._linked(self._pth_files[-1])
         return reason
 
-    def linked(self) -> Iterator[str]:
-        """Yield the folders that .pth files add by plain lines; code is never run (CPython, site.py)."""
-        for path in self._pth_files:
-            folder, name = os.path.split(path)
-            harmless = any(part in name for part in _HARMLESS_PTH)
-            for line in text(self._read(path)).splitlines():
-                if line.startswith(("import ", "import\t")):
-                    self.complete = self.complete and harmless
-                elif line.strip() and not line.startswith("#"):
-                    linked = os.path.join(folder, line.strip())
-                    if os.path.isdir(linked):
-                        yield linked
+    def files(self) -> tuple[str, ...]:
+        """Return the .pth files, and the packages of keyring and the providers with all that is in them."""
+        found = [*self._pth_files]
+        tops = {"keyring", *(provider.module.partition(".")[0] for provider in self._providers)}
+        todo = [
+            os.path.join(folder, name)
+            for folder, names in self._names.items()
+            for name in names
+            if name.partition(".")[0] in tops
+        ]
+        for path in todo:  # which grows meanwhile
+            found.append(path)
+            if os.path.splitext(path)[1] not in _NO_FOLDERS:
+                with contextlib.suppress(OSError):  # no folder either
+                    todo += [os.path.join(path, name) for name in self._list(path)]
+        return tuple(found)
 
-    def _add_distribution(self, path: str, stem: str) -> None:
-        name, _, version = stem.partition("-")
+    def _list(self, folder: str) -> list[str]:
+        """Return the names in a folder.
+
+        Raises:
+            OSError: It cannot be listed.
+        """
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in itertools.islice(entries, self._budget.names + 1)]
+        if len(names) > self._budget.names:
+            self._stop(folder)
+        self._budget.names -= len(names)
+        return names
+
+    def _stop(self, path: str) -> None:
+        """Note that more is there than may be looked at."""
+        self._complete = False
+        self._cut = self._cut or path
+
+    def _linked(self, path: str) -> Iterator[tuple[str, bool]]:
+        """Yield the folders that a .pth file adds, and whether their own count too (CPython, site.py, addpackage)."""
+        for line in text(self._read(path)).splitlines():
+            named, whole = line.rstrip(), False
+            if line.startswith(("import ", "import\t")):
+                named, whole = _added(line), True
+                harmless = any(mark in line for mark in _HARMLESS_CODE) and not any(mark in line for mark in _PATH_CODE)
+                self._complete = self._complete and (harmless or bool(named))
+            if named and not named.startswith("#"):
+                linked = os.path.join(os.path.dirname(path), named)
+                if os.path.isdir(linked):
+                    yield linked, whole
+                elif os.path.isfile(linked):  # an archive: an egg
+                    self._complete = False
+
+    def _add_distribution(self, path: str) -> None:
+        name, _, version = os.path.splitext(os.path.basename(path))[0].partition("-")
         name, version = normalised(name), version.partition("-py")[0]
         if name == "keyring":
             self._keyring = self._keyring or version or "?"
         elif name != "keyring-fallback":
             data = self._read(os.path.join(path, "entry_points.txt"))
+            if _GROUP.encode() not in data:
+                return
             for section, _, value in options(data.decode("utf-8", "replace")):
                 names = value.partition("[")[0].split(":", 1)
                 if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
@@ -205,12 +269,26 @@ class _Scan:
 
     def _read(self, path: str) -> bytes:
         """Return what a file holds, if there is one."""
+        if self._budget.files <= 0 or self._budget.size <= 0:
+            self._stop(path)
+            return b""
+        self._budget.files -= 1
         try:
             data = read_head(path)
         except (FileNotFoundError, NotADirectoryError):
             return b""
         except OSError:
-            self.complete = False
+            self._complete = False
             return b""
-        self.complete = self.complete and len(data) < _MAX_BYTES
+        self._budget.size -= len(data)
+        if len(data) >= _MAX_BYTES:
+            self._stop(path)
         return data
+
+
+def _added(code: str) -> str:
+    """Return the folder that a line ``import site; site.addsitedir('...')`` names, or "" if it is none."""
+    before, _, rest = code.partition("site.addsitedir(")
+    named, _, after = rest[1:].partition(rest[:1] or " ")
+    plain = rest[:1] in ("'", '"') and "\\" not in named
+    return named if plain and before.replace(" ", "") == "importsite;" and after.strip() in (")", ");") else ""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from ..here import Here
-from . import environment, executable, places, trust
+from . import environment, executable, layout, places, trust
 from .tool import SETTING, Findings, Refusal, Tool
 
 #: What the folder in an environment's root is called that has its modules, on Windows with a capital.
@@ -23,7 +23,7 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     tools: dict[str, Tool] = {}
     refusals: dict[Refusal, None] = {}
     at_home = myself = False
-    me = _roots_of(here)
+    me, budget = _roots_of(here), environment.Budget()
     named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
     for place, unseen in named if chosen else places.candidates(here.environ, here.home, here.platform):
         target = _target(here, place, unseen)
@@ -36,8 +36,8 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
             reason, myself = "it is this environment itself", True
             at_home = at_home or place.source == SETTING or (place.dedicated and bool(tool.root))
         reason = reason or _not_global(here, place, tool)
-        if not reason and tool.root:
-            tool = tool._replace(content=environment.read(tool.root, here.platform))
+        if not reason and tool.interpreter:
+            tool = tool._replace(content=layout.read(tool.root, tool.interpreter, here, budget))
         reason = reason or _useless(tool)
         if not reason:
             reason, doubt = _mistrust(here, tool)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from typing import NamedTuple
 
-from ..discovery import environment, executable, trust
+from ..discovery import environment, executable, layout, trust
 from ..here import Here
 
 #: What uv takes for true, and pip (cli/parser.py, strtobool).
@@ -72,7 +72,7 @@ def on_path(here: Here, without: str = "") -> Keyring | None:
         root = executable.target(path, here.platform).root
         if not root:
             return Keyring(path)
-        content = environment.read(root, here.platform)
+        content = layout.read(root, environment.interpreter(root, here.platform), here)
         ours = any(glob.glob(f"{glob.escape(folder)}/keyring_fallback-*.dist-info") for folder in content.folders)
         mine = trust.identity(root) == trust.identity(here.prefix)
         return Keyring(path, root, content.keyring, ours, mine, content.providers)

@@ -1,0 +1,130 @@
+"""Where an interpreter finds modules, by CPython's rules and by the names of files alone."""
+
+from __future__ import annotations
+
+import os
+
+from ..here import Here
+from ..records import Record
+from . import environment
+
+_LIBRARIES = ("lib", "lib64")
+
+
+class Site(Record):
+    """Where an interpreter finds modules.
+
+    Attributes:
+        folders: The site-packages folders that exist, in its order.
+        base: What else it runs, as far as that can be told: ``home`` in pyvenv.cfg, the interpreter there (both may be
+            links) and the folder of the standard library.
+        shares: Whether the base interpreter's packages and the user's are seen too.
+        known: Whether the folders are all.
+    """
+
+    folders: tuple[str, ...]
+    base: tuple[str, ...]
+    shares: bool
+    known: bool
+
+
+def read(root: str, interpreter: str, here: Here, budget: environment.Budget | None = None) -> environment.Content:
+    """Return what an interpreter finds, by files; arguments as for `site` and `environment.read`. Never raises."""
+    found = site(root, interpreter, here)
+    content = environment.read(found.folders, budget or environment.Budget())
+    return content._replace(complete=content.complete and found.known, shares=found.shares)
+
+
+def site(root: str, interpreter: str, here: Here) -> Site:
+    """Return where an interpreter finds modules: its environment's, and if it sees them the user's and the base's.
+
+    CPython 3.14, Modules/getpath.py and Lib/site.py, with what Debian (getsitepackages), Fedora (/usr/local) and
+    Apple (/Library/Python) have changed there. Nothing but names is looked at. Never raises.
+
+    Args:
+        root: The root of its environment, or "" if it is a plain one.
+        interpreter: Its path.
+        here: Whose environment and home folder count for the user's packages.
+    """
+    settings = environment.settings_of(root) if root else {}
+    own = site_folders(root, here.platform) if root else []
+    shares = not root or settings.get("include-system-site-packages", "").lower() == "true"
+    home, program = settings.get("home", ""), interpreter
+    if home:
+        found = [os.path.basename(os.path.realpath(interpreter))] if os.path.isfile(interpreter) else []
+        found += [os.path.basename(os.path.dirname(folder)) for folder in own]
+        suffix = ".exe" if here.platform == "win32" else ""
+        names = [name.removesuffix(suffix) + suffix for name in (*found, "python3", "python")]
+        program = next(filter(os.path.isfile, (os.path.join(home, name) for name in names)), "")
+    library = _library(os.path.realpath(program), here.platform) if os.path.isfile(program) else ""
+    if shares and library:
+        program_folder = os.path.dirname(os.path.realpath(program))
+        own += _user_folders(program_folder, library, here) + _base_folders(program_folder, library, here.platform)
+    base = tuple(filter(None, (home, program, library)))
+    return Site(tuple(dict.fromkeys(own)), base, shares, not shares or bool(library))
+
+
+def site_folders(root: str, platform: str) -> list[str]:
+    """Return the site-packages folders (CPython's and PyPy's site.py), or the folder that hides them."""
+    folder = os.path.join(root, "Lib", "site-packages")
+    if platform == "win32" and os.path.isdir(folder):
+        return [folder]
+    library = os.path.join(root, "lib")
+    try:
+        names = sorted(os.listdir(library))
+    except OSError:
+        return [library]
+    folders = (os.path.join(library, name, "site-packages") for name in names if name.startswith(("python", "pypy")))
+    return list(filter(os.path.isdir, folders))
+
+
+def _library(program: str, platform: str) -> str:
+    """Return the standard library of an interpreter, or "" if its name and its place do not tell."""
+    folder, name = os.path.split(program)
+    paths = [os.path.join(os.path.dirname(folder), library, name) for library in _LIBRARIES]
+    if platform == "win32":
+        paths = [os.path.join(folder, "Lib")]
+    return next((path for path in paths if program and os.path.isfile(os.path.join(path, "os.py"))), "")
+
+
+def _base_folders(folder: str, library: str, platform: str) -> list[str]:
+    """Return the site-packages folders of a plain interpreter that is in a folder."""
+    name, prefix = os.path.basename(library), os.path.dirname(folder)
+    if platform == "win32":
+        return list(filter(os.path.isdir, [os.path.join(library, "site-packages")]))
+    debian = os.path.join(prefix, "lib", "python3", "dist-packages")
+    folders = [os.path.join(prefix, lib, name, "site-packages") for lib in _LIBRARIES]
+    folders += [os.path.join(prefix, "local", "lib", name, "dist-packages"), debian]
+    folders.append(os.path.join(library, "dist-packages"))
+    if prefix == "/usr" and not os.path.isdir(debian):
+        folders += [f"/usr/local/{lib}/{name}/site-packages" for lib in _LIBRARIES]
+    if platform == "darwin":
+        folders.append(f"/Library/Python/{name[len('python') :]}/site-packages")
+    return list(filter(os.path.isdir, folders))
+
+
+def _user_folders(folder: str, library: str, here: Here) -> list[str]:
+    """Return the user's site-packages folders for an interpreter that is in a folder."""
+    if here.environ.get("PYTHONNOUSERSITE"):
+        return []
+    name = os.path.basename(library)
+    base = here.environ.get("PYTHONUSERBASE", "")
+    if here.platform == "win32":
+        base = base or os.path.join(here.environ.get("APPDATA") or here.home, "Python")
+        # sys.winver, for programs of 32 bits with more behind it
+        tags = [dll[6:-4] for dll in _listed(folder) if dll.lower().startswith("python3")]
+        names = [one for one in _listed(base) if one.startswith(tuple(f"Python{tag}" for tag in tags if len(tag) > 1))]
+        folders = [os.path.join(base, one, "site-packages") for one in names]
+    elif here.platform == "darwin" and ".framework" in folder:
+        base = base or os.path.join(here.home, "Library", "Python", name[len("python") :])
+        folders = [os.path.join(base, "lib", "python", "site-packages")]
+    else:
+        folders = [os.path.join(base or os.path.join(here.home, ".local"), "lib", name, "site-packages")]
+    return [folder for folder in folders if os.path.isabs(folder) and os.path.isdir(folder)]
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (OSError, ValueError):
+        return []
