@@ -188,6 +188,10 @@ class _Scan:
             if (one := trust.identity(folder)) in self._seen and one:
                 continue
             self._seen.add(one)
+            if self._budget.folders <= 0:
+                self._stop(folder)
+                break
+            self._budget.folders -= 1
             try:
                 names = self._names[folder] = self._list(folder)
             except OSError as error:

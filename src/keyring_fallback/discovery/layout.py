@@ -50,13 +50,13 @@ def site(root: str, interpreter: str, here: Here) -> Site:
     own = site_folders(root, here.platform) if root else []
     shares = not root or settings.get("include-system-site-packages", "").lower() == "true"
     home, program = settings.get("home", ""), interpreter
+    versions = [os.path.basename(os.path.dirname(folder)) for folder in own]
     if home:
-        found = [os.path.basename(os.path.realpath(interpreter))] if os.path.isfile(interpreter) else []
-        found += [os.path.basename(os.path.dirname(folder)) for folder in own]
-        suffix = ".exe" if here.platform == "win32" else ""
-        names = [name.removesuffix(suffix) + suffix for name in (*found, "python3", "python")]
+        names = ["python.exe"] if here.platform == "win32" else [*versions, "python3", "python"]
         program = next(filter(os.path.isfile, (os.path.join(home, name) for name in names)), "")
     library = _library(os.path.realpath(program), here.platform) if os.path.isfile(program) else ""
+    if here.platform != "win32" and versions and os.path.basename(library) not in versions:
+        library = ""  # the base has become another version
     if shares and library:
         program_folder = os.path.dirname(os.path.realpath(program))
         own += _user_folders(program_folder, library, here) + _base_folders(program_folder, library, here.platform)

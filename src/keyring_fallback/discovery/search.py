@@ -50,7 +50,7 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     found = [_compared(tool, local, here.platform) for tool in tools.values()]
     if not chosen:
         # stable: those that surely add something, that surely do not, that may
-        found.sort(key=lambda tool: 0 if tool.adds or (tool.known and tool.own) else 1 if tool.known else 2)
+        found.sort(key=lambda tool: 0 if tool.adds or (tool.known and tool.useful) else 1 if tool.known else 2)
     # a plain interpreter is other environments' tool, and may itself need a better one
     return Findings(tuple(found), tuple(refusals), at_home or (myself and not here.virtual and not found), local)
 

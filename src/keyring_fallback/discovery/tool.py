@@ -44,8 +44,8 @@ class Tool(Record):
 
     @property
     def useful(self) -> bool:
-        """Whether it can add something."""
-        return bool(self.adds or self.own) or not self.known
+        """Whether it can add something; the stores of this system, which many a plain Python has, are nothing new."""
+        return bool(self.adds or (self.own and self.isolated)) or not self.known
 
     @property
     def isolated(self) -> bool:

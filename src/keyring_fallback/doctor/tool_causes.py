@@ -33,7 +33,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     stopped = list(_stopped(facts))
     yield from stopped
     # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
-    stores = any(tool.known and tool.own for tool, _ in facts.tools)
+    stores = any(tool.known and tool.own and tool.isolated for tool, _ in facts.tools)
     useful = stores or bool(facts.able)
     refusals = list(_refusals(facts, useful=useful))
     refused = [cause for refusal in refusals for cause in _refused(refusal, facts)]
