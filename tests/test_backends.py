@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import TYPE_CHECKING
@@ -79,12 +80,15 @@ def test_neither_listed_without(stage: Stage, variables: dict[str, str]) -> None
 
 
 def test_neither_listed_with_a_tool_that_adds_nothing(stage: Stage, bare_tool: Environment) -> None:
-    """Neither class is viable where the tool has no provider that this environment lacks; the reason is given."""
+    """Neither class is viable where the tool has no provider that this environment lacks; selected, one says why."""
     stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(bare_tool.root)
     assert "keyring_fallback" not in stage.environment.keyring("--list-backends", env=stage.env()).stdout
-    code = "import keyring_fallback\ntry: keyring_fallback.GlobalKeyring.priority\nexcept RuntimeError as error: print(error)"
-    reason = stage.environment.run(["-c", code], env=stage.env(), check=True).stdout
-    assert "no global keyring has a provider that this environment lacks\n" == reason
+    code = "import keyring_fallback as k; print(k.GlobalKeyring.viable, k.GlobalKeyring.priority, k.FallbackKeyring.priority)"
+    assert "False 8.0 10.5\n" == stage.environment.run(["-c", code], env=stage.env(), check=True).stdout
+    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.FallbackKeyring"
+    stage.there("")
+    message = stage.call("set_password", "service", "user", "pw")["message"]
+    assert "no global keyring has a provider that this environment lacks" in message
 
 
 def test_provider_here_too_is_not_asked_there(stage: Stage) -> None:
@@ -98,6 +102,85 @@ def test_provider_here_too_is_not_asked_there(stage: Stage) -> None:
     result = stage.call("get_password", "https://host/", "user")
     assert (None, []) == (result["answer"], result["error"])
     assert ["Here get_password 'https://host/' 'user'"] == stage.notes()
+
+
+#: What a program that knows keyring's chain sees of the selected keyring.
+CHAIN = """\
+import json, keyring
+from keyring.backends.chainer import ChainerBackend
+chosen = keyring.get_keyring()
+names = lambda backends: [type(one).__name__ for one in backends]
+print(json.dumps([isinstance(chosen, ChainerBackend), names(chosen.backends), names(ChainerBackend.backends)]))
+print(keyring.get_password("service", "user"))
+"""
+
+
+@pytest.mark.parametrize("version", ["keyring==23.0.0", "keyring"])
+def test_it_is_a_chain_of_keyrings(
+    stage: Stage, shared_environments: Environments, python: Path, wheel: Path, version: str
+) -> None:
+    """FallbackKeyring is a ChainerBackend with the same backends in it; neither chain is a link of the other."""
+    stage = dataclasses.replace(stage, environment=shared_environments.get(python, version, wheel))
+    stage.here(reader("Provider", 9.9, "return None") + reader("Store", 5, "return 'mine'"))
+    stage.there(reader("There", 9, "return None"))
+    listed, answer = stage.environment.run(["-c", CHAIN], env=stage.env(), check=True).stdout.splitlines()
+    links = ["Provider", "GlobalKeyring", "Store"]
+    assert ([True, links, links], "mine") == (json.loads(listed), answer)
+
+
+#: Notes the class of the selected keyring, or loads the one that was noted, and looks something up with it.
+NOTING_CLASS = """\
+import os, sys, keyring, keyring.core
+if not os.path.exists(sys.argv[1]):
+    one = type(keyring.get_keyring())
+    open(sys.argv[1], "w").write(f"{one.__module__}.{one.__name__}")
+name = open(sys.argv[1]).read()
+one = keyring.core.load_keyring(name)
+one.set_password("service", "user", "pw")
+print(name, one.get_password("service", "user"), one.get_credential("service", "user").password)
+"""
+
+
+@pytest.mark.parametrize("version", ["keyring==23.0.0", "keyring"])
+def test_loaded_by_its_name_later(
+    stage: Stage, shared_environments: Environments, python: Path, wheel: Path, tmp_path: Path, version: str
+) -> None:
+    """The selected class can be loaded by its name after we were switched off or the tool has gone: as osc does."""
+    stage = dataclasses.replace(stage, environment=shared_environments.get(python, version, wheel))
+    stage.here(reader("Store", 5, "return 'mine'") + writer("Writer", 4, "pass"))
+    stage.there(reader("There", 9, "return None"))
+    printed = []
+    for variables in (
+        {},
+        {"KEYRING_PROPERTY_FALLBACK_ENABLED": "false"},
+        {"KEYRING_FALLBACK_NESTED": "1"},
+        {"KEYRING_PROPERTY_FALLBACK_TOOL": "/nowhere"},
+        {"KEYRING_PROPERTY_FALLBACK_TOOL": ""},
+    ):
+        command = ["-c", NOTING_CLASS, os.fspath(tmp_path / "noted")]
+        printed.append(stage.environment.run(command, env={**stage.env(), **variables}, check=True).stdout)
+    assert ["keyring_fallback.backend.FallbackKeyring mine mine\n"] * 5 == printed
+
+
+@pytest.mark.parametrize("tool", ["/nowhere", ""])
+def test_global_keyring_alone_without_a_tool(stage: Stage, tool: str) -> None:
+    """As the selected keyring, GlobalKeyring says why it has nobody to ask: None would say that nothing is stored."""
+    stage.variables.update(PYTHON_KEYRING_BACKEND="keyring_fallback.GlobalKeyring", KEYRING_PROPERTY_FALLBACK_TOOL=tool)
+    for call in (["get_password", "s", "u"], ["get_credential", "s", None], ["set_password", "s", "u", "pw"]):
+        result = stage.call(*call)
+        assert "NoKeyringError" == result["error"][0]
+        assert result["message"].startswith("no global keyring was found")
+
+
+def test_whatever_happens_keyring_has_its_other_backends(stage: Stage) -> None:
+    """An exception while it is found out whether we are viable hides no backend: keyring does not catch it."""
+    stage.here(reader("Here", 5, "return 'mine'"))
+    program = (
+        "import keyring, keyring_fallback.survey as survey\n"
+        "survey.time = None\n"  # as a module is that the program has taken apart
+        "print(keyring.get_password('service', 'user'))"
+    )
+    assert "mine\n" == stage.environment.run(["-c", program], env=stage.env(), check=True).stdout
 
 
 @pytest.mark.parametrize("method", ["get_password", "get_credential"])

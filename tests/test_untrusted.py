@@ -27,18 +27,13 @@ PROGRAM = """\
 import json, logging, keyring
 from keyring_fallback import FallbackKeyring, GlobalKeyring, survey
 logging.disable()
-viable, reasons = [], []
-for backend in (FallbackKeyring, GlobalKeyring):
-    try:
-        viable.append(backend.priority)
-    except RuntimeError as error:
-        reasons.append(str(error))
+viable = [backend.priority for backend in (FallbackKeyring, GlobalKeyring) if backend.viable]
 try:
     answer = keyring.get_password("https://feed.example/simple/", "u")
 except keyring.errors.NoKeyringError:
     answer = None
 now = survey.current()
-print(json.dumps({"viable": viable, "reasons": reasons, "answer": answer,
+print(json.dumps({"viable": viable, "answer": answer,
     "refusals": [[one.path, one.reason] for one in now.findings.refusals], "home": now.here.home}))
 """
 

@@ -11,13 +11,30 @@ log = logging.getLogger(__package__)
 _warned: set[str] = set()
 
 
+def why_not(now: survey.Survey) -> str | None:
+    """Return why nothing is delegated, in words for the person, or None where something is."""
+    settings, state = now.settings, now.state
+    if state is survey.State.NESTED:
+        return "this process was started by keyring-fallback to answer from its own environment"
+    if state is survey.State.OFF:
+        return f"keyring-fallback is switched off ({settings.sources['enabled']})"
+    if state is survey.State.AT_HOME:
+        return "this environment is itself a globally installed keyring"
+    if state is survey.State.DELEGATING:
+        return None
+    if now.findings.tools:
+        return "no global keyring has a provider that this environment lacks"
+    named = f" at {', '.join(settings.tool)} (set in {settings.sources['tool']})" if settings.tool else ""
+    return f"no global keyring was found{named}; 'keyring-fallback doctor' shows where it was looked for"
+
+
 def hint(service: object) -> None:
     """Say which provider is missing, where a lookup for a known host had no answer for want of it."""
     registry = hints.registry_of(service)
     if registry is None:
         return
     now = survey.current()
-    if now.local or not now.delegates(service) or not all(tool.known for tool in now.findings.tools):
+    if now.answers_itself or not now.delegates(service) or not all(tool.known for tool in now.findings.tools):
         return
     held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
     if not any(hints.serves(registry, provider.distribution) for provider in held):

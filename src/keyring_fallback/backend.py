@@ -11,22 +11,49 @@ from jaraco.classes.properties import classproperty
 from keyring import credentials
 from keyring.backend import KeyringBackend
 from keyring.backends.chainer import ChainerBackend
-from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
+from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, PasswordSetError
 
 from . import preload, survey
-from .advice import hint, log, warn
+from .advice import hint, log, warn, why_not
 from .errors import NotDeletedError, NotStoredError, ToolError
 from .hidden import hide, reveal
+from .survey import State
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
-
-#: The classes of ours that were viable in this process.
-_viable: set[object] = set()
 
 preload.before_pip_installs()
 
 
-class GlobalKeyring(KeyringBackend):
+class _Ours:
+    """What both backends have in common."""
+
+    @classproperty
+    def viable(cls) -> bool:  # noqa: N805 - a property of the class
+        """Whether there is something to delegate; keyring shows no trace of us otherwise, and never an exception."""
+        try:
+            return _survey().state is State.DELEGATING
+        except Exception as error:
+            log.debug("not viable: %s", type(error).__name__)
+            return False
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Return the password that the first to answer has, or None.
+
+        Raises:
+            KeyringError: Nobody answered, and a tool or a provider in it failed (`GlobalKeyring`).
+            Exception: Nobody answered; what the first backend of this environment raised (`FallbackKeyring`).
+        """
+        return self._get("get_password", service, username)  # type: ignore[no-any-return]
+
+    def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
+        """Return the credential that the first to answer has, or None; it raises what `get_password` does."""
+        return self._get("get_credential", service, username)  # type: ignore[no-any-return]
+
+    def _get(self, method: str, service: str, username: str | None) -> Any:
+        raise NotImplementedError
+
+
+class GlobalKeyring(_Ours, KeyringBackend):
     """Asks the globally installed keyrings, one after the other.
 
     In keyring's chain it asks only for what this environment lacks. As the selected keyring
@@ -34,38 +61,12 @@ class GlobalKeyring(KeyringBackend):
     the tool's own environment it answers from that environment's backends.
     """
 
-    @classproperty
-    def priority(cls) -> float:  # noqa: N805 - a property of the class
-        """After the providers (9 to 9.9), before the stores of operating systems (about 5).
+    #: After the providers (9 to 9.9), before the stores of operating systems (about 5).
+    priority = 8.0
 
-        Raises:
-            RuntimeError: There is nothing to delegate, with the reason.
-        """
+    def _get(self, method: str, service: str, username: str | None) -> Any:
         now = _survey()
-        selected = now.pins("GlobalKeyring") and (now.local or now.findings.tools)
-        _check(cls, "" if selected else now.reason)
-        return 8
-
-    def get_password(self, service: str, username: str) -> str | None:
-        """Return the password that the first tool to answer has, or None.
-
-        Raises:
-            KeyringError: Nobody answered, and a tool or a provider failed.
-        """
-        return self._get("get_password", service, username)  # type: ignore[no-any-return]
-
-    def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
-        """Return the credential that the first tool to answer has, or None.
-
-        Raises:
-            KeyringError: Nobody answered, and a tool or a provider failed.
-        """
-        return self._get("get_credential", service, username)  # type: ignore[no-any-return]
-
-    @staticmethod
-    def _get(method: str, service: str, username: str | None) -> Any:
-        now = _survey()
-        if not now.local:
+        if not now.answers_itself:
             return _ask_tools(now, method, service, username)
         return _first_answer(_local_backends(), method, service, username) if _is_alone() else None
 
@@ -78,9 +79,9 @@ class GlobalKeyring(KeyringBackend):
         """
         password = hide(password)
         now = _survey()
-        if now.local and _is_alone():
+        if now.answers_itself and _is_alone():
             _store(_local_backends(), service, username, password)
-        elif now.local or _ask_tools(now, "set_password", service, username, password) is None:
+        elif now.answers_itself or _ask_tools(now, "set_password", service, username, password) is None:
             raise NotStoredError(_nobody(now, service, "stores"))
 
     def delete_password(self, service: str, username: str) -> None:
@@ -91,50 +92,24 @@ class GlobalKeyring(KeyringBackend):
             KeyringError: A tool or a provider failed.
         """
         now = _survey()
-        if now.local and _is_alone():
+        if now.answers_itself and _is_alone():
             _delete(_local_backends(), service, username)
-        elif now.local or _ask_tools(now, "delete_password", service, username) is None:
+        elif now.answers_itself or _ask_tools(now, "delete_password", service, username) is None:
             raise NotDeletedError(_nobody(now, service, "deletes"))
 
 
-class FallbackKeyring(KeyringBackend):
+class FallbackKeyring(_Ours, ChainerBackend):
     """Asks this environment's backends and the global keyring, in the order of everyone's priorities.
 
-    Unlike keyring's ChainerBackend it goes on where a backend raises, and does not lose what nobody stores.
+    It is a chain of keyring's, with the same ``backends``; but it goes on where a backend raises, and does not lose
+    what nobody stores. Loaded by its name where there is nothing to delegate, it asks this environment's backends.
     """
 
-    @classproperty
-    def priority(cls) -> float:  # noqa: N805 - a property of the class
-        """Just above keyring's ChainerBackend (10).
+    #: Just above keyring's ChainerBackend (10).
+    priority = 10.5
 
-        Raises:
-            RuntimeError: There is nothing to delegate, with the reason.
-        """
-        now = _survey()
-        _check(cls, "" if now.pins("FallbackKeyring") else now.reason)
-        return 10.5
-
-    def get_password(self, service: str, username: str) -> str | None:
-        """Return the first password that a backend has, or None.
-
-        Raises:
-            Exception: Nobody answered; what the first backend of this environment raised.
-        """
-        return self._get("get_password", service, username)  # type: ignore[no-any-return]
-
-    def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
-        """Return the first credential that a backend has, or None.
-
-        Raises:
-            Exception: Nobody answered; what the first backend of this environment raised.
-        """
-        return self._get("get_credential", service, username)  # type: ignore[no-any-return]
-
-    @staticmethod
-    def _get(method: str, service: str, username: str | None) -> Any:
-        if isinstance(_selected(), ChainerBackend):
-            return None  # keyring's own chain asks the others
-        return _first_answer(_all_backends(), method, service, username)
+    def _get(self, method: str, service: str, username: str | None) -> Any:
+        return _first_answer(ChainerBackend.backends, method, service, username)
 
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a password in the first backend of this environment that takes it, or else in the global keyring.
@@ -163,27 +138,12 @@ def _survey() -> survey.Survey:
     return now
 
 
-def _check(cls: object, reason: str) -> None:
-    """Refuse to be viable, for a reason; but keyring reads the priorities of backends that it has made at every lookup.
-
-    An exception would end that, where the tool is gone meanwhile, or we are switched off.
-    """
-    if reason and cls not in _viable:
-        raise RuntimeError(reason)
-    _viable.add(cls)
-
-
-def _all_backends() -> list[KeyringBackend]:
-    """Return keyring's chain without ourselves at its front."""
-    return [backend for backend in ChainerBackend.backends if not isinstance(backend, FallbackKeyring)]
-
-
 def _local_backends() -> list[KeyringBackend]:
-    return [backend for backend in _all_backends() if not isinstance(backend, GlobalKeyring)]
+    return [backend for backend in ChainerBackend.backends if not isinstance(backend, GlobalKeyring)]
 
 
 def _local_first() -> list[KeyringBackend]:
-    return sorted(_all_backends(), key=lambda backend: isinstance(backend, GlobalKeyring))
+    return sorted(ChainerBackend.backends, key=lambda backend: isinstance(backend, GlobalKeyring))
 
 
 def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any, username: Any) -> Any:
@@ -255,6 +215,8 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         ) from None
     asked = call.Call(method, service, username, password)
     alone = _is_alone()
+    if alone and not now.findings.tools:
+        raise NoKeyringError(why_not(now))  # None would say that the tool has no such password
     answer = tools.ask_tools(now, asked, everything=alone)
     if answer is None and alone and method.startswith("get"):
         hint(service)
@@ -276,8 +238,8 @@ def _selected() -> KeyringBackend | None:
 
 def _nobody(now: survey.Survey, service: object, does: str) -> str:
     """Return why a password was not stored or deleted by a tool."""
-    if now.local or not now.findings.tools:
-        return now.reason
+    if now.answers_itself or not now.findings.tools:
+        return why_not(now) or ""
     if not now.delegates(service):
         source = now.settings.sources["services"]
         return f"this service is not delegated to a global keyring ('services', set in {source})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import fnmatch
 import time
 
@@ -11,7 +12,7 @@ from .discovery.tool import SETTING, Findings
 from .here import Here, here
 from .records import Record
 
-__all__ = ["NESTED", "Survey", "current", "here", "make"]
+__all__ = ["NESTED", "State", "Survey", "current", "here", "make"]
 
 #: Marks the environment of what we start: nothing in there delegates again.
 NESTED = "KEYRING_FALLBACK_NESTED"
@@ -21,6 +22,20 @@ DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
 _FRESH_SECONDS = 5.0
 
 
+class State(enum.Enum):
+    """What keyring-fallback does in this process."""
+
+    #: There is no tool, or none has a provider that this environment lacks.
+    NOTHING = enum.auto()
+    #: The user has switched it off.
+    OFF = enum.auto()
+    #: It has started this process itself, to answer from this environment.
+    NESTED = enum.auto()
+    #: This environment is itself a tool.
+    AT_HOME = enum.auto()
+    DELEGATING = enum.auto()
+
+
 class Survey(Record):
     """What is in force.
 
@@ -28,23 +43,22 @@ class Survey(Record):
         settings: The user's settings.
         here: This environment.
         findings: The tools; none where we are switched off or nested.
-        local: Why this environment answers for itself, or "".
-        reason: Why nothing is delegated, or "".
+        state: What follows from them.
     """
 
     settings: config.Settings
     here: Here
     findings: Findings
-    local: str
-    reason: str
+    state: State
 
-    def pins(self, name: str) -> bool:
-        """Tell whether the user has selected a backend of ours by its name."""
-        return self.settings.selected in (f"{__package__}.{name}", f"{__package__}.backend.{name}")
+    @property
+    def answers_itself(self) -> bool:
+        """Whether this environment answers for itself, whatever tools there are."""
+        return self.state in (State.OFF, State.NESTED, State.AT_HOME)
 
     def problems(self) -> list[str]:
         """Return what is wrong with the settings, and with the tools that they name, a line each."""
-        if self.local:
+        if self.answers_itself:
             return [*self.settings.problems]
         named = f"{self.settings.sources.get('tool', '')}: the tool"
         unused = (
@@ -71,21 +85,15 @@ def make(here: Here) -> Survey:
     """Return what is in force in an environment, by looking at files only."""
     settings = config.read(here.environ, here.home, here.platform)
     findings = Findings()
-    local = reason = ""
     if here.environ.get(NESTED):
-        local = "this process was started by keyring-fallback to answer from its own environment"
+        state = State.NESTED
     elif not settings.enabled:
-        local = f"keyring-fallback is switched off ({settings.sources['enabled']})"
+        state = State.OFF
     else:
         findings = search.find(here, settings.tool)
-        if findings.at_home:
-            local = "this environment is itself a globally installed keyring"
-        elif not findings.tools:
-            named = f" at {', '.join(settings.tool)} (set in {settings.sources['tool']})" if settings.tool else ""
-            reason = f"no global keyring was found{named}; 'keyring-fallback doctor' shows where it was looked for"
-        elif not any(tool.useful for tool in findings.tools):
-            reason = "no global keyring has a provider that this environment lacks"
-    return Survey(settings, here, findings, local, local or reason)
+        useful = any(tool.useful for tool in findings.tools)
+        state = State.AT_HOME if findings.at_home else State.DELEGATING if useful else State.NOTHING
+    return Survey(settings, here, findings, state)
 
 
 _last: tuple[float, Here, Survey] | None = None

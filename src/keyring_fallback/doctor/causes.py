@@ -86,7 +86,8 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         unread = any(_is_unread(line, facts) for line in settings.problems)
         cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
         yield Cause("keyring-broken", f"The keyring of this environment cannot be used: {me.error or me.broken}", *cure)
-    if not (selected or me.error or me.broken or facts.survey.reason or any(map(_is_ours, me.backends))):
+    delegating = facts.survey.state is survey.State.DELEGATING
+    if delegating and not (selected or me.error or me.broken or any(map(_is_ours, me.backends))):
         text = "The keyring of this environment cannot load the backends of keyring-fallback."
         command = facts.install(here.prefix, "keyring-fallback", again=True)
         yield Cause("not-loaded", text, command, "run 'keyring --list-backends' to see why")

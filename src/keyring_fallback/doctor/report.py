@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
-from .. import __version__, hints
+from .. import __version__, advice, hints
 from ..discovery import environment
 from ..discovery.tool import Tool
 from . import clients, uv_settings
@@ -79,7 +79,7 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
             "providers": [one._asdict() for one in me.content.providers],
             "is_tool": now.findings.at_home,
         },
-        "reason": now.reason,
+        "reason": advice.why_not(now) or "",
         "selected": me.selected,
         "backends": me.backends,
         "tools": [_tool_as_data(tool, probe) for tool, probe in facts.tools],
@@ -139,8 +139,9 @@ def _environment(facts: Facts) -> Iterator[_Line]:
     yield facts.here.prefix
     yield f"Python {me.version or 'that does not start'}, keyring {me.content.keyring or 'missing'}"
     yield "providers: ", _named(me.content.providers)
-    if facts.survey.reason:
-        yield "nothing is delegated: ", facts.survey.reason
+    reason = advice.why_not(facts.survey)
+    if reason:
+        yield "nothing is delegated: ", reason
 
 
 def _named(providers: Iterable[environment.Provider]) -> str:
