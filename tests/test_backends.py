@@ -80,15 +80,11 @@ def test_neither_listed_without(stage: Stage, variables: dict[str, str]) -> None
 
 
 def test_neither_listed_with_a_tool_that_adds_nothing(stage: Stage, bare_tool: Environment) -> None:
-    """Neither class is viable where the tool has no provider that this environment lacks; selected, one says why."""
+    """Neither class is viable where the tool has no provider that this environment lacks; the priorities stay."""
     stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(bare_tool.root)
     assert "keyring_fallback" not in stage.environment.keyring("--list-backends", env=stage.env()).stdout
     code = "import keyring_fallback as k; print(k.GlobalKeyring.viable, k.GlobalKeyring.priority, k.FallbackKeyring.priority)"
     assert "False 8.0 10.5\n" == stage.environment.run(["-c", code], env=stage.env(), check=True).stdout
-    stage.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.FallbackKeyring"
-    stage.there("")
-    message = stage.call("set_password", "service", "user", "pw")["message"]
-    assert "no global keyring has a provider that this environment lacks" in message
 
 
 def test_provider_here_too_is_not_asked_there(stage: Stage) -> None:
@@ -137,7 +133,7 @@ if not os.path.exists(sys.argv[1]):
 name = open(sys.argv[1]).read()
 one = keyring.core.load_keyring(name)
 one.set_password("service", "user", "pw")
-print(name, one.get_password("service", "user"), one.get_credential("service", "user").password)
+print(name, one.get_password("service", "user"), one.get_credential("service", "user"))
 """
 
 
