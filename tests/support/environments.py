@@ -176,6 +176,8 @@ def create(
     run([*argv, root], env=machine.building(), check=True)
     environment = Environment(root)
     _measure(environment)
+    if "KEYRING_FALLBACK_MAC" in machine.ENVIRON:  # see tests/mac.py
+        shutil.copy(Path(machine.ENVIRON["KEYRING_FALLBACK_MAC"], "sitecustomize.py"), environment.site_packages)
     if requirements:
         environment.install(*requirements, compile_bytecode=compile_bytecode, share_files=share_files)
     return environment

@@ -121,8 +121,11 @@ def left_over(mark: str, seconds: float = 10.0) -> list[str]:
 
 def marked(mark: str) -> list[str]:
     """The command lines of the processes with this mark that run now."""
+    if not HAS_PROC:  # macOS: it shows the environment of the user's own processes, but not that of system programs
+        listing = run(["ps", "-A", "-E", "-ww", "-o", "command="], check=True).stdout
+        return [line for line in listing.splitlines() if f"{MARK}={mark}" in line]
     found = []
-    for name in filter(str.isdigit, os.listdir("/proc") if HAS_PROC else []):
+    for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/environ", "rb") as file:
                 environ = file.read()

@@ -25,7 +25,8 @@ def processes() -> list[tuple[int, int, int]]:
         import subprocess  # the helper has deferred it
 
         command = ["/bin/ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid="]
-        listing = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=2.0, check=False)  # noqa: S603
+        null = subprocess.DEVNULL  # its complaints are none of the caller's
+        listing = subprocess.run(command, stdin=null, stdout=subprocess.PIPE, stderr=null, timeout=2.0, check=False)  # noqa: S603
         for row in listing.stdout.splitlines():
             words = row.split()
             found.append((int(words[0]), int(words[1]), int(words[2])))
