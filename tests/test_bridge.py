@@ -52,7 +52,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[bridge._Registry]:
     registry = bridge._Registry()  # noqa: SLF001
     monkeypatch.setattr(bridge, "_registry", registry)
     yield registry
-    for session in registry.sessions.values():
+    for session in registry.sessions:
         session.close(kill=True)
 
 
@@ -234,20 +234,74 @@ def test_takes_too_long(tmp_path: Path) -> None:
     assert note.read_text() != ask(code).answer
 
 
-def test_is_busy(registry: bridge._Registry) -> None:
-    """A lookup waits for the one before it no longer than for an answer."""
+def test_is_busy(registry: bridge._Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are no more helpers, a lookup waits for the one before it no longer than for an answer."""
+    monkeypatch.setattr(bridge, "MOST_HELPERS", 1)
+    monkeypatch.setattr(bridge, "PATIENCE_SECONDS", 0.01)
     ask("say()")
-    (session,) = registry.sessions.values()
-    with session.lock:
-        said = complaint("say()", seconds=0.1)
-        waits = threading.Thread(target=lambda: answers.append(ask("say()").answer))
-        answers: list[str] = []
-        waits.start()
-        time.sleep(0.1)
-        assert [] == answers
+    (session,) = registry.sessions
+    session.since = time.monotonic()
+    said = complaint("say()", seconds=0.1)
+    waits = threading.Thread(target=lambda: answers.append(ask("say()").answer))
+    answers: list[str] = []
+    waits.start()
+    time.sleep(0.1)
+    assert [] == answers
+    registry.give_back(session)
     waits.join()
     assert f"the tool was busy with other lookups for 0.1 seconds; {MORE}" == said
     assert 1 == len(answers)
+
+
+def test_a_slow_lookup_holds_up_nobody(registry: bridge._Registry) -> None:
+    """Who asks while another lookup takes long has another helper, up to four; quick lookups share one."""
+    code = "time.sleep(60 * (request['service'] == 'slow')); say()"
+    first = ask(code).answer
+    for number in range(1, 4):
+        slow = threading.Thread(target=bridge.ask, args=(invocation(code), SETUP, GET._replace(service="slow")))
+        slow.daemon = True
+        slow.start()
+        time.sleep(0.1)
+        begun = time.monotonic()
+        pids = {ask(code).answer for _ in range(3)}
+        assert (1, False, number + 1) == (len(pids), first in pids, len(registry.sessions))
+        assert time.monotonic() - begun < 10
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bridge, "MOST_HELPERS", 4)
+        registry.sessions[-1].since = 0.0
+        assert "the tool was busy" in complaint(code, seconds=0.1)
+
+
+def test_many_threads_share_a_helper(registry: bridge._Registry) -> None:
+    """Sixteen threads whose lookups are quick are answered by one helper, each with its own answer."""
+    ask("say(request['service'])")
+    answers: list[bool] = []
+
+    def asks(number: int) -> None:
+        for turn in range(20):
+            service = f"{number} {turn}"
+            answers.append(service == ask("say(request['service'])", GET._replace(service=service)).answer)
+
+    threads = [threading.Thread(target=asks, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ([True] * 320, 1) == (answers, len(registry.sessions))
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="there are no users of this kind")
+@pytest.mark.parametrize("who", ["geteuid", "getegid", "getgroups", "getpgrp"])
+def test_who_asks(monkeypatch: pytest.MonkeyPatch, registry: bridge._Registry, who: str) -> None:
+    """A program that becomes another user, or leaves its group, has a helper of its own then, and the old one goes."""
+    first = ask("say()").answer
+    (session,) = registry.sessions
+    process = session.process
+    assert process is not None
+    monkeypatch.setattr(os, who, lambda: (4711,) if who == "getgroups" else 4711)
+    assert first != ask("say()").answer
+    assert 1 == len(registry.sessions)
+    assert 0 == process.wait(10.0)
 
 
 @pytest.mark.parametrize("service", [b"bytes", 5.0j, object()], ids=["bytes", "a number", "an object"])
@@ -399,26 +453,26 @@ def test_a_reply_does_not_show_its_answer() -> None:
 def test_let_go(registry: bridge._Registry) -> None:
     """At the end of the program helpers are let go, and end by themselves; one that is being asked is left alone."""
     ask("say()")
-    (session,) = registry.sessions.values()
+    (session,) = registry.sessions
     process = session.process
     assert process is not None
-    with session.lock:
-        registry.leave()
-        assert session.process is process
+    session.since = time.monotonic()
+    registry.leave()
+    assert session.process is process
+    registry.give_back(session)
     registry.leave()
     assert None is session.process
     assert 0 == process.wait(20.0)
-    assert session.lock.acquire(blocking=False)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_after_a_fork(registry: bridge._Registry) -> None:
     """A forked child has helpers of its own, whatever was locked when it was made."""
     first = ask("say()").answer
-    old, lock = dict(registry.sessions), registry.lock
+    old, lock = list(registry.sessions), registry.changed
     with lock:
         registry.forget()
-    assert {} == registry.sessions
-    assert lock is not registry.lock
-    assert [None] == [session.process for session in old.values()]
+    assert [] == registry.sessions
+    assert lock is not registry.changed
+    assert [None] == [session.process for session in old]
     assert first != ask("say()").answer

@@ -33,7 +33,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(pipes, "Selected", pipes.Threaded)
     monkeypatch.setattr(bridge, "_registry", registry)
     yield
-    for session in registry.sessions.values():
+    for session in registry.sessions:
         session.close(kill=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import threading
 import time
 from typing import Any
@@ -19,6 +20,8 @@ from .waiting import Waiting, has_unseen_stderr
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
 IDLE_SECONDS = 240.0
+#: Seconds for which a lookup may keep another one of the same tool waiting, and helpers of a tool at the most.
+PATIENCE_SECONDS, MOST_HELPERS = 0.5, 4
 
 
 def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
@@ -32,25 +35,35 @@ def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
     Raises:
         ToolError: It cannot be started, gave no reply, or took longer than `Invocation.seconds`.
     """
-    key = (invocation.arguments, setup)
-    with _registry.lock:
-        session = _registry.sessions.setdefault(key, _Session())
-    # one lookup at a time; a thread that waits for its turn waits no longer than for an answer
-    if not session.lock.acquire(timeout=invocation.seconds):
-        raise NotAskedError(
-            f"{invocation.name} was busy with other lookups for {invocation.seconds:g} seconds; {ALLOW_MORE}"
-        )
+    runs = invocation.environ, invocation.content, _who()
+    session = _registry.take((invocation.arguments, setup), runs, invocation)
     try:
         return session.ask(invocation, setup, call)
     finally:
-        session.lock.release()
+        _registry.give_back(session)
+
+
+def _who() -> tuple[object, ...]:
+    """Return who asks: a program that has dropped root must not ask root's helper, nor one of a group it has left."""
+    if sys.platform == "win32":
+        return ()
+    ids = os.getuid(), os.geteuid(), os.getgid(), os.getegid()
+    return *ids, tuple(os.getgroups()), os.getpgrp(), os.getsid(0)
 
 
 class _Session:
-    """A helper, started when it is first needed and again when it is gone."""
+    """A helper, started when it is first needed and again when it is gone.
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
+    Attributes:
+        key: What it is asked for: a program and its set-up.
+        runs: In which environment, with which content, for whom.
+        since: When the lookup began that it is busy with, or None.
+    """
+
+    def __init__(self, key: object, runs: object) -> None:
+        self.key = key
+        self.runs = runs
+        self.since: float | None = None
         self.process: Process | None = None
         self._runs: object = None
         self._nonce = b""
@@ -76,20 +89,19 @@ class _Session:
 
     def _ready(self, invocation: Invocation, setup: Setup) -> bytes:
         """Have a helper that runs in the caller's present environment; return what a new one must be told first."""
-        runs = invocation.environ, invocation.content
         if self.process is not None:
             idle = time.monotonic() - self._used > IDLE_SECONDS
-            if not idle and self.process.status() is None and self._runs == runs:
+            if not idle and self.process.is_ours() and self._runs == self.runs:
                 return b""
             self.close()
         try:
             helper = script("helper", shared=invocation.shared)
             arguments = [*invocation.arguments, *helper.arguments]
-            process = Process(arguments, dict(invocation.environ), listen=has_unseen_stderr())
+            process = Process(arguments, invocation.environ, listen=has_unseen_stderr())
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise NotAskedError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
-        self.process, self._runs = process, runs
+        self.process, self._runs = process, self.runs
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
         return helper.first + _line({"nonce": nonce, **setup._asdict()}, invocation.name)
@@ -157,21 +169,58 @@ class _Registry:
     """The helpers of this process."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.sessions: dict[object, _Session] = {}
+        self.changed = threading.Condition()
+        self.sessions: list[_Session] = []
+
+    def take(self, key: object, runs: object, invocation: Invocation) -> _Session:
+        """Return a session that is nobody else's, until it is given back.
+
+        One helper is enough for lookups that are answered soon. Another one is started where each has been busy with a
+        lookup for a while; a thread that waits for its turn waits no longer than for an answer.
+
+        Raises:
+            NotAskedError: All were busy for too long.
+        """
+        deadline = time.monotonic() + invocation.seconds
+        with self.changed:
+            while True:
+                now = time.monotonic()
+                all_ = [one for one in self.sessions if one.key == key]
+                free = sorted((one for one in all_ if one.since is None), key=lambda one: one.runs != runs)
+                for stale in free[1:]:
+                    if stale.runs != runs:
+                        self.sessions.remove(stale)
+                        stale.close()
+                patience = max((one.since or now) + PATIENCE_SECONDS for one in all_) if all_ else now
+                if not free and len(all_) < MOST_HELPERS and patience <= now:
+                    free = [_Session(key, runs)]
+                    self.sessions += free
+                if free:
+                    free[0].runs, free[0].since = runs, now
+                    return free[0]
+                if now >= deadline:
+                    busy = f"was busy with other lookups for {invocation.seconds:g} seconds"
+                    raise NotAskedError(f"{invocation.name} {busy}; {ALLOW_MORE}")
+                self.changed.wait(min(deadline, patience if patience > now else deadline) - now)
+
+    def give_back(self, session: _Session) -> None:
+        """Have others ask it."""
+        with self.changed:
+            session.since = None
+            self.changed.notify()
 
     def leave(self) -> None:
         """Let all helpers go that are not asked at this moment; with nobody at the other end each ends by itself."""
-        for session in list(self.sessions.values()):
-            if session.lock.acquire(blocking=False):
-                session.close()
-                session.lock.release()
+        with self.changed:
+            for session in self.sessions:
+                if session.since is None:
+                    session.close()
 
     def forget(self) -> None:
         """After a fork: the helpers are the parent's, and so are the threads that hold the locks."""
-        sessions, self.sessions = self.sessions, {}
-        self.lock = threading.Lock()
-        for session in sessions.values():
+        sessions, self.sessions = self.sessions, []
+        self.changed = threading.Condition()
+        for session in sessions:
             session.close()
 
 

@@ -8,8 +8,9 @@ import queue
 import selectors
 import threading
 import time
-from typing import IO, Callable
+from typing import Callable
 
+from ..helper.shared import Descriptor
 from ..hidden import HiddenBytes
 from ..records import Record
 
@@ -29,6 +30,42 @@ class Heard(Record):
         return f"<{len(self.data)} bytes of {self.where}>"
 
 
+def raised(number: int) -> int:
+    """Return a descriptor, or a copy in its place, that is none of the standard ones, which the caller may have closed.
+
+    What is printed would go into it.
+
+    Raises:
+        OSError: There are no more descriptors; it is closed.
+    """
+    low: list[int] = []
+    try:
+        while number <= 2:  # noqa: PLR2004 - stderr
+            low.append(number)
+            number = os.dup(number)
+    finally:
+        for one in low:
+            os.close(one)
+    return number
+
+
+def pair() -> tuple[Descriptor, Descriptor]:
+    """Return both ends of a new pipe: the one to read and the one to write.
+
+    Raises:
+        OSError: There are no more descriptors.
+    """
+    read, write = os.pipe()
+    ends: list[Descriptor] = []
+    try:
+        ends.append(Descriptor(raised(read)))
+        ends.append(Descriptor(raised(write)))
+    except OSError:
+        ends[0].close() if ends else os.close(write)
+        raise
+    return ends[0], ends[1]
+
+
 class Selected:
     """The pipes of a program, without threads, which make ``os.fork()`` warn in the caller's process (POSIX).
 
@@ -37,75 +74,88 @@ class Selected:
         readers: What it writes, by name: ``stdout`` and, where it is wanted, ``stderr``.
     """
 
-    def __init__(self, stdin: IO[bytes], readers: dict[str, IO[bytes]]) -> None:
-        self._stdin = stdin
+    def __init__(self, stdin: Descriptor, readers: dict[str, Descriptor]) -> None:
+        self._pipes = {"stdin": stdin, **readers}
         self._pending = b""
         self._end = False
-        self._selector = selectors.DefaultSelector()
-        os.set_blocking(stdin.fileno(), False)
-        for where, pipe in readers.items():
-            os.set_blocking(pipe.fileno(), False)
-            self._selector.register(pipe, selectors.EVENT_READ, where)
-        self._readers = readers
+        # one without a descriptor of its own; gevent's and eventlet's have none
+        kind = selectors.DefaultSelector
+        self._selector = selectors.PollSelector() if hasattr(kind, "fileno") else kind()
+        self._watched: dict[str, int] = {}
+        for pipe in self._pipes.values():
+            os.set_blocking(pipe.number(), False)
+        for where in readers:
+            self._watch(where, selectors.EVENT_READ)
+
+    def _watch(self, where: str, event: int) -> None:
+        self._watched[where] = self._pipes[where].number()
+        self._selector.register(self._watched[where], event, where)
+
+    def _unwatch(self, where: str) -> None:
+        try:
+            self._selector.unregister(self._watched.pop(where))
+        except KeyError:  # another thread has closed it meanwhile
+            pass
+
+    def is_ours(self) -> bool:
+        """Tell whether all pipes are still there: the caller may close all descriptors."""
+        return all(pipe.is_ours() for pipe in self._pipes.values())
 
     def send(self, data: bytes, *, end: bool) -> None:
         """Queue data for the program's stdin, which is closed after it where `end` says so."""
         self._pending += data
         self._end = end
         self._write()
-        if self._pending and self._stdin not in self._selector.get_map():
-            self._selector.register(self._stdin, selectors.EVENT_WRITE, "stdin")
+        if self._pending and "stdin" not in self._watched:
+            self._watch("stdin", selectors.EVENT_WRITE)
 
     def _write(self) -> None:
+        stdin = self._pipes["stdin"]
         try:
             while self._pending:
-                self._pending = self._pending[os.write(self._stdin.fileno(), self._pending[:_CHUNK_BYTES]) :]
+                self._pending = self._pending[os.write(stdin.number(), self._pending[:_CHUNK_BYTES]) :]
         except BlockingIOError:
             return
         except OSError:  # it reads no more: its reply, or the lack of one, says the rest
             self._pending = b""
         if self._end:
-            self._stdin.close()
+            stdin.close()
 
     def hear(self, seconds: float) -> Heard | None:
         """Return the next thing that the program writes, or None if there is none within so many seconds."""
         deadline = time.monotonic() + seconds
         while True:
-            ready = self._selector.select(max(deadline - time.monotonic(), 0.0))
+            gone = [where for where in self._watched if not self._pipes[where].is_ours()]
+            ready = gone or [key.data for key, _ in self._selector.select(max(deadline - time.monotonic(), 0.0))]
             if not ready:
                 return None
-            for key, _ in sorted(ready, key=lambda pair: str(pair[0].data)):  # stderr before stdout
-                if key.data == "stdin":
-                    descriptor = key.fileobj
+            for where in sorted(ready):  # stderr before stdout
+                if where == "stdin":
                     self._write()
                     if not self._pending:
-                        self._selector.unregister(descriptor)
+                        self._unwatch(where)
                     continue
-                pipe = self._readers[key.data]
                 try:
-                    data = HiddenBytes(os.read(pipe.fileno(), _CHUNK_BYTES))
+                    data = HiddenBytes(os.read(self._pipes[where].number(), _CHUNK_BYTES))
                 except BlockingIOError:
                     continue
                 except OSError:
                     data = HiddenBytes()
                 if not data:
-                    self._selector.unregister(pipe)
-                return Heard(key.data, data)
+                    self._unwatch(where)
+                return Heard(where, data)
 
     def close(self) -> None:
         """Close our ends."""
         self._selector.close()
-        for pipe in (self._stdin, *self._readers.values()):
-            try:
-                pipe.close()
-            except OSError:
-                pass
+        for pipe in self._pipes.values():
+            pipe.close()
 
 
 class Threaded:
     """The same with a thread for each pipe (Windows cannot wait for pipes)."""
 
-    def __init__(self, stdin: IO[bytes], readers: dict[str, IO[bytes]]) -> None:
+    def __init__(self, stdin: Descriptor, readers: dict[str, Descriptor]) -> None:
         self._stdin = stdin
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         for where, pipe in readers.items():
@@ -118,15 +168,19 @@ class Threaded:
         except RuntimeError as error:  # there are no more of them, or the interpreter is ending
             raise OSError(errno.EAGAIN, str(error)) from None
 
-    def _read(self, where: str, pipe: IO[bytes]) -> None:
+    def _read(self, where: str, pipe: Descriptor) -> None:
         data = HiddenBytes(b"-")
         while data:
             try:
-                data = HiddenBytes(os.read(pipe.fileno(), _CHUNK_BYTES))
-            except (OSError, ValueError):
+                data = HiddenBytes(os.read(pipe.number(), _CHUNK_BYTES))
+            except OSError:
                 data = HiddenBytes()
             self._heard.put(Heard(where, data))
         pipe.close()  # here, since closing while another thread reads would wait for that read
+
+    def is_ours(self) -> bool:
+        """See `Selected.is_ours`; a reader whose pipe has gone has said so."""
+        return self._stdin.is_ours()
 
     def send(self, data: bytes, *, end: bool) -> None:
         """See `Selected.send`."""
@@ -138,10 +192,10 @@ class Threaded:
     def _write(self, data: bytes, end: bool) -> None:  # noqa: FBT001 - a thread passes it on by position
         try:
             while data:
-                data = data[os.write(self._stdin.fileno(), data[:_CHUNK_BYTES]) :]
+                data = data[os.write(self._stdin.number(), data[:_CHUNK_BYTES]) :]
             if end:
                 self._stdin.close()
-        except (OSError, ValueError):
+        except OSError:
             pass
 
     def hear(self, seconds: float) -> Heard | None:
@@ -153,7 +207,4 @@ class Threaded:
 
     def close(self) -> None:
         """See `Selected.close`; each reader closes its own pipe."""
-        try:
-            self._stdin.close()
-        except OSError:
-            pass
+        self._stdin.close()

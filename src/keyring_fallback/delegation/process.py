@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import time
-from typing import IO, Callable, Protocol
+from collections.abc import Mapping
+from typing import Callable, Protocol
 
-from ..helper.shared import processes
+from ..helper.shared import Descriptor, processes
 from ..hidden import HiddenBytes
 from . import pipes
 
@@ -50,34 +51,36 @@ class Process:
         ValueError: An argument or a variable has a NUL character.
     """
 
-    def __init__(self, arguments: list[str], environ: dict[str, str], *, listen: bool) -> None:
-        with _StandardDescriptors():
-            self._popen = subprocess.Popen(  # noqa: S603 - an absolute path that discovery has checked
-                arguments,
-                bufsize=0,
-                env=environ,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE if listen else None,
-                # no new session: a provider asks for passwords on the controlling terminal
-                close_fds=True,
-                creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-            outputs: dict[str, IO[bytes] | None] = {"stdout": self._popen.stdout, "stderr": self._popen.stderr}
-            readers = {where: pipe for where, pipe in outputs.items() if pipe is not None}
-            assert self._popen.stdin is not None  # noqa: S101 - for the type checker
+    def __init__(self, arguments: list[str], environ: Mapping[str, str], *, listen: bool) -> None:
+        ours: dict[str, Descriptor] = {}
+        theirs: dict[str, Descriptor] = {}
+        try:
+            for name in ("stdin", "stdout", "stderr") if listen else ("stdin", "stdout"):
+                read, write = pipes.pair()
+                ours[name], theirs[name] = (write, read) if name == "stdin" else (read, write)
+            self._popen = _popen(arguments, environ, theirs)
             kind = pipes.Selected if os.name == "posix" else pipes.Threaded
+            readers = {name: pipe for name, pipe in ours.items() if name != "stdin"}
             try:
-                self._pipes: pipes.Selected | pipes.Threaded = kind(self._popen.stdin, readers)
-            except BaseException:  # no descriptor is left for the selector, for example, or no thread
+                self._pipes: pipes.Selected | pipes.Threaded = kind(ours["stdin"], readers)
+            except BaseException:  # there is no thread left, for example
                 self._popen.kill()
                 self._popen.wait()
-                for pipe in (self._popen.stdin, *readers.values()):
-                    pipe.close()
                 raise
+        except BaseException:
+            for pipe in ours.values():
+                pipe.close()
+            raise
+        finally:
+            for pipe in theirs.values():
+                pipe.close()
         self._open = set(readers)
         _left[:] = [popen for popen in _left if popen.poll() is None]
         self.pid = self._popen.pid
+
+    def is_ours(self) -> bool:
+        """Tell whether it runs, and its pipes are still there: the caller may close all descriptors."""
+        return self.status() is None and self._pipes.is_ours()
 
     def send(self, data: bytes, *, end: bool = False) -> None:
         """Queue data for the program's stdin, which is closed after it where `end` says so."""
@@ -183,17 +186,35 @@ def _forget() -> None:
             popen.returncode = 0
 
 
-class _StandardDescriptors:
-    """Keeps pipes off the numbers 0, 1 and 2 where the caller has closed those: what is printed would go into them."""
+def _popen(arguments: list[str], environ: Mapping[str, str], ends: dict[str, Descriptor]) -> subprocess.Popen[bytes]:
+    """Start a program; the object has no files, whose finalisers would close numbers that are others' by then."""
+    if os.name == "posix" and _is_rewritten():
+        arguments = ["/bin/sh", "-c", 'exec "$0" "$@"', *arguments]
+    try:
+        return subprocess.Popen(  # noqa: S603 - an absolute path that discovery has checked
+            arguments,
+            env=environ,
+            stdin=ends["stdin"].number(),
+            stdout=ends["stdout"].number(),
+            stderr=ends["stderr"].number() if "stderr" in ends else None,
+            # no new session: a provider asks for passwords on the controlling terminal
+            close_fds=True,
+            creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except BaseException as error:
+        raise error.with_traceback(None) from None  # its frames hold the environment in plain text
 
-    def __enter__(self) -> None:
-        self._taken = [os.open(os.devnull, os.O_RDWR)]
-        while self._taken[-1] < 3:  # noqa: PLR2004 - the first number after them
-            self._taken.append(os.open(os.devnull, os.O_RDWR))
 
-    def __exit__(self, *_: object) -> None:
-        for descriptor in self._taken:
-            os.close(descriptor)
+def _is_rewritten() -> bool:
+    """Tell whether somebody rewrites the command lines of what this program starts, by a function in the place of C's.
+
+    Debuggers do it to follow children that run Python (pydevd 3.2, _pydev_bundle/pydev_monkey.py, and PyCharm's), which
+    then wait for somebody to attach. They know Python by the name of the program: a shell is none.
+    """
+    import _posixsubprocess
+
+    starts = _posixsubprocess.fork_exec, getattr(subprocess, "_fork_exec", _posixsubprocess.fork_exec)
+    return any(function.__module__ != "_posixsubprocess" for function in starts)
 
 
 def _has_console() -> bool:
@@ -211,8 +232,9 @@ def _stop(pid: int, found: list[int]) -> None:
     """Stop a process and those that it started, and that these did, as far as the system tells; list them.
 
     They share our process group, which a program that asks on the terminal must be in; so the group cannot be killed.
-    Stopped, they start no others while they are looked for. On Windows the launchers in virtual environments end what
-    they started by themselves (CPython PC/launcher.c).
+    What has left it, a browser for a login for example, goes its own way. Stopped, they start no others while they are
+    looked for. On Windows the launchers in virtual environments end what they started by themselves (CPython
+    PC/launcher.c).
     """
     fresh = [pid] if os.name == "posix" else []
     while fresh and len(found) < _MAX_DESCENDANTS:
@@ -223,7 +245,12 @@ def _stop(pid: int, found: list[int]) -> None:
             listing = processes()
         except (OSError, ValueError, IndexError, subprocess.SubprocessError):
             break
-        fresh = [child for child, parent, _ in listing if parent in found and child not in found]
+        groups = {one: group for one, _, group in listing}
+        fresh = [
+            child
+            for child, parent, group in listing
+            if parent in found and child not in found and group == groups.get(pid)
+        ]
 
 
 def _signal(pid: int, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -10,6 +11,50 @@ if TYPE_CHECKING:  # the typing module costs a start some milliseconds
 
 #: Characters of a provider's message that are passed on.
 MESSAGE_LENGTH = 500
+
+
+class Descriptor:
+    """A descriptor of ours that is used again later, when its number may be another file's.
+
+    The program that we live in may close all descriptors and open its own in between (python-daemon), and so may a
+    provider. Between the check and what follows it nothing of Python's runs in this thread.
+
+    Args:
+        number: Its number; from now on it is this object's to close.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._identity = self._look()
+
+    def _look(self) -> tuple[int, int, int]:
+        status = os.fstat(self._number)  # pipes have neither device nor inode on Windows, and a type
+        return status.st_dev, status.st_ino, status.st_mode >> 12
+
+    def number(self) -> int:
+        """Return its number, to be used at once.
+
+        Raises:
+            OSError: It is closed, or another file has the number now.
+        """
+        if self._look() != self._identity:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._number
+
+    def is_ours(self) -> bool:
+        """Tell whether it is still open, and the same."""
+        try:
+            return self.number() >= 0
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Close it, unless that has been done."""
+        try:
+            os.close(self.number())
+        except OSError:
+            pass
+        self._number = -1
 
 
 def processes() -> list[tuple[int, int, int]]:
