@@ -395,7 +395,7 @@ def test_our_backend_selected_and_no_provider(
 @posix
 @pytest.mark.parametrize("how", ["gone", "does not start", "has a broken keyring"])
 def test_broken_interpreter(patient: Patient, how: str) -> None:
-    """The tool's interpreter is gone, does not start, or its keyring cannot be imported: the command that reinstalls."""
+    """The tool's interpreter is gone, does not start, or its keyring cannot be imported: what reinstalls it."""
     if how == "has a broken keyring":
         (patient.tool.site_packages / "keyring" / "core.py").unlink()
     else:
@@ -414,7 +414,12 @@ def test_broken_interpreter(patient: Patient, how: str) -> None:
         cause = patient.see_the_doctor(*arguments).cause
         assert "broken" == cause["name"]
         assert reason in cause["text"]
-        assert patient.install.replace("keyring", "--force keyring", 1) == cause["command"]
+        if how == "gone":  # turned down: nothing of it is used but its path
+            receipt = patient.tool.root / "uv-receipt.toml"
+            edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
+            assert ("", edit) == (cause["command"], cause["edit"])
+        else:
+            assert patient.install.replace("keyring", "--force keyring", 1) == cause["command"]
 
 
 @posix

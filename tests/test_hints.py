@@ -118,6 +118,17 @@ def test_no_user_part_is_ever_shown(start: str, user: str, host: str, path: str)
     assert expected == hints.shown(f"{start}{user}@{host}/{path}")
 
 
+receipts = pytest.mark.skipif(sys.version_info < (3, 11), reason="the standard library reads no TOML")
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="the standard library reads TOML")
+def test_no_parser_for_a_receipt(tmp_path: Path) -> None:
+    """Where the standard library cannot read a receipt, no command says what the tool has."""
+    tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
+    assert "" == cures.add_provider("NEW", tool, "linux")
+    assert "" == cures.reinstall(tool, "linux")
+
+
 def _tool(root: Path, source: str = "uv tool", receipt: str = "") -> Tool:
     """A tool in a folder, with a receipt as uv writes it."""
     root.mkdir(parents=True)
@@ -147,6 +158,7 @@ TWO = '[\n    { name = "keyring" },\n    { name = "a" },\n]'
         ),
     ],
 )
+@receipts
 @pytest.mark.parametrize("options", ["", '\n[tool.options]\nkeyring-provider = "subprocess"\n'], ids=["", "options"])
 def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str, options: str) -> None:
     """``uv tool install`` makes a tool anew: the command names what its receipt names, too."""
@@ -155,9 +167,10 @@ def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str, 
     names = f"'keyring{has[1:]}" if has.startswith("'") else f"keyring{has}"
     assert f"uv tool install {names} --with NEW" == cures.add_provider("NEW", tool, "linux")
     again = f"uv tool install --force {names}"
-    assert (again + " --with NEW" if "NEW" in requirements else again) == cures.reinstall("uv tool", tool.path, "linux")
+    assert (again + " --with NEW" if "NEW" in requirements else again) == cures.reinstall(tool, "linux")
 
 
+@receipts
 @pytest.mark.parametrize(
     "receipt",
     [
@@ -178,9 +191,10 @@ def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> Non
     assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == cures.add_provider(
         "NEW", tool, "linux"
     )
-    assert "" == cures.reinstall("uv tool", tool.path, "linux")
+    assert "" == cures.reinstall(tool, "linux")
 
 
+@receipts
 @pytest.mark.parametrize("name", ["twine", "keyring-pass"])
 def test_keyring_beside_another_tool(tmp_path: Path, name: str) -> None:
     """``uv tool install NAME --with-executables-from keyring``: that environment gets the provider, and stays."""
@@ -189,9 +203,10 @@ def test_keyring_beside_another_tool(tmp_path: Path, name: str) -> None:
     assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == cures.add_provider(
         "NEW", tool, "linux"
     )
-    assert "" == cures.reinstall("user's programs", tool.path, "linux")
+    assert "" == cures.reinstall(tool, "linux")
 
 
+@receipts
 def test_commands_for_other_tools(tmp_path: Path) -> None:
     """Each kind of tool gets a command of its own manager; what nobody manages leads to a new uv tool."""
     new = "uv tool install keyring --with NEW"
@@ -204,16 +219,16 @@ def test_commands_for_other_tools(tmp_path: Path) -> None:
     assert "pixi global add --environment keyring NEW" == cures.add_provider("NEW", pixi, "linux")
     mise = _tool(tmp_path / "mise" / "keyring", "mise", f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
     assert forced == cures.provide("NEW", Findings((mise,)), "linux")
-    assert "mise install --force pipx:keyring" == cures.reinstall("mise", mise.path, "linux")
+    assert "mise install --force pipx:keyring" == cures.reinstall(mise, "linux")
     pipx = _tool(tmp_path / "venvs" / "keyring_2", "user's programs")
     (tmp_path / "venvs" / "keyring_2" / "pipx_metadata.json").touch()
     assert "pipx inject keyring_2 NEW" == cures.add_provider("NEW", pipx, "linux")
-    assert "pipx reinstall keyring_2" == cures.reinstall("pipx", pipx.path, "linux")
+    assert "pipx reinstall keyring_2" == cures.reinstall(pipx, "linux")
     for source in ("pipx --global", "system's programs"):
         everybodys = pipx._replace(source=source)
         assert "pipx inject --global keyring_2 NEW" == cures.add_provider("NEW", everybodys, "linux")
-    assert "brew reinstall keyring" == cures.reinstall("Homebrew", str(tmp_path), "linux")
-    assert "" == cures.reinstall("PATH", "/nowhere", "linux")
+    assert "brew reinstall keyring" == cures.reinstall(Refusal("Homebrew", str(tmp_path), ""), "linux")
+    assert "" == cures.reinstall(Refusal("PATH", "/nowhere", ""), "linux")
     old = Content(providers=(Provider("old-one", "1", "old_one"),))
     unread = Tool("uv tool", "/nowhere/keyring", "/nowhere/keyring", "", old)
     assert "uv tool install keyring --with old-one --with NEW" == cures.add_provider("NEW", unread, "linux")
@@ -235,15 +250,15 @@ def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     assert "" == cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), "linux")
 
 
+@receipts
 def test_no_new_tool_takes_the_place_of_uvs_own(tmp_path: Path) -> None:
     """Where uv has a tool, whole or broken, a command keeps what it has, also where another keyring is asked first."""
     debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
     tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
     assert "uv tool install keyring --with a --with NEW" == cures.provide("NEW", Findings((debian, tool)), "linux")
     broken = Findings((debian,), (Refusal("uv tool", tool.path, "it is broken"),))
-    assert "uv tool install --force keyring --with a --with NEW" == cures.provide("NEW", broken, "linux")
-    (tmp_path / "keyring" / "uv-receipt.toml").write_text('[tool]\nrequirements = ["keyring", "a"]\n')
     assert "" == cures.provide("NEW", broken, "linux"), "nobody knows what it has"
+    assert "" == cures.reinstall(broken.refusals[0], "linux")
 
 
 def test_windows_commands_are_powershell() -> None:
@@ -278,6 +293,7 @@ def test_a_tool_is_asked_alone_by_its_own_keyring(tmp_path: Path) -> None:
     assert f"{tmp_path}/keyring get s u > /dev/null" == cures.ask_alone(tool, "s", "u", "linux")
 
 
+@receipts
 def test_the_command_for_a_uv_tool_works(
     home: Path, tmp_path: Path, python: Path, stub_tokens: Path, demo_store: Path
 ) -> None:
@@ -294,6 +310,7 @@ def test_the_command_for_a_uv_tool_works(
     )
 
 
+@receipts
 def test_uvs_keyring_provider_is_in_its_receipt(home: Path, tmp_path: Path, python: Path, stub_tokens: Path) -> None:
     """Who has set ``keyring-provider`` has it in the receipt, too, and the command still keeps what the tool has."""
     tool = environments.uv_tool(home, python, stub_tokens)
@@ -325,6 +342,7 @@ def test_a_tool_gets_a_provider_whatever_project_one_works_on(tmp_path: Path, py
     assert (tool.site_packages / "six.py").exists()
 
 
+@receipts
 @pytest.mark.skipif(machine.WINDOWS, reason="the environment's layout")
 @pytest.mark.parametrize("what", ["dependency", "interpreter"])
 def test_the_command_for_a_broken_uv_tool_works(
@@ -336,7 +354,8 @@ def test_the_command_for_a_broken_uv_tool_works(
         shutil.rmtree(tool.environment.site_packages / "jaraco")
     else:
         tool.environment.python.unlink()
-    command = cures.reinstall("uv tool", str(tool.environment.root), "linux")
+    root = str(tool.environment.root)
+    command = cures.reinstall(Tool("uv tool", root, root, ""), "linux")
     words = [machine.uv(), *command.split()[1:]]
     environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
     assert "stub_tokens" in tool.environment.keyring("--list-backends", check=True).stdout

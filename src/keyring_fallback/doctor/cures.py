@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import shutil
 from collections.abc import Sequence
+from typing import Any
 
-from ..discovery import environment, executable
-from ..discovery.tool import SETTING, Findings, Tool
+from ..discovery import environment
+from ..discovery.tool import SETTING, Findings, Refusal, Tool
 from ..here import Here
 from . import shell
 
@@ -29,17 +29,10 @@ _COMMANDS = {
     "environment": ("uv pip install --directory {root} --python {root} {provider}", ""),
     "interpreter": ("{interpreter} -m pip install --user {provider}", ""),
 }
-#: A requirement in a receipt of uv's that says no more than a command line can, and a receipt that says nothing else:
-#: no Git or editable source, no constraint or option (uv-tool/src/tool.rs, uv 0.13.9), but what the user's own settings
-#: say again.
-_TEXT = r"""(?:"[^"\\]*"|'[^']*')"""
-_ENTRY = rf"(?:name|extras|specifier|marker|url|path|directory) = (?:{_TEXT}|\[(?:{_TEXT}(?:, )?)*\])(?:, )?"
-_TABLE = rf"\{{ (?:{_ENTRY})+ \}},?\s*"
-_PYTHON = rf"(?:python = ({_TEXT})\n)?"
-_OPTIONS = rf"(?:\[tool\.options\]\nkeyring-provider = {_TEXT}\s*)?"
-_RECEIPT = (
-    rf"\[tool\]\nrequirements = \[\s*((?:{_TABLE})+)\]\n{_PYTHON}entrypoints = \[\s*(?:\{{.*\}},?\s*)+\]\s*{_OPTIONS}"
-)
+#: What a receipt of uv's may say where a command can say it again: no Git or editable source, no constraint or option
+#: (uv-tool/src/tool.rs, uv 0.13.9) but what the user's own settings say.
+_SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
+_SAID_BESIDES = {"requirements", "python", "entrypoints", "options"}
 
 
 def add_provider(distribution: str, tool: Tool, platform: str) -> str:
@@ -51,15 +44,13 @@ def provide(distribution: str, findings: Findings, platform: str) -> str:
     """Return the command that adds a provider to one of the global keyrings, or that installs a new one with it.
 
     It is "" where the user has named what we know no command for, since a new one would not be looked at, and where
-    uv's own tool has what no command says, since a new one would take its place.
+    uv's own tool has what no command says or was turned down, since a new one would take its place.
     """
     for tool in findings.tools:
         if command := add_provider(distribution, tool, platform):
             return command
-    for refusal in findings.refusals:
-        if refusal.source == "uv tool" and os.path.isfile(os.path.join(refusal.path, "uv-receipt.toml")):
-            again = reinstall(refusal.source, refusal.path, platform)
-            return again and f"{again} --with {distribution}"
+    if any(refusal.source == "uv tool" and os.path.isdir(refusal.path) for refusal in findings.refusals):
+        return ""
     if any(tool.source == SETTING for tool in findings.tools):
         return ""
     # without --force uv leaves an executable that is in its way, and gives up
@@ -67,15 +58,27 @@ def provide(distribution: str, findings: Findings, platform: str) -> str:
     return f"uv tool install {force}keyring --with {distribution}"
 
 
-def reinstall(source: str, path: str, platform: str) -> str:
-    """Return the command that installs a broken keyring (see `discovery.Refusal`) again, or "" where we know none."""
-    root = path if os.path.isdir(path) else executable.target(path, platform).root
-    return _command(1, Tool(source, path, root, ""), platform)
+def reinstall(found: Tool | Refusal, platform: str) -> str:
+    """Return the command that installs a broken keyring again, or "" where we know none.
+
+    Of what was turned down nothing but source and path is used: what it had is not known, as it is of pipx.
+    """
+    if isinstance(found, Tool):
+        return _command(1, found, platform)
+    manager = found.source.partition(" ")[0]
+    if manager == "uv" or not os.path.isdir(found.path):
+        return ""
+    return _worded(_COMMANDS.get(manager, ("", ""))[1], Tool(found.source, found.path, found.path, ""), platform)
 
 
 def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
     has = _has(tool, provider)
-    return _COMMANDS.get(_manager(tool, platform, has), ("", ""))[which].format(
+    template = _COMMANDS.get(_manager(tool, platform, has), ("", ""))[which]
+    return _worded(template, tool, platform, has or (), provider)
+
+
+def _worded(template: str, tool: Tool, platform: str, has: Sequence[str] = (), provider: str = "") -> str:
+    return template.format(
         has=" ".join(shell.quoted(word, platform) for word in has),
         # "system's programs" is where pipx exposes what it installs for everybody
         everybodys="--global " if tool.source in ("pipx --global", "system's programs") else "",
@@ -86,7 +89,7 @@ def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
     )
 
 
-def _manager(tool: Tool, platform: str, has: Sequence[str]) -> str:
+def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
     """Return who manages a global keyring that has what `_has` says: a key of `_COMMANDS`, or ""."""
     named = tool.source == SETTING
     if not tool.root:
@@ -98,7 +101,7 @@ def _manager(tool: Tool, platform: str, has: Sequence[str]) -> str:
     if os.path.isfile(os.path.join(tool.root, "pipx_metadata.json")):
         return "pipx"
     if os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
-        return "uv" if has else "environment"
+        return "uv" if has else "environment" if has is not None else ""
     return manager
 
 
@@ -109,10 +112,11 @@ def _is_externally_managed(interpreter: str, platform: str) -> bool:
     return bool(glob.glob(os.path.join(glob.escape(folder), library, "EXTERNALLY-MANAGED")))
 
 
-def _has(tool: Tool, besides: str = "") -> list[str]:
+def _has(tool: Tool, besides: str = "") -> list[str] | None:
     """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
 
-    They are none where the receipt says more than a command can, or is that of another tool.
+    They are none where the receipt says more than a command can, or is that of another tool. None: this Python has no
+    parser for a receipt (before 3.11).
     """
     try:
         receipt = environment.read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
@@ -120,21 +124,33 @@ def _has(tool: Tool, besides: str = "") -> list[str]:
         receipt = b""
     names, python = ["keyring", *(provider.distribution for provider in tool.content.providers)], ""
     if receipt:
-        plain = re.fullmatch(_RECEIPT, os.fsdecode(receipt))
-        names = list(map(_requirement, re.findall(_TABLE, plain[1]))) if plain else [""]
-        python = (plain[2] or "")[1:-1] if plain else ""
-    if not re.match(r"keyring(?![\w.-])", names[0]):
-        return []
+        try:
+            import tomllib  # type: ignore[import-not-found, unused-ignore]
+        except ImportError:
+            return None
+        try:
+            said = tomllib.loads(receipt.decode())["tool"]
+            names, python = [_requirement(one) for one in said["requirements"]], said.get("python", "")
+            unsaid = {*said} - _SAID_BESIDES or {*said.get("options", ())} - {"keyring-provider"} or not all(names)
+            if unsaid or said["requirements"][0]["name"] != "keyring":
+                return []
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return []
     others = [word for name in dict.fromkeys(names[1:]) if name != besides for word in ("--with", name)]
     return [names[0], *others, *(["--python", python] if python else [])]
 
 
-def _requirement(table: str) -> str:
-    """Return a requirement of a receipt as it stands on a command line."""
-    found = {key: value.strip("\"'") for key, value in re.findall(rf"(\w+) = ({_TEXT}|\[.*?\])", table)}
-    name = found["name"] + re.sub("[\"' ]", "", found.get("extras", ""))
-    name = f"{name} @ {found['url']}" if "url" in found else name + found.get("specifier", "")
-    return found.get("path") or found.get("directory") or name
+def _requirement(table: dict[str, Any]) -> str:
+    """Return a requirement of a receipt as it stands on a command line, or "" where it says more than that.
+
+    Raises:
+        LookupError, TypeError: It is none.
+    """
+    if {*table} - _SAID:
+        return ""
+    name: str = table["name"] + ("[" + ",".join(table["extras"]) + "]" if "extras" in table else "")
+    name = f"{name} @ {table['url']}" if "url" in table else name + table.get("specifier", "")
+    return str(table.get("path") or table.get("directory") or name)
 
 
 def install(root: str, requirement: str, tool: Tool | None, here: Here, *, again: bool = False) -> str:

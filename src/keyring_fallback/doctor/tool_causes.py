@@ -65,7 +65,7 @@ def _stopped(facts: Facts) -> Iterator[Cause]:
     for tool, probe in facts.tools:
         if reason := facts.stopped(probe):
             text = f"{tool.interpreter}: {reason}" if probe.error else reason
-            yield _broken(tool.source, tool.location, text, facts)
+            yield _broken(tool, tool.location, text, facts)
 
 
 def _refusals(facts: Facts, *, useful: bool) -> Iterator[Refusal]:
@@ -91,7 +91,7 @@ def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
     if source == SETTING:
         yield _unusable(refusal, facts)
     elif not of_others and not _OF_A_PROJECT.match(reason):
-        yield _broken(source, path, reason, facts)
+        yield _broken(refusal, path, reason, facts)
     elif not any(root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known):
         why = "others than you may decide what it runs" if of_others else "it may not be yours"
         edit = f"if it is meant, say so: 'tool = {path}' in [fallback] of {facts.survey.settings.file}"
@@ -118,8 +118,8 @@ def _closing(refusal: Refusal) -> str:
     return ""
 
 
-def _broken(source: str, path: str, reason: str, facts: Facts) -> Cause:
-    command, edit = cures.reinstall(source, path, facts.here.platform), ""
+def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:
+    command, edit = cures.reinstall(broken, facts.here.platform), ""
     receipt = os.path.join(path, "uv-receipt.toml")
     if not command and os.path.isfile(receipt):
         edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
@@ -131,8 +131,8 @@ def _broken(source: str, path: str, reason: str, facts: Facts) -> Cause:
             edit = "remove this link, which leads nowhere"
         else:
             distribution, edit = _missing(facts)
-            left = Findings((Tool(source, path, "", ""),))
+            left = Findings((Tool(broken.source, path, "", ""),))
             command = cures.provide(distribution, left, facts.here.platform)
     elif not command:
         edit = "install it again the way it was installed, or remove it"
-    return Cause("broken", f"The global keyring {path} ({source}) is broken: {reason}", command, edit)
+    return Cause("broken", f"The global keyring {path} ({broken.source}) is broken: {reason}", command, edit)
