@@ -125,7 +125,7 @@ def _has(tool: Tool, besides: str = "") -> list[str] | None:
     names, python = ["keyring", *(provider.distribution for provider in tool.content.providers)], ""
     if receipt:
         try:
-            import tomllib  # type: ignore[import-not-found, unused-ignore]
+            import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
         except ImportError:
             return None
         try:
