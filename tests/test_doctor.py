@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Callable
 
 GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
+#: What is said of a variable that is in the way: the command is for one shell.
+LASTING = "and remove it from your shell's start-up file, if it is set there"
 posix = pytest.mark.skipif(machine.WINDOWS, reason="there are no such permissions and scripts on Windows")
 
 
@@ -284,7 +286,7 @@ def test_a_selected_backend(patient: Patient, where: str) -> None:
     null = "keyring.backends.null.Keyring"
     if where == "variable":
         patient.variables["PYTHON_KEYRING_BACKEND"] = null
-        cure = ("unset PYTHON_KEYRING_BACKEND", "")
+        cure = ("unset PYTHON_KEYRING_BACKEND", LASTING)
     else:
         file = patient.with_configuration(f"[backend]\ndefault-keyring = {null}\n")
         cure = ("", f"remove 'default-keyring' from [backend] in {file}")
@@ -459,7 +461,7 @@ def test_of_another_user(patient: Patient, what: str) -> None:
     given = patient.tool.root if what == "tool" else patient.tool.scripts
     os.chown(given, 65534, -1)
     cause = patient.see_the_doctor(AZURE, USERNAME).cause
-    command = f'sudo chown -R "$(id -un)" {given}' if what == "tool" else ""
+    command = ""
     assert ("untrusted", command) == (cause["name"], cause["command"])
     assert "tool =" not in cause["edit"]
 
@@ -494,7 +496,7 @@ def test_left_over_mark(patient: Patient) -> None:
     finding = patient.see_the_doctor(AZURE, USERNAME, KEYRING_FALLBACK_NESTED="1")
     assert "nested" == finding.cause["name"]
     if not machine.WINDOWS:
-        assert "unset KEYRING_FALLBACK_NESTED" == finding.cause["command"]
+        assert ("unset KEYRING_FALLBACK_NESTED", LASTING) == (finding.cause["command"], finding.cause["edit"])
 
 
 @pytest.mark.parametrize("where", ["variable", "file"])
@@ -503,9 +505,10 @@ def test_service_excluded(patient: Patient, where: str) -> None:
     if where == "variable":
         patient.variables["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*.pkg.dev"
         wanted = "export KEYRING_PROPERTY_FALLBACK_SERVICES='*.pkg.dev pkgs.dev.azure.com'"
+        wanted += "and put it into your shell's start-up file"
     else:
         file = patient.with_configuration("[fallback]\nservices = *.pkg.dev\n")
-        wanted = f"add pkgs.dev.azure.com to 'services' in [fallback] of {file}"
+        wanted = f"set 'services = *.pkg.dev pkgs.dev.azure.com' in [fallback] of {file}"
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert "service-excluded" == finding.cause["name"]
     assert machine.WINDOWS or wanted == finding.cause["command"] + finding.cause["edit"]

@@ -74,6 +74,15 @@ KEYRING = {
         ),
     ]
 }
+VARIABLE = {"name": TEXT, "value": MAYBE, "before": TRUTH}
+CURE = {
+    "anyOf": [
+        {"type": "null"},
+        _object(kind={"const": "command"}, words=TEXTS, variables=_list(**VARIABLE), mends=TRUTH, quiet=TRUTH),
+        _object(kind={"const": "variable"}, **VARIABLE),
+        _object(kind={"const": "edit"}, file=TEXT, table=TEXT, option=TEXT, value=MAYBE, element=TEXT),
+    ]
+}
 PROVIDERS = _list(distribution=TEXT, version=TEXT, value=TEXT)
 SCHEMA = _object(
     schema={"const": 1},
@@ -131,7 +140,9 @@ SCHEMA = _object(
     ),
     service=MAYBE,
     username=MAYBE,
-    causes=_list(name={"type": "string", "pattern": "^[a-z-]+$"}, text=TEXT, command=TEXT, edit=TEXT, problem=TRUTH),
+    causes=_list(
+        name={"type": "string", "pattern": "^[a-z-]+$"}, text=TEXT, command=TEXT, edit=TEXT, cure=CURE, problem=TRUTH
+    ),
 )
 
 ROWS: list[tuple[list[str], dict[str, str]]] = [
@@ -191,18 +202,20 @@ def test_colours(patient: Patient, variables: dict[str, str], *, coloured: bool)
 
 def test_usage(patient: Patient) -> None:
     """Wrong usage is exit 2, with a line on stderr; help and version are exit 0."""
-    for arguments in ((), ("cure",), ("doctor", "a", "b", "c"), ("doctor", "--yaml")):
+    for arguments in ((), ("cure",), ("help", "cure"), ("doctor", "a", "b", "c"), ("doctor", "--yaml")):
         result = patient.run(*arguments)
         assert (2, "") == (result.returncode, result.stdout)
         assert "usage: keyring-fallback" in result.stderr
-    assert re.fullmatch(r"keyring-fallback \d+\.\d+\.\d+\n", patient.run("--version").stdout)
-    assert 0 == patient.run("doctor", "--help").returncode
+    for option in ("-V", "--version"):
+        assert re.fullmatch(r"keyring-fallback \d+\.\d+\.\d+\n", patient.run(option).stdout)
+    assert patient.run("help").stdout == patient.run("--help").stdout == patient.run().stderr
+    assert patient.run("help", "doctor").stdout == patient.run("doctor", "--help").stdout
 
 
 def test_as_a_module(patient: Patient) -> None:
     """``python -m keyring_fallback doctor`` is the same command."""
     result = patient.environment.run(["-m", "keyring_fallback", "doctor", AZURE], env=patient.env())
-    assert (0, True) == (result.returncode, result.stdout.endswith("It works.\n"))
+    assert (0, True) == (result.returncode, result.stdout.startswith("It works.\n"))
     result = patient.environment.run(
         ["-m", "keyring_fallback", "doctor"], env=patient.env(PYTHON_KEYRING_BACKEND="x.y")
     )
@@ -287,7 +300,7 @@ def test_prompts_while_the_doctor_asks(
         terminal.until("waiting for the global keyring")
         (tmp_path / "gate").touch()
         result = terminal.end()
-    assert (0, True) == (result.returncode, result.stdout.endswith("It works.\n"))
+    assert (0, True) == (result.returncode, result.stdout.startswith("It works.\n"))
     assert 1 == terminal.shown.count("waiting for")
     assert "enter the code C0DE" in terminal.shown
     assert "canary-password" not in terminal.shown + result.stdout

@@ -125,8 +125,8 @@ receipts = pytest.mark.skipif(sys.version_info < (3, 11), reason="the standard l
 def test_no_parser_for_a_receipt(tmp_path: Path) -> None:
     """Where the standard library cannot read a receipt, no command says what the tool has."""
     tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
-    assert "" == cures.add_provider("NEW", tool, "linux")
-    assert "" == cures.reinstall(tool, "linux")
+    assert "" == shell.typed(cures.add_provider("NEW", tool, "linux"), "linux")
+    assert "" == shell.typed(cures.reinstall(tool, "linux"), "linux")
 
 
 def _tool(root: Path, source: str = "uv tool", receipt: str = "") -> Tool:
@@ -165,9 +165,11 @@ def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str, 
     receipt = f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}{options}"
     tool = _tool(tmp_path / "keyring", receipt=receipt)
     names = f"'keyring{has[1:]}" if has.startswith("'") else f"keyring{has}"
-    assert f"uv tool install {names} --with NEW" == cures.add_provider("NEW", tool, "linux")
+    assert f"uv tool install {names} --with NEW" == shell.typed(cures.add_provider("NEW", tool, "linux"), "linux")
     again = f"uv tool install --force {names}"
-    assert (again + " --with NEW" if "NEW" in requirements else again) == cures.reinstall(tool, "linux")
+    assert (again + " --with NEW" if "NEW" in requirements else again) == shell.typed(
+        cures.reinstall(tool, "linux"), "linux"
+    )
 
 
 @receipts
@@ -188,10 +190,10 @@ def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str, 
 def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> None:
     """Where the receipt says more than names and versions, nothing takes what it names from somewhere else."""
     tool = _tool(tmp_path / "keyring", receipt=receipt)
-    assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == cures.add_provider(
-        "NEW", tool, "linux"
+    assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == shell.typed(
+        cures.add_provider("NEW", tool, "linux"), "linux"
     )
-    assert "" == cures.reinstall(tool, "linux")
+    assert "" == shell.typed(cures.reinstall(tool, "linux"), "linux")
 
 
 @receipts
@@ -200,10 +202,10 @@ def test_keyring_beside_another_tool(tmp_path: Path, name: str) -> None:
     """``uv tool install NAME --with-executables-from keyring``: that environment gets the provider, and stays."""
     requirements = f'[\n    {{ name = "{name}" }},\n    {{ name = "keyring" }},\n]'
     tool = _tool(tmp_path / name, "user's programs", f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}")
-    assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == cures.add_provider(
-        "NEW", tool, "linux"
+    assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == shell.typed(
+        cures.add_provider("NEW", tool, "linux"), "linux"
     )
-    assert "" == cures.reinstall(tool, "linux")
+    assert "" == shell.typed(cures.reinstall(tool, "linux"), "linux")
 
 
 @receipts
@@ -211,42 +213,48 @@ def test_commands_for_other_tools(tmp_path: Path) -> None:
     """Each kind of tool gets a command of its own manager; what nobody manages leads to a new uv tool."""
     new = "uv tool install keyring --with NEW"
     forced = "uv tool install --force keyring --with NEW"
-    assert new == cures.provide("NEW", Findings(), "linux")
+    assert new == shell.typed(cures.provide("NEW", Findings(), "linux"), "linux")
     debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
-    assert "" == cures.add_provider("NEW", debian, "linux")
-    assert forced == cures.provide("NEW", Findings((debian,)), "linux")
+    assert "" == shell.typed(cures.add_provider("NEW", debian, "linux"), "linux")
+    assert forced == shell.typed(cures.provide("NEW", Findings((debian,)), "linux"), "linux")
     pixi = _tool(tmp_path / "pixi" / "keyring", "pixi global")
-    assert "pixi global add --environment keyring NEW" == cures.add_provider("NEW", pixi, "linux")
+    assert "pixi global add --environment keyring NEW" == shell.typed(cures.add_provider("NEW", pixi, "linux"), "linux")
     mise = _tool(tmp_path / "mise" / "keyring", "mise", f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
-    assert forced == cures.provide("NEW", Findings((mise,)), "linux")
-    assert "mise install --force pipx:keyring" == cures.reinstall(mise, "linux")
+    assert forced == shell.typed(cures.provide("NEW", Findings((mise,)), "linux"), "linux")
+    assert "mise install --force pipx:keyring" == shell.typed(cures.reinstall(mise, "linux"), "linux")
     pipx = _tool(tmp_path / "venvs" / "keyring_2", "user's programs")
     (tmp_path / "venvs" / "keyring_2" / "pipx_metadata.json").touch()
-    assert "pipx inject keyring_2 NEW" == cures.add_provider("NEW", pipx, "linux")
-    assert "pipx reinstall keyring_2" == cures.reinstall(pipx, "linux")
+    assert "pipx inject keyring_2 NEW" == shell.typed(cures.add_provider("NEW", pipx, "linux"), "linux")
+    assert "pipx reinstall keyring_2" == shell.typed(cures.reinstall(pipx, "linux"), "linux")
     for source in ("pipx --global", "system's programs"):
         everybodys = pipx._replace(source=source)
-        assert "pipx inject --global keyring_2 NEW" == cures.add_provider("NEW", everybodys, "linux")
-    assert "brew reinstall keyring" == cures.reinstall(Refusal("Homebrew", str(tmp_path), ""), "linux")
-    assert "" == cures.reinstall(Refusal("PATH", "/nowhere", ""), "linux")
+        assert "pipx inject --global keyring_2 NEW" == shell.typed(
+            cures.add_provider("NEW", everybodys, "linux"), "linux"
+        )
+    assert "brew reinstall keyring" == shell.typed(
+        cures.reinstall(Refusal("Homebrew", str(tmp_path), ""), "linux"), "linux"
+    )
+    assert "" == shell.typed(cures.reinstall(Refusal("PATH", "/nowhere", ""), "linux"), "linux")
     old = Content(providers=(Provider("old-one", "1", "old_one"),))
     unread = Tool("uv tool", "/nowhere/keyring", "/nowhere/keyring", "", old)
-    assert "uv tool install keyring --with old-one --with NEW" == cures.add_provider("NEW", unread, "linux")
+    assert "uv tool install keyring --with old-one --with NEW" == shell.typed(
+        cures.add_provider("NEW", unread, "linux"), "linux"
+    )
 
 
 def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     """A named tool gets the provider itself, since no other is looked at; where pip may not, there is no command."""
     root = _tool(tmp_path / "mine", SETTING)
-    assert f"uv pip install --directory {root.path} --python {root.path} NEW" == cures.add_provider(
-        "NEW", root, "linux"
+    assert f"uv pip install --directory {root.path} --python {root.path} NEW" == shell.typed(
+        cures.add_provider("NEW", root, "linux"), "linux"
     )
     python = tmp_path / "my python" / "bin" / "python3"
     python.parent.mkdir(parents=True)
     chosen = Tool(SETTING, str(python), "", str(python))
-    assert f"'{python}' -m pip install --user NEW" == cures.add_provider("NEW", chosen, "linux")
+    assert f"'{python}' -m pip install --user NEW" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
     (tmp_path / "my python" / "lib" / "python3.13").mkdir(parents=True)
     (tmp_path / "my python" / "lib" / "python3.13" / "EXTERNALLY-MANAGED").touch()
-    assert "" == cures.add_provider("NEW", chosen, "linux")
+    assert "" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
     assert "" == cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), "linux")
 
 
@@ -255,42 +263,80 @@ def test_no_new_tool_takes_the_place_of_uvs_own(tmp_path: Path) -> None:
     """Where uv has a tool, whole or broken, a command keeps what it has, also where another keyring is asked first."""
     debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
     tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
-    assert "uv tool install keyring --with a --with NEW" == cures.provide("NEW", Findings((debian, tool)), "linux")
+    assert "uv tool install keyring --with a --with NEW" == shell.typed(
+        cures.provide("NEW", Findings((debian, tool)), "linux"), "linux"
+    )
     broken = Findings((debian,), (Refusal("uv tool", tool.path, "it is broken"),))
-    assert "" == cures.provide("NEW", broken, "linux"), "nobody knows what it has"
-    assert "" == cures.reinstall(broken.refusals[0], "linux")
+    assert "" == shell.typed(cures.provide("NEW", broken, "linux"), "linux"), "nobody knows what it has"
+    assert "" == shell.typed(cures.reinstall(broken.refusals[0], "linux"), "linux")
 
 
 def test_windows_commands_are_powershell() -> None:
     """On Windows the commands are for PowerShell."""
     assert r"C:\a\keyring.exe" == shell.quoted(r"C:\a\keyring.exe", "win32")
     assert r"'C:\it''s mine'" == shell.quoted(r"C:\it's mine", "win32")
-    assert r"$env:PATH = 'C:\a' + ';' + $env:PATH" == shell.first_on_path(r"C:\a", "win32"), "a bare path is a command"
-    assert ["$env:X = 'a b'", "Remove-Item Env:X"] == [shell.variable("X", value, "win32") for value in ("a b", "")]
-    assert "$env:X = '1'; run it" == shell.variable("X", "1", "win32", "run it"), "VAR=value command is POSIX's"
+    first = shell.Variable("PATH", r"C:\a", before=True)
+    assert r"$env:PATH = 'C:\a' + ';' + $env:PATH" == shell.typed(first, "win32"), "a bare path is a command"
+    variables = [shell.Variable("X", value) for value in ("a b", None)]
+    assert ["$env:X = 'a b'", "Remove-Item Env:X"] == [shell.typed(one, "win32") for one in variables]
+    command = shell.Command(("run", "it"), (shell.Variable("X", "1"),))
+    assert "$env:X = '1'; run it" == shell.typed(command, "win32"), "VAR=value command is POSIX's"
+
+
+@pytest.mark.parametrize("quote", ["'", "\u2018", "\u2019", "\u201a", "\u201b"])
+def test_each_quote_of_powershell_is_doubled(quote: str) -> None:
+    """PowerShell ends a text in single quotes at any of five characters (its tokenizer, IsSingleQuote)."""
+    assert f"'a{quote}{quote}; b'" == shell.quoted(f"a{quote}; b", "win32")
+    expected = f"$env:X = '{quote}{quote}'; it"
+    assert expected == shell.typed(shell.Command(("it",), (shell.Variable("X", quote),)), "win32")
+
+
+def test_what_mends_is_data() -> None:
+    """A command, a variable and an edit, each as JSON and in words."""
+    first = shell.Variable("PATH", "/a b", before=True)
+    command = shell.Command(("uv", "add", "x y"), (shell.Variable("UV_FROZEN", "0"), first))
+    assert "UV_FROZEN=0 PATH='/a b':$PATH uv add 'x y'" == shell.typed(command, "linux")
+    variables = [
+        {"name": "UV_FROZEN", "value": "0", "before": False},
+        {"name": "PATH", "value": "/a b", "before": True},
+    ]
+    data = {"kind": "command", "words": ("uv", "add", "x y"), "variables": variables, "mends": True, "quiet": False}
+    assert data == shell.as_data(command)
+    assert "and put it into your shell's start-up file" == shell.lasting(first, "linux")
+    edit = shell.Edit("/f/uv.toml", "index", "authenticate", '"always"', AZURE)
+    assert f"set 'authenticate = \"always\"' for {AZURE} in [[index]] of /f/uv.toml" == shell.described(edit)
+    edit = shell.Edit("/f/uv.toml", "", "keyring-provider", '"subprocess"')
+    assert "set 'keyring-provider = \"subprocess\"' at the top of /f/uv.toml" == shell.described(edit)
+    edit = shell.Edit("/f/keyringrc.cfg", "backend", "default-keyring", None)
+    assert "remove 'default-keyring' from [backend] in /f/keyringrc.cfg" == shell.described(edit)
+    assert {"kind": "edit", **edit._asdict()} == shell.as_data(edit)
 
 
 def test_a_quoted_program_is_called_in_powershell() -> None:
     """PowerShell takes a quoted first word for a text and shows it: such a command is called."""
     python = r"C:\my python\python.exe"
     tool = Tool(SETTING, python, "", python)
-    assert f"& '{python}' -m pip install --user NEW" == cures.add_provider("NEW", tool, "win32")
-    assert f"& '{python}' -m keyring get s u > $null" == cures.ask_alone(tool, "s", "u", "win32")
-    assert "python -m x" == shell.command(["python", "-m", "x"], "win32")
+    assert f"& '{python}' -m pip install --user NEW" == shell.typed(cures.add_provider("NEW", tool, "win32"), "win32")
+    assert f"& '{python}' -m keyring get s u > $null" == shell.typed(cures.ask_alone(tool, "s", "u", "win32"), "win32")
+    assert "python -m x" == shell.typed(shell.Command(("python", "-m", "x")), "win32")
     old = Tool("uv tool", python, r"C:\keyring", "", Content(providers=(Provider("it's", "1", "x"),)))
-    assert "uv tool install keyring --with 'it''s' --with NEW" == cures.add_provider("NEW", old, "win32")
+    assert "uv tool install keyring --with 'it''s' --with NEW" == shell.typed(
+        cures.add_provider("NEW", old, "win32"), "win32"
+    )
 
 
 def test_a_tool_is_asked_alone_by_its_own_keyring(tmp_path: Path) -> None:
     """Beside the interpreter, in Scripts below it as conda has it on Windows, or by the interpreter itself."""
     python = tmp_path / "python.exe"
     tool = Tool("conda base", str(tmp_path), str(tmp_path), str(python))
-    assert f"{python} -m keyring get s u > /dev/null" == cures.ask_alone(tool, "s", "u", "linux")
+    assert f"{python} -m keyring get s u > /dev/null" == shell.typed(cures.ask_alone(tool, "s", "u", "linux"), "linux")
     (tmp_path / "Scripts").mkdir()
     (tmp_path / "Scripts" / "keyring").touch()
-    assert f"{tmp_path}/Scripts/keyring get s u > /dev/null" == cures.ask_alone(tool, "s", "u", "linux")
+    assert f"{tmp_path}/Scripts/keyring get s u > /dev/null" == shell.typed(
+        cures.ask_alone(tool, "s", "u", "linux"), "linux"
+    )
     (tmp_path / "keyring").touch()
-    assert f"{tmp_path}/keyring get s u > /dev/null" == cures.ask_alone(tool, "s", "u", "linux")
+    assert f"{tmp_path}/keyring get s u > /dev/null" == shell.typed(cures.ask_alone(tool, "s", "u", "linux"), "linux")
 
 
 @receipts
@@ -300,7 +346,7 @@ def test_the_command_for_a_uv_tool_works(
     """What the hint says to run adds the provider to the real tool, and the one that it had is still there."""
     tool = environments.uv_tool(home, python, stub_tokens)
     root = str(tool.environment.root)
-    command = cures.add_provider(str(demo_store), Tool("uv tool", root, root, ""), "linux")
+    command = shell.typed(cures.add_provider(str(demo_store), Tool("uv tool", root, root, ""), "linux"), "linux")
     assert command.startswith("uv tool install keyring --with ")
     words = [machine.uv(), *command.split()[1:]]
     environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
@@ -324,7 +370,7 @@ def test_uvs_keyring_provider_is_in_its_receipt(home: Path, tmp_path: Path, pyth
     assert provider
     receipt.write_text(f"{kept}\n[tool.options]\n{provider}")
     root = str(tool.environment.root)
-    command = cures.add_provider("NEW", Tool("uv tool", root, root, ""), sys.platform)
+    command = shell.typed(cures.add_provider("NEW", Tool("uv tool", root, root, ""), sys.platform), "linux")
     assert command.startswith("uv tool install keyring --with ")
     assert str(stub_tokens) in command
 
@@ -336,7 +382,7 @@ def test_a_tool_gets_a_provider_whatever_project_one_works_on(tmp_path: Path, py
     project.mkdir()
     (project / "uv.toml").write_text('[[index]]\nurl = "http://127.0.0.1:1/simple/"\n')
     named = Tool(SETTING, str(tool.root), str(tool.root), str(tool.python))
-    command = cures.add_provider("six", named, "linux")
+    command = shell.typed(cures.add_provider("six", named, "linux"), "linux")
     words = [machine.uv(), *command.split()[1:]]
     environments.run(words, env=machine.building(UV_HTTP_RETRIES="0"), cwd=project, check=True)
     assert (tool.site_packages / "six.py").exists()
@@ -355,7 +401,7 @@ def test_the_command_for_a_broken_uv_tool_works(
     else:
         tool.environment.python.unlink()
     root = str(tool.environment.root)
-    command = cures.reinstall(Tool("uv tool", root, root, ""), "linux")
+    command = shell.typed(cures.reinstall(Tool("uv tool", root, root, ""), "linux"), "linux")
     words = [machine.uv(), *command.split()[1:]]
     environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
     assert "stub_tokens" in tool.environment.keyring("--list-backends", check=True).stdout

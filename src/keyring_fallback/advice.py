@@ -39,10 +39,11 @@ def hint(service: object) -> None:
     held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
     if not any(hints.serves(registry, provider.distribution) for provider in held):
         try:
-            from .doctor import cures
+            from .doctor import cures, shell
         except (ImportError, OSError):
             return
-        command = cures.provide(registry.distribution, now.findings, now.here.platform)
+        platform = now.here.platform
+        command = shell.typed(cures.provide(registry.distribution, now.findings, platform), platform)
         what = f"no keyring here has a provider for {registry.name} ({hints.host_of(service)})"
         warn(f"{what}; install it: {command or registry.distribution}")
 

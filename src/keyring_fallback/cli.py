@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from . import __version__
 
@@ -17,25 +17,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; None: that of this process.
     """
-    options = _parser().parse_args(arguments)
+    parser, commands = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None or options.command == "help":
+        about = commands.get(getattr(options, "about", None) or "", parser)
+        about.print_help(sys.stdout if options.command else sys.stderr)  # without a command as uv and git do
+        return 0 if options.command else 2
     try:
         from .doctor import causes, examination, report
 
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
-        _write(report.as_json(facts, found) if options.json else report.as_text(facts, found, colour=_has_colours()))
+        _write(
+            report.as_json(facts, found)
+            if options.json
+            else report.as_text(facts, found, colour=_has_colours(), verbose=options.verbose)
+        )
     except KeyboardInterrupt:
         return 130
     return int(any(cause.problem for cause in found))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser of the command line, and those of the commands by their names."""
     parser = argparse.ArgumentParser(
         prog="keyring-fallback",
         description="Makes this environment's keyring answer with the providers of the globally installed keyring.",
     )
-    parser.add_argument("--version", action="version", version=f"keyring-fallback {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("-V", "--version", action="version", version=f"keyring-fallback {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     does = "say why lookups are not answered, and what mends that"
     doctor = commands.add_parser(
         "doctor",
@@ -45,8 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("service", metavar="SERVICE", nargs="?", help="what to look up: the URL of a package index")
     doctor.add_argument("username", metavar="USERNAME", nargs="?", help="the user name to look it up for")
+    doctor.add_argument("-v", "--verbose", action="store_true", help="show all that was found")
     doctor.add_argument("--json", action="store_true", help="print a JSON document, for programs")
-    return parser
+    about = commands.add_parser("help", help="show this, or the help of a command")
+    about.add_argument("about", metavar="COMMAND", nargs="?", choices=commands.choices, help="the command")
+    return parser, commands.choices
 
 
 def _has_colours() -> bool:

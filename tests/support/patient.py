@@ -108,8 +108,8 @@ class Patient:
         return Finding(result.returncode, "", json.loads(result.stdout))
 
     def see_the_doctor(self, *args: str, **variables: str) -> Finding:
-        """``keyring-fallback doctor ARGS``, and the same as JSON: they agree on what is wrong."""
-        text = self.run("doctor", *args, **variables)
+        """``keyring-fallback doctor --verbose ARGS``, and the same as JSON: they agree on what is wrong."""
+        text = self.run("doctor", "--verbose", *args, **variables)
         status, _, document = self.ask_for_data(*args, **variables)
         assert text.returncode == status == (0 if document["works"] else 1), text.stdout + text.stderr
         assert ("It works." in text.stdout, "It does not work." in text.stdout) == (
@@ -118,7 +118,8 @@ class Patient:
         )
         for cause in document["causes"]:
             command = "".join(c if c.isprintable() else "?" for c in cause["command"])
-            assert not command or f"\n     $ {command}\n" in text.stdout
+            prompt = "PS>" if machine.WINDOWS else "$"
+            assert not command or f"\n     {prompt} {command}\n" in text.stdout
             assert cause["edit"].split() == [] or cause["edit"].split()[0] in text.stdout
             assert cause["text"].split()[-1] in text.stdout
             assert not cause["problem"] or cause["command"] or cause["edit"], "a problem without a cure"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import hints, survey
-from . import client_causes, cures, shell, tool_causes
+from . import client_causes, cures, tool_causes
 from .examination import Cause, Facts, Probe
+from .shell import Command, Cure, Edit, Variable
 
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
 _OURS = "keyring_fallback."
@@ -29,29 +30,26 @@ def find(facts: Facts) -> list[Cause]:
 
 
 def _settings(facts: Facts) -> Iterator[Cause]:
-    now, settings, platform = facts.survey, facts.survey.settings, facts.here.platform
+    now, settings = facts.survey, facts.survey.settings
     for line in settings.problems:
         if facts.me.broken and _is_unread(line, facts):
             continue  # keyring cannot read it either, and that is more
         of_file = line.startswith(f"{settings.file}: ") and not line.startswith(f"{settings.file}: option ")
-        edit = f"correct this {'file' if of_file else 'option'}, or remove it"
-        yield Cause("setting-without-sense", line, edit=edit, problem=False)
+        advice = f"correct this {'file' if of_file else 'option'}, or remove it"
+        yield Cause("setting-without-sense", line, advice=advice, problem=False)
     if facts.here.environ.get(survey.NESTED):
         text = f"The variable {survey.NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
-        yield Cause("nested", text, shell.variable(survey.NESTED, "", platform))
+        yield Cause("nested", text, Variable(survey.NESTED, None))
     elif not settings.enabled:
         source = settings.sources["enabled"]
-        cure = cures.either(
-            source, shell.variable(source, "", platform), f"set 'enabled = true' in [fallback] of {source}"
-        )
-        yield Cause("switched-off", f"keyring-fallback is switched off ({source}).", *cure)
+        cure = cures.either(source, None, Edit(source, "fallback", "enabled", "true"))
+        yield Cause("switched-off", f"keyring-fallback is switched off ({source}).", cure)
     elif facts.service is not None and not now.delegates(facts.service):
         source = settings.sources["services"]
         text = f"The setting 'services' ({' '.join(settings.services)}) leaves this service out ({source})."
         host = hints.host_of(facts.service) or hints.shown(facts.service)
-        command = shell.variable(source, " ".join([*settings.services, host]), platform)
-        cure = cures.either(source, command, f"add {host} to 'services' in [fallback] of {source}")
-        yield Cause("service-excluded", text, *cure)
+        value = " ".join([*settings.services, host])
+        yield Cause("service-excluded", text, cures.either(source, value, Edit(source, "fallback", "services", value)))
 
 
 def _selected(facts: Facts) -> Iterator[Cause]:
@@ -62,8 +60,8 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     selected = "selected" in settings.sources or me.broken.startswith("ValueError: Empty module name")
     if selected:
         said = f"'default-keyring = {name}' in {source}" if cures.is_file(source) else f"{source}={name}"
-        edit = f"remove 'default-keyring' from [backend] in {source}"
-        cure = cures.either(source, shell.variable(source, "", here.platform), edit)
+        cure: Cure = cures.either(source, None, Edit(source, "backend", "default-keyring", None))
+        advice = ""
         probes = {here.prefix: me, **{tool.location: probe for tool, probe in facts.tools}}
         lacking = [place for place, probe in probes.items() if probe.lacks(name)]
         lacks = me.lacks(name)
@@ -74,23 +72,25 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             )
             tool = next((tool for tool, _ in facts.tools if tool.location in lacking), None)
             if tool and not lacks and name.startswith(_OURS):
-                edit = f"install keyring-fallback there, too, or remove the setting ({source})"
-                cure = (cures.add_provider("keyring-fallback", tool, here.platform), edit)
-            yield Cause("selected-backend-missing", text, *cure, problem=lacks)
+                advice = f"install keyring-fallback there, too, or remove the setting ({source})"
+                cure = cures.add_provider("keyring-fallback", tool, here.platform)
+            yield Cause("selected-backend-missing", text, cure, advice, problem=lacks)
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
-            yield Cause("backend-selected", text, *cure)
+            yield Cause("backend-selected", text, cure)
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
     if (me.error and not unfinished) or (me.broken and not lacks):
-        command = facts.install(here.prefix, "keyring", again=True)
+        text = f"The keyring of this environment cannot be used: {me.error or me.broken}"
         unread = any(_is_unread(line, facts) for line in settings.problems)
-        cure = ("", f"correct {settings.file}, or remove it") if unread else (command, "")
-        yield Cause("keyring-broken", f"The keyring of this environment cannot be used: {me.error or me.broken}", *cure)
+        cure, advice = facts.install(here.prefix, "keyring", again=True)
+        if unread:
+            cure, advice = None, f"correct {settings.file}, or remove it"
+        yield Cause("keyring-broken", text, cure, advice)
     delegating = facts.survey.state is survey.State.DELEGATING
     if delegating and not (selected or me.error or me.broken or any(map(_is_ours, me.backends))):
         text = "The keyring of this environment cannot load the backends of keyring-fallback."
-        command = facts.install(here.prefix, "keyring-fallback", again=True)
-        yield Cause("not-loaded", text, command, "run 'keyring --list-backends' to see why")
+        again, _ = facts.install(here.prefix, "keyring-fallback", again=True)
+        yield Cause("not-loaded", text, again, "run 'keyring --list-backends' to see why")
 
 
 def _is_unread(line: str, facts: Facts) -> bool:
@@ -106,35 +106,36 @@ def _failures(facts: Facts) -> Iterator[Cause]:
     lookup, service, platform = facts.lookup, hints.shown(facts.service), facts.here.platform
     if facts.me.lookups[-1]["outcome"] == "unfinished":
         (asked,) = facts.me.lookups[-1]["asked"]
-        words = ["keyring-fallback", "doctor", service, *([facts.username] if facts.username else [])]
-        doctor = shell.command(words, platform)
-        alone = shell.variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring", platform, doctor)
-        remove = "the command asks without it; if that works, remove that backend"
-        cure = (alone, remove) if asked["kind"] == "backend" else ("", "it may wait for you: ask again on a terminal")
-        yield Cause("no-end", f"{asked['who']} was asked, and {facts.me.error}.", *cure)
+        alone, advice = None, "it may wait for you: ask again on a terminal"
+        if asked["kind"] == "backend":
+            words = ("keyring-fallback", "doctor", service, *([facts.username] if facts.username else []))
+            only = Variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring")
+            alone = Command(words, (only,), mends=False)
+            advice = "the command asks without it; if that works, remove that backend"
+        yield Cause("no-end", f"{asked['who']} was asked, and {facts.me.error}.", alone, advice)
     for one in facts.me.lookups[1:]:
         name = one["username"]
         if one["outcome"] == "answer" and name:
-            text = f"There is an answer for the user name {name}, but not for {facts.username}."
+            text = f"There is an answer for the user name {name}, but not for {facts.name(facts.username)}."
             url = f", in a URL: {service.replace('://', f'://{name}@', 1)}" if "://" in service else ""
-            yield Cause("other-username", text, edit=f"use the user name {name}{url}")
+            yield Cause("other-username", text, advice=f"use the user name {name}{url}")
     failed: dict[str, dict[str, Any]] = {}
     for one in (one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"):
         failed.setdefault(one["who"], one)
     tools = {tool.location: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
         errors = list(map(_said, asked["errors"]))
-        text, command, edit = f"{who} failed: {'. '.join(errors)}.", "", "do what it says"
+        text, command, advice = f"{who} failed: {'. '.join(errors)}.", None, "do what it says"
         tool, probe = tools.get(who, (None, Probe()))
         if tool:
             text = " ".join(f"{error}." for error in errors)
             command = cures.ask_alone(tool, service, facts.username, platform)
-            edit += "; the command asks it alone, and shows no password"
+            advice += "; the command asks it alone, and shows no password"
         # where a tool does not start, that is said; and one backend is keyring's way to say that it has none
         if not facts.stopped(probe) and not who.startswith("keyring.backends.fail."):
-            yield Cause("provider-failed", text, command, edit)
+            yield Cause("provider-failed", text, command, advice)
     if lookup["outcome"] == "failed" and not failed:
-        yield Cause("provider-failed", f"keyring failed: {_said(lookup['error'])}.", edit="do what it says")
+        yield Cause("provider-failed", f"keyring failed: {_said(lookup['error'])}.", advice="do what it says")
 
 
 def _said(error: str) -> str:
@@ -150,7 +151,7 @@ def _nothing(facts: Facts) -> Cause:
         return Cause(
             "not-a-url",
             f"{hints.shown(facts.service)!r} is not a URL, and providers answer for URLs only.",
-            f"keyring-fallback doctor https://{host if '.' in host else 'HOST'}/...",
+            Command(("keyring-fallback", "doctor", f"https://{host if '.' in host else 'HOST'}/..."), mends=False),
             "have the client ask with the whole URL of the index: some ask with the name of a repository",
         )
     held = [facts.me.content, *(probe.content for _, probe in facts.tools)]
@@ -158,10 +159,10 @@ def _nothing(facts: Facts) -> Cause:
         text = f"No keyring here has a provider for {registry.name} ({host})."
         return Cause("no-provider", text, *facts.addition(registry.distribution))
     if registry:
-        command, advice = "", f"check the URL, and the user name ({registry.username} for {registry.name})"
+        command, advice = None, f"check the URL, and the user name ({registry.username} for {registry.name})"
     else:
-        command, edit = facts.addition("PROVIDER")
-        what = "run the command" if command else edit.replace("PROVIDER", "it")
+        command, how = facts.addition(cures.UNKNOWN)
+        what = "run the command" if command else how.replace(cures.UNKNOWN, "it")
         advice = f"check the URL and the user name; for a provider that serves this host, {what}"
     asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"
     return Cause("no-answer", f"Who was asked ({asked}) has no answer for this service.", command, advice)

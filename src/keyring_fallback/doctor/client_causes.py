@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from .. import hints
 from ..discovery import trust
-from . import clients, cures, shell, uv_settings
+from . import clients, cures, uv_settings
 from .examination import Cause, Facts
+from .shell import Cure, Edit, Variable
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
 _WITHOUT_USERNAME = (25, 2, 1)
@@ -20,8 +21,8 @@ def find(facts: Facts) -> Iterator[Cause]:
         # uv only warns of the other kind (uv 0.13.9, uv-settings/src/lib.rs); it reads TOML 1.1, Python's tomllib 1.0
         stops = not line.partition(" cannot be read ")[0].endswith("pyproject.toml")
         text = f"A file of uv's: {line}{'; uv stops there' if stops else ''}."
-        edit = "correct it; if uv reads it, it is of a newer TOML than this Python knows"
-        yield Cause("uv-file-unreadable", text, edit=edit, problem=stops)
+        advice = "correct it; if uv reads it, it is of a newer TOML than this Python knows"
+        yield Cause("uv-file-unreadable", text, advice=advice, problem=stops)
     yield from _indexes(facts)
     yield from _not_told(facts)
     yield from _pip(facts)
@@ -32,8 +33,8 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
     found, here = facts.uv_keyring, facts.here
     if found is None:
         text = "There is no keyring on PATH: uv, and pip in its subprocess mode, have none to run."
-        command = shell.first_on_path(clients.scripts(here), here.platform)
-        yield Cause("no-keyring-on-path", text, command, problem=facts.uv.provider == "subprocess")
+        first = Variable("PATH", clients.scripts(here), before=True)
+        yield Cause("no-keyring-on-path", text, first, problem=facts.uv.provider == "subprocess")
         return
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
@@ -44,12 +45,12 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
             f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
             "installed there."
         )
-        yield Cause("missing-there", text, facts.install(found.root, "keyring-fallback"))
+        yield Cause("missing-there", text, *facts.install(found.root, "keyring-fallback"))
 
 
 def _indexes(facts: Facts) -> Iterator[Cause]:
     """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
-    uv, host, platform, found = facts.uv, hints.host_of(facts.service), facts.here.platform, facts.uv_keyring
+    uv, host, found = facts.uv, hints.host_of(facts.service), facts.uv_keyring
     version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
     unasked: list[uv_settings.Index] = []
     for index in uv.indexes:
@@ -60,30 +61,30 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
         if not known or (index.username and index.password):
             continue
         if index.authenticate == "never":
-            edit = f'replace authenticate = "never" by "always" for this index in {source}'
             text = f"uv is told never to authenticate for {url} ({source})."
-            yield Cause("uv-never-authenticates", text, edit=edit)
+            yield Cause("uv-never-authenticates", text, _always(index))
             continue
         if _provider(index, uv) != "subprocess":
             unasked.append(index)
         if not index.username and index.authenticate != "always":
             named = url.replace("://", f"://{registry.username if registry else facts.username or 'USERNAME'}@", 1)
-            command = shell.variable(source, f"{index.name}={named}" if index.name else named, platform)
-            alone = len(facts.here.environ.get(source, "").split()) == 1
+            cure: Cure = None
+            advice = f"put a user name into its URL in {source}: {named}"
             text = (
                 f"uv does not ask keyring for {url}: the index has no user name in its URL, and no "
                 f'authenticate = "always" ({source}).'
             )
-            edit = f"put a user name into its URL in {source}: {named}"
-            if index.option.endswith("index"):  # the others are nothing but URLs
-                edit = f'add authenticate = "always" to this index in {source}'
-            yield Cause("uv-no-username", text, command if alone else "", edit)
+            if len(facts.here.environ.get(source, "").split()) == 1:
+                cure = Variable(source, f"{index.name}={named}" if index.name else named)
+            elif index.option.endswith("index"):  # the others are nothing but URLs
+                cure, advice = _always(index), ""
+            yield Cause("uv-no-username", text, cure, advice)
         elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
             text = (
                 f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
                 "asked so."
             )
-            yield Cause("keyring-too-old", text, facts.install(found.root, "keyring>=25.2.1"))
+            yield Cause("keyring-too-old", text, *facts.install(found.root, "keyring>=25.2.1"))
     if unasked:
         yield _unasked(unasked[0], facts)
 
@@ -95,9 +96,18 @@ def _not_told(facts: Facts) -> Iterator[Cause]:
     told = "subprocess" in (uv.provider, uv.pip_provider) or uv.problems or not uv_settings.READS_FILES
     if facts.answered and not known and not told and cures.has_uv(here):
         text = f"uv asks keyring only where it is told to, and its keyring provider is {uv.provider}."
-        edit = 'or set keyring-provider = "subprocess" in uv.toml, or in [tool.uv] of pyproject.toml'
-        command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", here.platform)
-        yield Cause("uv-not-told", text, command, edit, problem=False)
+        advice = 'or set keyring-provider = "subprocess" in uv.toml, or in [tool.uv] of pyproject.toml'
+        yield Cause("uv-not-told", text, Variable("UV_KEYRING_PROVIDER", "subprocess"), advice, problem=False)
+
+
+def _always(index: uv_settings.Index) -> Edit:
+    """Return the edit that has uv authenticate for an index."""
+    return Edit(index.source, _table("index", index.source), "authenticate", '"always"', index.url)
+
+
+def _table(name: str, file: str) -> str:
+    """Return the table of one of uv's files that has the same meaning in all of them."""
+    return ".".join(filter(None, ("tool.uv" if file.endswith("pyproject.toml") else "", name)))
 
 
 def _provider(index: uv_settings.Index, uv: uv_settings.Uv) -> str:
@@ -111,23 +121,18 @@ def _unasked(index: uv_settings.Index, facts: Facts) -> Cause:
     only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
     said = f"its keyring provider is {_provider(index, uv)} ({uv.source or 'the default'}){only_pip}"
     file = uv.source or index.source
-    # below a table's heading it would be part of that
-    where = f"to [tool.uv] in {file}" if file.endswith("pyproject.toml") else f"at the top of {file}"
-    edit = f'add keyring-provider = "subprocess" {where}'
-    if uv.source:
-        edit = f'set keyring-provider to "subprocess" in {file}'
-    command = shell.variable("UV_KEYRING_PROVIDER", "subprocess", facts.here.platform)
+    edit = Edit(file, _table("", file), "keyring-provider", '"subprocess"')
     text = f"uv asks no keyring for {index.url}: {said}."
-    return Cause("uv-asks-no-keyring", text, *cures.either(file, command, edit))
+    variable = Variable("UV_KEYRING_PROVIDER", "subprocess")  # whatever variable names the index
+    return Cause("uv-asks-no-keyring", text, edit if cures.is_file(file) else variable)
 
 
 def _pip(facts: Facts) -> Iterator[Cause]:
     pip = facts.pip
     if pip.provider == "disabled":
-        edit = f"set keyring-provider to import in {pip.source}, or remove it"
-        cure = cures.either(pip.source, shell.variable(pip.source, "", facts.here.platform), edit)
-        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", *cure, problem=False)
+        cure = None if cures.is_file(pip.source) else Variable(pip.source, None)
+        advice = "" if cure else f"set keyring-provider to import in {pip.source}, or remove it"
+        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", cure, advice, problem=False)
     elif pip.provider == "auto" and pip.silent:
         text = f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to."
-        command = shell.variable("PIP_KEYRING_PROVIDER", "import", facts.here.platform)
-        yield Cause("pip-silent", text, command, problem=False)
+        yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", "import"), problem=False)

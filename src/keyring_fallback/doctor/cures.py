@@ -1,4 +1,4 @@
-"""The commands that mend what is wrong, for how a keyring was installed; words them, and runs none.
+"""The commands that mend what is wrong, for how a keyring was installed; runs none.
 
 Their `platform` is as `sys.platform` names it.
 """
@@ -14,14 +14,17 @@ from typing import Any
 from ..discovery import environment
 from ..discovery.tool import SETTING, Findings, Refusal, Tool
 from ..here import Here
-from . import shell
+from . import project
+from .shell import Command, Edit, Variable
 
+#: The provider where nothing tells which: a word to be replaced.
+UNKNOWN = "PROVIDER"
 #: By who manages a global keyring: the command that adds a provider to it, and the one that installs it again.
 _COMMANDS = {
     # uv makes the tool anew with just what this command names, and without --force may leave a broken one as it is
     # (seen with uv 0.13.9)
     "uv": ("uv tool install {has} --with {provider}", "uv tool install --force {has}"),
-    "pipx": ("pipx inject {everybodys}{name} {provider}", "pipx reinstall {everybodys}{name}"),
+    "pipx": ("pipx inject {everybodys} {name} {provider}", "pipx reinstall {everybodys} {name}"),
     "pixi": ("pixi global add --environment {name} {provider}", "pixi global install --force-reinstall keyring"),
     "Homebrew": ("", "brew reinstall keyring"),
     "mise": ("", "mise install --force pipx:keyring"),
@@ -35,31 +38,31 @@ _SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
 _SAID_BESIDES = {"requirements", "python", "entrypoints", "options"}
 
 
-def add_provider(distribution: str, tool: Tool, platform: str) -> str:
-    """Return the command that adds a provider to a global keyring and keeps what it has, or "" where we know none."""
+def add_provider(distribution: str, tool: Tool, platform: str) -> Command | None:
+    """Return the command that adds a provider to a global keyring and keeps what it has, or None: we know none."""
     return _command(0, tool, platform, distribution)
 
 
-def provide(distribution: str, findings: Findings, platform: str) -> str:
+def provide(distribution: str, findings: Findings, platform: str) -> Command | None:
     """Return the command that adds a provider to one of the global keyrings, or that installs a new one with it.
 
-    It is "" where the user has named what we know no command for, since a new one would not be looked at, and where
+    It is None where the user has named what we know no command for, since a new one would not be looked at, and where
     uv's own tool has what no command says or was turned down, since a new one would take its place.
     """
     for tool in findings.tools:
         if command := add_provider(distribution, tool, platform):
             return command
     if any(refusal.source == "uv tool" and os.path.isdir(refusal.path) for refusal in findings.refusals):
-        return ""
+        return None
     if any(tool.source == SETTING for tool in findings.tools):
-        return ""
+        return None
     # without --force uv leaves an executable that is in its way, and gives up
-    force = "--force " if findings.tools else ""
-    return f"uv tool install {force}keyring --with {distribution}"
+    force = ["--force"] if findings.tools else []
+    return Command(("uv", "tool", "install", *force, "keyring", "--with", distribution), mends=distribution != UNKNOWN)
 
 
-def reinstall(found: Tool | Refusal, platform: str) -> str:
-    """Return the command that installs a broken keyring again, or "" where we know none.
+def reinstall(found: Tool | Refusal, platform: str) -> Command | None:
+    """Return the command that installs a broken keyring again, or None where we know none.
 
     Of what was turned down nothing but source and path is used: what it had is not known, as it is of pipx.
     """
@@ -67,26 +70,28 @@ def reinstall(found: Tool | Refusal, platform: str) -> str:
         return _command(1, found, platform)
     manager = found.source.partition(" ")[0]
     if manager == "uv" or not os.path.isdir(found.path):
-        return ""
-    return _worded(_COMMANDS.get(manager, ("", ""))[1], Tool(found.source, found.path, found.path, ""), platform)
+        return None
+    return _filled(_COMMANDS.get(manager, ("", ""))[1], Tool(found.source, found.path, found.path, ""))
 
 
-def _command(which: int, tool: Tool, platform: str, provider: str = "") -> str:
+def _command(which: int, tool: Tool, platform: str, provider: str = "") -> Command | None:
     has = _has(tool, provider)
     template = _COMMANDS.get(_manager(tool, platform, has), ("", ""))[which]
-    return _worded(template, tool, platform, has or (), provider)
+    return _filled(template, tool, has or (), provider)
 
 
-def _worded(template: str, tool: Tool, platform: str, has: Sequence[str] = (), provider: str = "") -> str:
-    return template.format(
-        has=" ".join(shell.quoted(word, platform) for word in has),
+def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = "") -> Command | None:
+    values = {
+        "{has}": has,
         # "system's programs" is where pipx exposes what it installs for everybody
-        everybodys="--global " if tool.source in ("pipx --global", "system's programs") else "",
-        name=shell.quoted(os.path.basename(tool.root), platform),
-        root=shell.quoted(tool.root, platform),
-        interpreter=shell.command([tool.interpreter], platform),
-        provider=shell.quoted(provider, platform),
-    )
+        "{everybodys}": ["--global"] if tool.source in ("pipx --global", "system's programs") else [],
+        "{name}": [os.path.basename(tool.root)],
+        "{root}": [tool.root],
+        "{interpreter}": [tool.interpreter],
+        "{provider}": [provider],
+    }
+    words = tuple(word for part in template.split() for word in values.get(part, [part]))
+    return Command(words, mends=provider != UNKNOWN) if words else None
 
 
 def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
@@ -153,11 +158,14 @@ def _requirement(table: dict[str, Any]) -> str:
     return str(table.get("path") or table.get("directory") or name)
 
 
-def install(root: str, requirement: str, tool: Tool | None, here: Here, *, again: bool = False) -> str:
+def install(
+    root: str, requirement: str, tool: Tool | None, here: Here, *, again: bool = False
+) -> tuple[Command | None, str]:
     """Return the one command with which uv, or pip, installs into an environment whose keyring is in its own way.
 
     It puts the global keyring, if there is one, first on PATH for this once: the index gets its credentials from there.
-    pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode.
+    pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode. In a project of uv's the
+    requirement goes where keyring comes from: what brings the one brings the other.
 
     Args:
         root: The environment's root.
@@ -165,20 +173,26 @@ def install(root: str, requirement: str, tool: Tool | None, here: Here, *, again
         tool: A global keyring with providers, or None.
         here: This environment: whether there is a uv on PATH, and what platform it is.
         again: Whether it is there, and broken.
+
+    Returns:
+        The command, and what else is to be done, or "".
     """
     platform = here.platform
     if not has_uv(here):
         reinstall = ["--force-reinstall"] if again else []
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
-        return shell.variable("PIP_KEYRING_PROVIDER", "subprocess", platform, shell.command(words, platform))
-    project = os.path.dirname(root)
-    if not again and os.path.basename(root) == ".venv" and os.path.isfile(os.path.join(project, "uv.lock")):
-        words = ["uv", "add", "--project", project, "--dev", requirement]
-    else:
+        return Command(tuple(words), (Variable("PIP_KEYRING_PROVIDER", "subprocess"),)), ""
+    variables = (Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True),) if tool else ()
+    places = [] if again else project.additions(root, here)
+    if not places:
         words = ["uv", "pip", "install", "--python", root, *(["--reinstall"] if again else []), requirement]
-    command = shell.command(words, platform)
-    return shell.first_on_path(os.path.dirname(_keyring(tool, platform)[0]), platform, command) if tool else command
+        return Command(tuple(words), variables), ""
+    hinders = (Variable(name, "0") for name in project.HINDERS if here.environ.get(name))
+    others = "; ".join(f"'uv add {' '.join(place)} {requirement}'" for place in places[1:])
+    return Command(
+        ("uv", "add", *places[0], requirement), (*hinders, *variables)
+    ), others and f"keyring comes from there, too: {others}"
 
 
 def has_uv(here: Here) -> bool:
@@ -186,10 +200,10 @@ def has_uv(here: Here) -> bool:
     return bool(shutil.which("uv", path=here.environ.get("PATH", "")))
 
 
-def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> str:
+def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> Command:
     """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
-    words = [*_keyring(tool, platform), "get", service, *([username] if username else ["--mode", "creds"])]
-    return f"{shell.command(words, platform)} > {'$null' if platform == 'win32' else '/dev/null'}"
+    words = (*_keyring(tool, platform), "get", service, *([username] if username else ["--mode", "creds"]))
+    return Command(words, mends=False, quiet=True)
 
 
 def _keyring(tool: Tool, platform: str) -> list[str]:
@@ -209,6 +223,6 @@ def is_file(source: str) -> bool:
     return bool(os.path.dirname(source))
 
 
-def either(source: str, command: str, edit: str) -> tuple[str, str]:
-    """Return the command where a variable is the source of what is wrong, or the edit where a file is."""
-    return ("", edit) if is_file(source) else (command, "")
+def either(source: str, value: str | None, edit: Edit) -> Variable | Edit:
+    """Return what gives a setting another value, or removes it: an edit where its source is a file."""
+    return edit if is_file(source) else Variable(source, value)

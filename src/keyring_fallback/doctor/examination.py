@@ -16,7 +16,8 @@ from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
 from ..discovery.tool import SETTING, Findings, Tool
 from ..here import Here
-from . import clients, cures, uv_settings
+from . import clients, cures, shell, uv_settings
+from .shown import HIDDEN
 
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
@@ -30,16 +31,26 @@ class Cause(NamedTuple):
     Attributes:
         name: Its name, which stays the same.
         text: What is wrong, in whole sentences.
-        command: The command that mends it, or "".
-        edit: What to change otherwise, or "".
+        cure: What mends it, as data, or None.
+        advice: What to know of that, or to do besides or instead, or "".
         problem: Whether it keeps lookups from being answered; otherwise it is worth a note.
     """
 
     name: str
     text: str
-    command: str = ""
-    edit: str = ""
+    cure: shell.Cure = None
+    advice: str = ""
     problem: bool = True
+
+    def command(self, platform: str) -> str:
+        """Return what is typed to mend it, or ""; the platform as `sys.platform` names it."""
+        return "" if isinstance(self.cure, shell.Edit) else shell.typed(self.cure, platform)
+
+    def words(self, platform: str) -> str:
+        """Return what is said besides, or ""; the platform as `sys.platform` names it."""
+        said = shell.described(self.cure) if isinstance(self.cure, shell.Edit) else ""
+        said = shell.lasting(self.cure, platform) if isinstance(self.cure, shell.Variable) else said
+        return "; ".join(filter(None, (said, self.advice)))
 
 
 class Probe(NamedTuple):
@@ -87,6 +98,7 @@ class Facts(NamedTuple):
         uv: What uv is told.
         service: What was looked up, or None.
         username: For whom, or None.
+        hidden: That user name where it may be a token and is not shown, or "": one in a URL without a password.
     """
 
     survey: survey.Survey
@@ -98,6 +110,18 @@ class Facts(NamedTuple):
     uv: uv_settings.Uv
     service: str | None
     username: str | None
+    hidden: str = ""
+
+    @property
+    def names(self) -> set[str]:
+        """The user names that may be shown: the registries' own, the one that was asked for, those of answers."""
+        answered = (lookup["username"] for lookup in self.me.lookups)
+        names = {*(one.username for one in hints.REGISTRIES), *filter(None, (self.username, *answered))}
+        return names - {self.hidden}
+
+    def name(self, username: str | None) -> str:
+        """Return a user name as it is shown."""
+        return HIDDEN if username and username not in self.names else username or ""
 
     @property
     def here(self) -> Here:
@@ -128,8 +152,8 @@ class Facts(NamedTuple):
             if not probe.error and (probe.content.providers or not (tool.interpreter or tool.known))
         ]
 
-    def addition(self, distribution: str) -> tuple[str, str]:
-        """Return the command that adds a provider where it is missing, or "", and what else to do, or ""."""
+    def addition(self, distribution: str) -> tuple[shell.Command | None, str]:
+        """Return the command that adds a provider where it is missing, or None, and what else to do, or ""."""
         here, findings = self.here, self.survey.findings
         if findings.at_home:  # then it is missing in this environment
             root = here.prefix if environment.is_environment(here.prefix) else ""
@@ -138,13 +162,13 @@ class Facts(NamedTuple):
         command = cures.provide(distribution, findings, here.platform)
         where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
         if not command:
-            return "", f"add {distribution} to {where}, the way its keyring was installed"
+            return None, f"add {distribution} to {where}, the way its keyring was installed"
         receipts = [os.path.join(tool.root, "uv-receipt.toml") for tool in findings.tools]
-        forgotten = command.startswith("uv pip") and any(map(os.path.isfile, receipts))
+        forgotten = command.words[:2] == ("uv", "pip") and any(map(os.path.isfile, receipts))
         return command, "uv forgets it at 'uv tool upgrade': then run it again" if forgotten else ""
 
-    def install(self, root: str, requirement: str, *, again: bool = False) -> str:
-        """Return the command that installs something into an environment; arguments as for `cures.install`."""
+    def install(self, root: str, requirement: str, *, again: bool = False) -> tuple[shell.Cure, str]:
+        """Return what installs something into an environment, and what else to do; arguments as for `cures.install`."""
         return cures.install(root, requirement, self.able[0] if self.able else None, self.here, again=again)
 
 
@@ -159,8 +183,9 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     now = survey.make(here)
     now = now._replace(findings=search.find(here, now.settings.tool))
     whom = "the keyring of this environment to start"
+    hidden = ""
     if service is not None:
-        service, username = _without_user(service, username)
+        service, username, hidden = _without_user(service, username)
         whom = f"the keyring of this environment to answer for {hints.shown(service)!r}"
     seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools))
     return Facts(
@@ -174,19 +199,26 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         uv=uv_settings.read(here),
         service=service,
         username=username,
+        hidden=hidden,
     )
 
 
-def _without_user(service: str, username: str | None) -> tuple[str, str | None]:
-    """Take the user name out of a URL, as uv and pip do before they ask; a password in it is not needed here."""
+def _without_user(service: str, username: str | None) -> tuple[str, str | None, str]:
+    """Take the user name out of a URL, as uv and pip do before they ask; a password in it is not needed here.
+
+    Returns:
+        The URL, the user name to ask for, and that again, or "" where it may be shown.
+    """
     try:
         parts = urlsplit(service)
         found = unquote(parts.username or "")
     except ValueError:
-        return service, username
+        return service, username, ""
     if "@" not in parts.netloc:
-        return service, username
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), username or found or None
+        return service, username, ""
+    told = username or parts.password or found in (one.username for one in hints.REGISTRIES)
+    service = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return service, username or found or None, "" if told else found
 
 
 def _probe_of(tool: Tool, environ: Mapping[str, str]) -> Probe:

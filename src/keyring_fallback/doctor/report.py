@@ -12,38 +12,66 @@ from typing import Any, Union
 from .. import __version__, advice, hints
 from ..discovery import environment
 from ..discovery.tool import Tool
-from . import clients, uv_settings
+from . import clients, shell, uv_settings
 from .examination import Cause, Facts, Probe
+from .shown import shown
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
 SCHEMA = 1
 _WIDTH = 80
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
+WORKS, FAILS = "It works.", "It does not work."
+_NOW = "What to do now"
+#: For each area of the short report the causes that belong there.
+AREAS = {
+    cause: area
+    for area, causes in {
+        "environment": "keyring-broken not-loaded",
+        "settings": "nested switched-off service-excluded setting-without-sense setting-unusable backend-selected "
+        "selected-backend-missing",
+        "tools": "no-tool no-provider broken untrusted",
+        "uv": "missing-there no-keyring-on-path keyring-too-old uv-no-username uv-asks-no-keyring uv-not-told "
+        "uv-never-authenticates uv-file-unreadable",
+        "pip": "pip-disabled pip-silent",
+        "lookup": "provider-failed no-answer no-end other-username not-a-url",
+    }.items()
+    for cause in causes.split()
+}
+#: Without and with colours: all is well, worth a note, something is wrong.
+_MARKS = (("ok", "--", "no"), ("\N{CHECK MARK}", "\N{MIDDLE DOT}", "\N{BALLOT X}"))
 #: A line that stays in one piece, or how a paragraph starts and what comes then.
 _Line = Union[str, tuple[str, str]]
 
 
-def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False) -> str:
-    """Return the report for people.
+def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verbose: bool = False) -> str:
+    """Return the report for people: the verdict, what is wrong, what is well; with all facts only on demand.
 
     Args:
         facts: What was found.
         causes: What is wrong.
         colour: Whether the terminal shows colours.
+        verbose: Whether to show all that was found.
     """
     problems = [cause for cause in causes if cause.problem]
     notes = [cause for cause in causes if not cause.problem]
-    sections = [*_sections(facts), ("To know", _causes(notes)), ("What is wrong, and what mends it", _causes(problems))]
-    lines: list[tuple[str, str]] = []
+    works = not problems
+    sections = [
+        (_NOW, _causes(problems[:1], facts, 1)),
+        ("What else is wrong", _causes(problems[1:], facts, 2)),
+        ("To know", _causes(notes, facts, 1)),
+        ("What was looked at", _areas(facts, causes, colour=colour)),
+        *(_sections(facts) if verbose else ()),
+    ]
+    lines = [(WORKS if works else FAILS, _GREEN if works else _RED), ("", "")]
     for title, body in sections:
         laid_out = [(line, "") for one in body for line in _laid_out(one)]
         heads = textwrap.wrap(title, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         lines += [*((line, _BOLD) for line in heads), *laid_out, ("", "")] if laid_out else []
-    lines.append(("It does not work.", _RED) if problems else ("It works.", _GREEN))
-    return "\n".join(_shown(line, code if colour else "") for line, code in lines)
+    lines[-1:] = [] if verbose else [("  --verbose shows all that was found.", "")]
+    return "\n".join(_line(shown(line, facts.names, facts.hidden), code if colour else "") for line, code in lines)
 
 
-def _shown(line: str, code: str) -> str:
+def _line(line: str, code: str) -> str:
     line = "".join(c if c.isprintable() else "?" for c in line)
     return f"{code}{line}{_PLAIN}" if code else line
 
@@ -95,15 +123,26 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
             "files_read": uv_settings.READS_FILES,
             "files": facts.uv.files,
             "keyring_provider": facts.uv.provider,
-            "indexes": [index._asdict() for index in facts.uv.indexes],
+            "indexes": [{**one._asdict(), "username": facts.name(one.username)} for one in facts.uv.indexes],
             "problems": facts.uv.problems,
         },
-        "lookups": me.lookups,
+        "lookups": [{**one, "username": facts.name(one["username"]) or None} for one in me.lookups],
         "service": None if facts.service is None else hints.shown(facts.service),
-        "username": facts.username,
-        "causes": [cause._asdict() for cause in causes],
+        "username": facts.name(facts.username) or None,
+        "causes": [_cause_as_data(cause, facts.here.platform) for cause in causes],
     }
-    return json.dumps(document, indent=2)
+    return json.dumps(shown(document, facts.names, facts.hidden), indent=2)
+
+
+def _cause_as_data(cause: Cause, platform: str) -> dict[str, Any]:
+    return {
+        "name": cause.name,
+        "text": cause.text,
+        "command": cause.command(platform),
+        "edit": cause.words(platform),
+        "cure": shell.as_data(cause.cure),
+        "problem": cause.problem,
+    }
 
 
 def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:
@@ -122,15 +161,41 @@ def _keyring_as_data(keyring: clients.Keyring | None) -> dict[str, Any] | None:
     return dict(zip(names, keyring)) if keyring else None
 
 
+def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_Line]:
+    """Yield a line for each area: whether all is well there, and what there is."""
+    settings, me = facts.survey.settings, facts.me
+    told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
+    tools = ", ".join(f"{tool.location}: {_named(probe.content.providers)}" for tool, probe in facts.tools)
+    for name, words in (
+        ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}"),
+        ("settings", f"{', '.join(told) or 'none'} ({settings.file})"),
+        ("tools", tools or "no global keyring"),
+        ("uv", _keyring(facts.uv_keyring, facts)),
+        ("pip", f"pip {facts.pip.version}" if facts.pip.version else "not in this environment"),
+        ("lookup", _looked_up(facts)),
+    ):
+        ill = [cause.problem for cause in causes if AREAS.get(cause.name) == name]
+        mark = _MARKS[colour][len(ill) and 1 + any(ill)]
+        yield f"{mark} {name}: ", words
+
+
+def _looked_up(facts: Facts) -> str:
+    lookup = facts.lookup
+    if facts.service is None or not lookup:
+        return "none was made"
+    words = {"answer": "an answer", "nothing": "no answer", "failed": "a failure", "unfinished": "no end"}
+    return f"{hints.shown(facts.service)}: {words[lookup['outcome']]}"
+
+
 def _sections(facts: Facts) -> Iterator[tuple[str, Iterator[_Line]]]:
     yield f"keyring-fallback {__version__} in this environment", _environment(facts)
     yield "Which keyring is run from here", _clients(facts)
     yield "Backends, in the order in which they are asked", _backends(facts.me)
     yield "Global keyrings, in the order in which they are asked", _tools(facts)
     yield "Settings", _settings(facts)
-    yield "uv", _uv(facts.uv)
+    yield "uv", _uv(facts)
     if facts.service is not None:
-        for_whom = f" for the user name {facts.username}" if facts.username else ""
+        for_whom = f" for the user name {facts.name(facts.username)}" if facts.username else ""
         yield f"Lookup of {hints.shown(facts.service)}{for_whom}", _lookups(facts)
 
 
@@ -150,7 +215,7 @@ def _named(providers: Iterable[environment.Provider]) -> str:
 
 def _clients(facts: Facts) -> Iterator[_Line]:
     pip = facts.pip
-    yield "uv: ", _keyring(facts.uv_keyring)
+    yield "uv: ", _keyring(facts.uv_keyring, facts)
     if not pip.version:
         yield "pip: not in this environment"
         return
@@ -159,14 +224,16 @@ def _clients(facts: Facts) -> Iterator[_Line]:
         return
     yield f"pip {pip.version}, keyring-provider {pip.provider}{f' ({pip.source})' if pip.source else ''}:"
     yield "  import: the keyring of this environment"
-    yield "  subprocess: ", _keyring(facts.pip_keyring)
+    yield "  subprocess: ", _keyring(facts.pip_keyring, facts)
 
 
-def _keyring(keyring: clients.Keyring | None) -> str:
+def _keyring(keyring: clients.Keyring | None, facts: Facts) -> str:
     if keyring is None:
         return "none is on PATH"
     version = f"keyring {keyring.version}" if keyring.version else "a keyring of unknown version"
     ours = {True: ", with keyring-fallback", False: ", without keyring-fallback", None: ""}[keyring.ours]
+    if keyring.root and keyring.root in [tool.root for tool, _ in facts.tools]:
+        ours = ", the global keyring"
     return f"{keyring.path} ({version}{', this environment' if keyring.mine else ours})"
 
 
@@ -229,7 +296,8 @@ def _settings(facts: Facts) -> Iterator[_Line]:
             yield f"{option}: ", f"{value} ({'set in ' + source if source else 'the default'})"
 
 
-def _uv(uv: uv_settings.Uv) -> Iterator[_Line]:
+def _uv(facts: Facts) -> Iterator[_Line]:
+    uv = facts.uv
     if not uv_settings.READS_FILES:
         yield "Its files are not read: this Python is older than 3.11. Its variables are."
     yield "keyring-provider: ", f"{uv.provider} ({uv.source or 'the default'})"
@@ -238,7 +306,7 @@ def _uv(uv: uv_settings.Uv) -> Iterator[_Line]:
     for index in uv.indexes:
         yield "index ", index.url
         password = " and a password" if index.password else ""
-        who = f"user name {index.username}{password}" if index.username else "no user name"
+        who = f"user name {facts.name(index.username)}{password}" if index.username else "no user name"
         yield "  ", f"{who}, authenticate {index.authenticate} ({index.source})"
     if not uv.indexes:
         yield "no index but the default one"
@@ -255,7 +323,7 @@ def _lookups(facts: Facts) -> Iterator[_Line]:
             yield "- ", f"{asked['who']}: {_outcome(asked)}"
         seconds = f"in {lookup['milliseconds']} ms"
         if lookup["outcome"] == "answer":
-            name = lookup["username"] or "unknown"
+            name = facts.name(lookup["username"]) or "unknown"
             yield f"Answer {seconds}: user name {name}, password of {lookup['length']} characters"
         elif lookup["outcome"] == "unfinished":
             yield "No end: this one did not answer in time"
@@ -270,10 +338,12 @@ def _outcome(asked: dict[str, Any]) -> str:
     return words[asked["outcome"]] + seconds
 
 
-def _causes(causes: Sequence[Cause]) -> Iterator[_Line]:
-    for number, cause in enumerate(causes, 1):
+def _causes(causes: Sequence[Cause], facts: Facts, first: int) -> Iterator[_Line]:
+    platform = facts.here.platform
+    prompt = "PS>" if platform == "win32" else "$"  # PowerShell has variables that begin with "$"
+    for number, cause in enumerate(causes, first):
         yield f"{number}. ", cause.text
-        if cause.edit:
-            yield "   -> ", cause.edit
-        if cause.command:
-            yield f"   $ {cause.command}"
+        if command := cause.command(platform):
+            yield f"   {prompt} {command}"
+        if words := cause.words(platform):
+            yield "   -> ", words

@@ -1,4 +1,4 @@
-"""Commands as they are typed: for a POSIX shell, or for PowerShell where the platform is Windows.
+"""What mends something, as data, and as people type it: in a POSIX shell, or in PowerShell on Windows.
 
 Their `platform` is as `sys.platform` names it.
 """
@@ -7,40 +7,120 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from typing import Union
+
+from ..records import Record
+
+
+class Variable(Record):
+    """An environment variable to be set or removed: in the person's shell, or for a `Command`.
+
+    Attributes:
+        name: Its name.
+        value: Its value; None removes it.
+        before: Whether the value is a folder that comes before what is there, as on PATH.
+    """
+
+    name: str
+    value: str | None
+    before: bool = False
+
+
+class Command(Record):
+    """A command to be run without a shell.
+
+    Attributes:
+        words: The program and its arguments.
+        variables: What is set for it.
+        mends: Whether it mends something as it stands: others only look, or have a word that is to be replaced.
+        quiet: Whether its output is to be thrown away.
+    """
+
+    words: tuple[str, ...]
+    variables: tuple[Variable, ...] = ()
+    mends: bool = True
+    quiet: bool = False
+
+
+class Edit(Record):
+    """A change of one option in a file: an INI file of keyring's or pip's, or a TOML file.
+
+    Attributes:
+        file: Its path.
+        table: The table or section, "" for the top of a TOML file.
+        option: Its name.
+        value: What it is set to, as it stands in the file; None removes it.
+        element: Where the table is one of an array: the URL that this one has, as `hints.shown` shows it, or "".
+    """
+
+    file: str
+    table: str
+    option: str
+    value: str | None
+    element: str = ""
+
+
+#: What mends something, if a program can do it.
+Cure = Union[Command, Variable, Edit, None]
+
+
+def as_data(cure: Cure) -> dict[str, object] | None:
+    """Return a cure for a JSON document; ``kind`` is "command", "variable" or "edit"."""
+    if cure is None:
+        return None
+    data = {"kind": type(cure).__name__.lower(), **cure._asdict()}
+    if isinstance(cure, Command):
+        data["variables"] = [one._asdict() for one in cure.variables]
+    return data
+
+
+def typed(cure: Command | Variable | None, platform: str) -> str:
+    """Return a command, or what changes a variable for all commands that come, as it is typed; "" for None."""
+    if cure is None:
+        return ""
+    windows = platform == "win32"
+    if isinstance(cure, Variable):
+        if cure.value is None:
+            return f"Remove-Item Env:{cure.name}" if windows else f"unset {cure.name}"
+        return _assigned(cure, platform) if windows else f"export {_assigned(cure, platform)}"
+    line = " ".join(quoted(word, platform) for word in cure.words)
+    if windows and line.startswith("'"):  # PowerShell takes a quoted first word for a text, and shows it
+        line = f"& {line}"
+    if cure.quiet:
+        line += f" > {'$null' if windows else '/dev/null'}"
+    return ("; " if windows else " ").join([*(_assigned(one, platform) for one in cure.variables), line])
+
+
+def described(edit: Edit) -> str:
+    """Return what to change in a file, in words."""
+    table = f"[[{edit.table}]]" if edit.element else f"[{edit.table}]"
+    which = f" for {edit.element}" if edit.element else ""
+    if edit.value is None:
+        return f"remove '{edit.option}'{which} from {table} in {edit.file}"
+    where = f"in {table} of" if edit.table else "at the top of"  # below a table's heading it would be part of that
+    return f"set '{edit.option} = {edit.value}'{which} {where} {edit.file}"
+
+
+def lasting(variable: Variable, platform: str) -> str:
+    """Return in words what makes the change of a variable last: the command is for one shell."""
+    where = "your user environment variables" if platform == "win32" else "your shell's start-up file"
+    return f"and remove it from {where}, if it is set there" if variable.value is None else f"and put it into {where}"
 
 
 def quoted(word: str, platform: str) -> str:
     """Return a word as it is typed in a shell."""
     if platform != "win32":
         return shlex.quote(word)
-    return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) else _literal(word)
-
-
-def command(words: Sequence[str], platform: str) -> str:
-    """Return a command as it is typed; PowerShell takes a quoted first word for a text, and shows it."""
-    line = " ".join(quoted(word, platform) for word in words)
-    return f"& {line}" if platform == "win32" and line.startswith("'") else line
+    return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) and not word.startswith("@") else _literal(word)
 
 
 def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    """Return a text in PowerShell's quotes, which end at any of five characters (its tokenizer's IsSingleQuote)."""
+    return "'" + re.sub("(['\u2018-\u201b])", r"\1\1", text) + "'"
 
 
-def variable(name: str, value: str, platform: str, command: str = "") -> str:
-    """Return the command that sets an environment variable, for a command or for all that come; "" removes it."""
-    if not value:
-        return f"Remove-Item Env:{name}" if platform == "win32" else f"unset {name}"
-    return _set(name, _literal(value) if platform == "win32" else shlex.quote(value), platform, command)
-
-
-def first_on_path(folder: str, platform: str, command: str = "") -> str:
-    """Return the command that puts a folder first on PATH: for a command, or for all that come."""
-    value = f"{_literal(folder)} + ';' + $env:PATH" if platform == "win32" else f"{shlex.quote(folder)}:$PATH"
-    return _set("PATH", value, platform, command)
-
-
-def _set(name: str, expression: str, platform: str, command: str) -> str:
+def _assigned(variable: Variable, platform: str) -> str:
+    name, value = variable.name, variable.value or ""
     if platform == "win32":
-        return f"$env:{name} = {expression}" + (command and f"; {command}")
-    return f"{name}={expression} {command}" if command else f"export {name}={expression}"
+        return f"$env:{name} = {_literal(value)}" + (f" + ';' + $env:{name}" if variable.before else "")
+    return f"{name}={shlex.quote(value)}" + (f":${name}" if variable.before else "")

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from .. import hints
 from ..discovery import executable, trust
 from ..discovery.tool import SETTING, Findings, Refusal, Tool
-from . import cures, shell
+from . import cures
 from .examination import Cause, Facts
+from .shell import Command
 
 #: What discovery says of candidates that are no loss, that may have come with a project, and that others may change.
 _NO_LOSS = re.compile(r"it is this environment|it is an activated|it has no keyring|it lies in a cache")
 _OF_A_PROJECT = re.compile(r"it lies in |what \w+ says is not an absolute path")
 _OF_OTHERS = re.compile(r"(?P<owned>.*) belongs to another user$|everybody can write to (?P<open>.*)")
-_PROVIDERS = "PROVIDER is " + ", ".join(f"{one.distribution} ({one.name})" for one in hints.REGISTRIES)
+_PROVIDERS = f"{cures.UNKNOWN} is " + ", ".join(f"{one.distribution} ({one.name})" for one in hints.REGISTRIES)
 
 
 def find(facts: Facts) -> Iterator[Cause]:
@@ -29,7 +30,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     for tool, _ in facts.tools:
         if tool.doubt:
             text = f"The keyring {tool.location} is used since the setting 'tool' names it, although {tool.doubt}."
-            yield Cause("untrusted", text, edit="close that to others if you can", problem=False)
+            yield Cause("untrusted", text, advice="close that to others if you can", problem=False)
     stopped = list(_stopped(facts))
     yield from stopped
     # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
@@ -42,22 +43,22 @@ def find(facts: Facts) -> Iterator[Cause]:
     if facts.able or stopped or any(not _OF_A_PROJECT.match(one.reason) for one in refusals):
         return
     distribution, names = _missing(facts)
-    command, edit = facts.addition(distribution)
-    edit = "; ".join(filter(None, (edit, names)))
+    command, advice = facts.addition(distribution)
+    advice = "; ".join(filter(None, (advice, names)))
     problem = not (stores or facts.me.content.providers)
     if not facts.tools:
         if not refused:
             text = "There is no global keyring: none of uv, pipx and the others has installed one."
-            yield Cause("no-tool", text, command, edit, problem)
+            yield Cause("no-tool", text, command, advice, problem)
     elif refused or names or not facts.lookup:  # otherwise it is said of the registry
         text = f"The global keyring {facts.tools[0][0].location} has no provider."
-        yield Cause("no-provider", text, command, edit, problem)
+        yield Cause("no-provider", text, command, advice, problem)
 
 
 def _missing(facts: Facts) -> tuple[str, str]:
     """Return the provider for what is looked up, and "", or where that is unknown which there are."""
     registry = hints.registry_of(facts.service)
-    return (registry.distribution, "") if registry else ("PROVIDER", _PROVIDERS)
+    return (registry.distribution, "") if registry else (cures.UNKNOWN, _PROVIDERS)
 
 
 def _stopped(facts: Facts) -> Iterator[Cause]:
@@ -94,45 +95,42 @@ def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
         yield _broken(refusal, path, reason, facts)
     elif not any(root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known):
         why = "others than you may decide what it runs" if of_others else "it may not be yours"
-        edit = f"if it is meant, say so: 'tool = {path}' in [fallback] of {facts.survey.settings.file}"
+        advice = f"if it is meant, say so: 'tool = {path}' in [fallback] of {facts.survey.settings.file}"
         if of_others and of_others["owned"]:  # a tool that is named must not belong to others, either
-            edit = "make it your own if you trust what is there, or install another"
+            advice = "make it your own if you trust what is there, or install another"
         text = f"The keyring {path} ({source}) is not used: {reason}, so {why}."
-        yield Cause("untrusted", text, _closing(refusal), edit)
+        yield Cause("untrusted", text, _closing(refusal), advice)
 
 
 def _unusable(refusal: Refusal, facts: Facts) -> Cause:
     text = f"The setting 'tool' names {refusal.path}, which cannot be used: {refusal.reason}."
-    edit = f"correct or remove 'tool' ({facts.survey.settings.sources['tool']})"
-    return Cause("setting-unusable", text, _closing(refusal), edit)
+    advice = f"correct or remove 'tool' ({facts.survey.settings.sources['tool']})"
+    return Cause("setting-unusable", text, _closing(refusal), advice)
 
 
-def _closing(refusal: Refusal) -> str:
-    """Return the command that closes to others what they may change, or ""."""
+def _closing(refusal: Refusal) -> Command | None:
+    """Return the command that closes to others what they may change, or None."""
     of_others = _OF_OTHERS.match(refusal.reason)
     if of_others and of_others["open"]:
-        return f"chmod o-w {shell.quoted(of_others['open'], 'linux')}"
-    # not a folder that others need, too
-    if of_others and of_others["owned"] in (refusal.path, os.path.realpath(refusal.path)):
-        return f'sudo chown -R "$(id -un)" {shell.quoted(of_others["owned"], "linux")}'
-    return ""
+        return Command(("chmod", "o-w", of_others["open"]))
+    return None
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:
-    command, edit = cures.reinstall(broken, facts.here.platform), ""
+    command, advice = cures.reinstall(broken, facts.here.platform), ""
     receipt = os.path.join(path, "uv-receipt.toml")
     if not command and os.path.isfile(receipt):
-        edit = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
+        advice = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
     elif not command and os.path.islink(path) and not os.path.exists(path):
         findings = facts.survey.findings
         found: list[Tool | Refusal] = [*findings.tools, *findings.refusals]
         # a new one would take the place of uv's own
         if facts.able or any(one.source == "uv tool" and one.path != path for one in found):
-            edit = "remove this link, which leads nowhere"
+            advice = "remove this link, which leads nowhere"
         else:
-            distribution, edit = _missing(facts)
+            distribution, advice = _missing(facts)
             left = Findings((Tool(broken.source, path, "", ""),))
             command = cures.provide(distribution, left, facts.here.platform)
     elif not command:
-        edit = "install it again the way it was installed, or remove it"
-    return Cause("broken", f"The global keyring {path} ({broken.source}) is broken: {reason}", command, edit)
+        advice = "install it again the way it was installed, or remove it"
+    return Cause("broken", f"The global keyring {path} ({broken.source}) is broken: {reason}", command, advice)

@@ -1,0 +1,77 @@
+"""Where in a project of uv's its environment gets keyring from: asks uv, which runs nothing of the project's for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from ..discovery import trust
+from ..here import Here
+
+_SECONDS = 20.0
+#: What has `uv add` change nothing, or not what is installed: the person's, for other commands.
+HINDERS = ("UV_FROZEN", "UV_LOCKED", "UV_NO_SYNC")
+
+
+def additions(root: str, here: Here) -> list[list[str]]:
+    """Return the arguments of ``uv add`` for each place that brings keyring into an environment of a project.
+
+    Where it is no project's environment, or keyring was installed by hand, which the next ``uv sync`` removes, there
+    are none.
+
+    Args:
+        root: The environment's root.
+        here: This environment: how uv is to be found, and what it is told.
+    """
+    chosen = here.environ.get("UV_PROJECT_ENVIRONMENT", "")
+    named = os.path.basename(root) == ".venv"
+    folder = os.path.dirname(root) if named else here.cwd
+    if not folder or not (named or chosen):
+        return []
+    tree = _tree(folder, here)
+    if tree is None:  # a uv that does not tell, or no lock
+        locked = named and os.path.isfile(os.path.join(folder, "uv.lock"))
+        return [["--project", folder]] if locked else []
+    workspace = str(tree["workspace_root"])
+    if trust.identity(os.path.join(workspace, chosen or ".venv")) != trust.identity(root):
+        return []
+    members = {member["name"]: member["path"] for member in tree["members"]}
+    found: dict[tuple[bool, str], list[str]] = {}
+    todo, seen = [one["id"] for one in tree["roots"]], set()
+    while todo:
+        identifier = todo.pop()
+        node = tree["resolution"][identifier]
+        if identifier in seen:
+            continue
+        seen.add(identifier)
+        if node.get("name") not in members or "source" not in node or "registry" in node["source"]:
+            todo += [one["id"] for one in node.get("dependencies", ())]
+            continue
+        kind = node["kind"]
+        option = (
+            [] if kind == "package" else [f"--{key.replace('extra', 'optional')}" for key in kind] + [*kind.values()]
+        )
+        # what is always installed comes first
+        found[bool(option), identifier] = ["--project", members[node["name"]], *option]
+    return [found[key] for key in sorted(found)]
+
+
+def _tree(folder: str, here: Here) -> dict[str, Any] | None:
+    """Return what depends on keyring, as uv 0.13.9 tells it, or None where it does not."""
+    program = shutil.which("uv", path=here.environ.get("PATH", ""))
+    if program is None:
+        return None
+    options = "--quiet tree --frozen --offline --universal --all-groups --invert --package keyring --format json"
+    environ = {name: value for name, value in here.environ.items() if name not in HINDERS}
+    try:
+        argv = [program, *options.split(), "--project", folder]
+        output = subprocess.run(  # noqa: S603 - uv, with words of ours
+            argv, env=environ, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=True
+        ).stdout
+        tree = json.loads(output)
+        return tree if {"workspace_root", "members", "roots", "resolution"} <= tree.keys() else None
+    except (OSError, ValueError, AttributeError, subprocess.SubprocessError):
+        return None

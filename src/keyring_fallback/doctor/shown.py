@@ -1,0 +1,79 @@
+"""Decides what of a text is shown: all that the doctor prints passes `shown`, as text and as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import unquote
+
+#: What stands for what is not shown.
+HIDDEN = "***"
+#: A word of a text, and where in it a URL begins; some type the other slash.
+_WORD = re.compile(r"\S+")
+_BEGIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:|(?<![\w./\\:-]))[/\\]{2,}")
+_INNER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]+")
+#: A user part where there is no scheme: with a password, and no Windows path, or before what looks like a host.
+_BARE = re.compile(r"(?![A-Za-z]:[/\\])[^/\\@]*:[^@]*@|[^/\\@]+@(?=[\w.-]+\.[A-Za-z])")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:@\[\]%;]*)(:[0-9]*)?")
+#: Where the first part of the path is a token, by the registries' documentation, and the words that are none:
+#: Cloudsmith's entitlement tokens, Gemfury's deploy tokens. Packagecloud and Anaconda have a word before it.
+_TOKEN_FIRST = {"dl.cloudsmith.io": ("basic", "public"), "pypi.fury.io": (), "packagecloud.io": ("priv",)}
+_TOKEN_NEXT = ("t", "priv", "token", "tokens")
+#: What no name is: letters and digits, 20 of them. Longer than a part of a GUID.
+_RANDOM = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{20,}")
+#: A shorter secret may be a part of any word.
+_SHORT = 6
+
+
+def shown(data: Any, names: Collection[str] = (), secret: str = "") -> Any:
+    """Return a text, or a JSON value with texts, without what may be secret in URLs.
+
+    These are user names and passwords, queries, and tokens in paths. A line that holds none stays as it is.
+
+    Args:
+        data: The value.
+        names: The user names that may be shown.
+        secret: What may not be shown anywhere, or "".
+    """
+    if isinstance(data, dict):
+        return {key: shown(value, names, secret) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [shown(value, names, secret) for value in data]
+    if not isinstance(data, str):
+        return data
+    text = data.replace(secret, HIDDEN) if len(secret) >= _SHORT else data
+    return _WORD.sub(lambda word: _word(word[0], names), text)
+
+
+def _word(word: str, names: Collection[str]) -> str:
+    begin = _BEGIN.search(word)
+    if begin is None:
+        bare = _BARE.match(word)
+        return word if bare is None or bare[0][:-1] in names else f"{HIDDEN}@{_path('', word.rpartition('@')[2])}"
+    before, rest = word[: begin.end()], word[begin.end() :]
+    authority, separator, path = (*re.split(r"([/\\?#])", rest, maxsplit=1), "", "")[:3]
+    user, at, address = authority.rpartition("@")
+    host = _HOST.fullmatch(address)
+    # a password may hold any of the separators, and begin like a port: then nothing tells where it ends
+    if not host or re.fullmatch("[^:]*:[0-9]+", user) or ("@" in path and (host[2] or separator in "?#")):
+        return before + HIDDEN
+    who = f"{user if user in names else HIDDEN}@" if at else ""
+    return before + who + address + _path(host[1].lower(), separator + path)
+
+
+def _path(host: str, path: str) -> str:
+    """Return the path of a URL without query, tokens, and the user parts of URLs in it."""
+    path, *query = re.split("[?#]", path, maxsplit=1)
+    inner = _INNER.search(path)
+    end = _word(f"//{path[inner.end() :]}", ())[2:] if inner else ""
+    parts = re.split(r"([/\\]+)", path[: inner.end()] if inner else path)
+    first = next((index for index, part in enumerate(parts) if index % 2 == 0 and part), 0)
+    for index in range(0, len(parts), 2):
+        part, previous = parts[index], parts[index - 2] if index else ""
+        token = index == first and host in _TOKEN_FIRST and part not in _TOKEN_FIRST[host]
+        if part and (token or previous in _TOKEN_NEXT or _RANDOM.search(part)):
+            parts[index] = HIDDEN
+        elif re.search("[:;].*@", unquote(part)):
+            parts[index] = f"{HIDDEN}@{part.rpartition('@')[2]}" if "@" in part else HIDDEN
+    return "".join([*parts, end]) + (f"?{HIDDEN}" if query else "")
