@@ -255,7 +255,7 @@ def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     (tmp_path / "my python" / "lib" / "python3.13").mkdir(parents=True)
     (tmp_path / "my python" / "lib" / "python3.13" / "EXTERNALLY-MANAGED").touch()
     assert "" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
-    assert "" == cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), "linux")
+    assert cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), "linux") is None
 
 
 @receipts

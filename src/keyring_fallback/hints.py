@@ -25,6 +25,7 @@ class Registry(Record):
         pattern: What a host must match besides.
         only_urls: The provider's major versions that answer nothing but URLs, by their sources: no service without
             a netloc has an answer, set_password and delete_password are not implemented.
+        login: What logs in there on a terminal, and in CI.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Registry(Record):
     others: tuple[str, ...] = ()
     pattern: str = ".*"
     only_urls: tuple[str, ...] = ()
+    login: str = ""
 
 
 REGISTRIES = (
@@ -46,6 +48,8 @@ REGISTRIES = (
         "VssSessionToken",
         ("artifacts-keyring-nofuss", "keyrings.artifacts"),
         only_urls=("0", "1"),
+        login="answer its prompt on a terminal, or 'az login' for artifacts-keyring-nofuss; in CI set "
+        "ARTIFACTS_CREDENTIALPROVIDER_EXTERNAL_FEED_ENDPOINTS, and ARTIFACTS_KEYRING_NONINTERACTIVE_MODE=true",
     ),
     # keyrings.google-artifactregistry-auth 1.1.2, keyrings/gauth.py
     Registry(
@@ -54,6 +58,8 @@ REGISTRIES = (
         "keyrings.google-artifactregistry-auth",
         "oauth2accesstoken",
         only_urls=("0", "1"),
+        login="'gcloud auth login' or 'gcloud auth application-default login'; in CI a service account, whose file "
+        "GOOGLE_APPLICATION_CREDENTIALS names",
     ),
     # keyrings.codeartifact 2.1.2, keyrings/codeartifact.py, HOST_REGEX; keyrings.aws-codeartifact-auth 0.0.2,
     # keyrings/aws.py
@@ -65,13 +71,33 @@ REGISTRIES = (
         ("keyrings.aws-codeartifact-auth",),
         r".+-\d{12}\.d\.codeartifact\.[^.]+\.amazonaws\.com",
         only_urls=("1", "2"),
+        login="'aws sso login' or 'aws configure'; in CI a role (AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE) or a key "
+        "(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
     ),
     # cloudsmith-keyring 0.2.6, keyrings/cloudsmith/urls.py and backend.py
-    Registry("Cloudsmith", ("dl.cloudsmith.io", "python.cloudsmith.io"), "cloudsmith-keyring", "token"),
+    Registry(
+        "Cloudsmith",
+        ("dl.cloudsmith.io", "python.cloudsmith.io"),
+        "cloudsmith-keyring",
+        "token",
+        login="'cloudsmith auth --owner OWNER'; in CI a token in the client's own settings: the provider takes none",
+    ),
     # keyrings.chainguard-libraries 0.2.0, keyrings/chainctl_auth.py
-    Registry("Chainguard Libraries", (".cgr.dev",), "keyrings.chainguard-libraries", "_token"),
+    Registry(
+        "Chainguard Libraries",
+        (".cgr.dev",),
+        "keyrings.chainguard-libraries",
+        "_token",
+        login="'chainctl auth login'; in CI 'chainctl auth login --identity-token TOKEN'",
+    ),
     # pyx-keyring 0.1.0, keyrings/pyx_keyring.py
-    Registry("pyx", ("api.pyx.dev", "files.astralhosted.com"), "pyx-keyring", "__token__"),
+    Registry(
+        "pyx",
+        ("api.pyx.dev", "files.astralhosted.com"),
+        "pyx-keyring",
+        "__token__",
+        login="'uv auth login pyx.dev'; in CI set PYX_API_KEY",
+    ),
 )
 
 

@@ -119,13 +119,15 @@ def _failures(facts: Facts) -> Iterator[Cause]:
             text = f"There is an answer for the user name {name}, but not for {facts.name(facts.username)}."
             url = f", in a URL: {service.replace('://', f'://{name}@', 1)}" if "://" in service else ""
             yield Cause("other-username", text, advice=f"use the user name {name}{url}")
+    registry = hints.registry_of(facts.service)
+    login = f", or log in: {registry.login}" if registry else ""
     failed: dict[str, dict[str, Any]] = {}
     for one in (one for call in facts.me.lookups for one in call["asked"] if one["outcome"] == "failed"):
         failed.setdefault(one["who"], one)
     tools = {tool.location: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
         errors = list(map(_said, asked["errors"]))
-        text, command, advice = f"{who} failed: {'. '.join(errors)}.", None, "do what it says"
+        text, command, advice = f"{who} failed: {'. '.join(errors)}.", None, f"do what it says{login}"
         tool, probe = tools.get(who, (None, Probe()))
         if tool:
             text = " ".join(f"{error}." for error in errors)
@@ -159,7 +161,7 @@ def _nothing(facts: Facts) -> Cause:
         text = f"No keyring here has a provider for {registry.name} ({host})."
         return Cause("no-provider", text, *facts.addition(registry.distribution))
     if registry:
-        command, advice = None, f"check the URL, and the user name ({registry.username} for {registry.name})"
+        command, advice = None, f"check the URL, the user name ({registry.username}), and the login: {registry.login}"
     else:
         command, how = facts.addition(cures.UNKNOWN)
         what = "run the command" if command else how.replace(cures.UNKNOWN, "it")

@@ -163,6 +163,19 @@ class Facts(NamedTuple):
         where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
         if not command:
             return None, f"add {distribution} to {where}, the way its keyring was installed"
+        # uv asks all its indexes for the provider, also the one that does not answer for want of it
+        known = ((index, hints.registry_of(index.url)) for index in self.uv.indexes if not index.password)
+        closed = [
+            index.source
+            for index, registry in known
+            if registry and hints.serves(registry, hints.normalised(distribution))
+        ]
+        if closed and command.words[0] == "uv":
+            around = {
+                shell.Variable("UV_NO_CONFIG", "1") if cures.is_file(one) else shell.Variable(one, "") for one in closed
+            }
+            command = command._replace(variables=tuple(sorted(around)))
+            return command, f"it passes over {' and '.join(dict.fromkeys(closed))}: that index does not work yet"
         receipts = [os.path.join(tool.root, "uv-receipt.toml") for tool in findings.tools]
         forgotten = command.words[:2] == ("uv", "pip") and any(map(os.path.isfile, receipts))
         return command, "uv forgets it at 'uv tool upgrade': then run it again" if forgotten else ""

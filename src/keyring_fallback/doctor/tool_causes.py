@@ -57,7 +57,8 @@ def find(facts: Facts) -> Iterator[Cause]:
 
 def _missing(facts: Facts) -> tuple[str, str]:
     """Return the provider for what is looked up, and "", or where that is unknown which there are."""
-    registry = hints.registry_of(facts.service)
+    services = [index.url for index in facts.uv.indexes] if facts.service is None else [facts.service]
+    registry = next(filter(None, map(hints.registry_of, services)), None)
     return (registry.distribution, "") if registry else (cures.UNKNOWN, _PROVIDERS)
 
 
