@@ -127,7 +127,7 @@ def test_variables_win(tmp_path: Path) -> None:
 def test_value_that_makes_no_sense(tmp_path: Path, option: str, value: str, used: str) -> None:
     """It is one line that names where it stands, the option and what is used instead, which is the default."""
     found = settings(tmp_path, f"[fallback]\n{option} = {value}\n")
-    (problem,) = found.problems
+    (problem,) = map(str, found.problems)
     assert problem.startswith(f"{found.file}: option '{option}' in [fallback]: ")
     assert problem.endswith(f"; used instead: {used}")
     assert 1 == len(problem.splitlines())
@@ -136,13 +136,13 @@ def test_value_that_makes_no_sense(tmp_path: Path, option: str, value: str, used
 
 def test_variable_that_makes_no_sense_names_itself(tmp_path: Path) -> None:
     """The line for a variable names the variable."""
-    (problem,) = settings(tmp_path, KEYRING_PROPERTY_FALLBACK_TIMEOUT="x").problems
+    (problem,) = map(str, settings(tmp_path, KEYRING_PROPERTY_FALLBACK_TIMEOUT="x").problems)
     assert problem.startswith("KEYRING_PROPERTY_FALLBACK_TIMEOUT: 'x' is not a number of seconds")
 
 
 def test_unknown_option(tmp_path: Path) -> None:
     """A misspelt option is one line with the options that there are; [DEFAULT] belongs to everybody."""
-    (problem,) = settings(tmp_path, "[DEFAULT]\nprofile_name = x\n[fallback]\ntimout = 3\n").problems
+    (problem,) = map(str, settings(tmp_path, "[DEFAULT]\nprofile_name = x\n[fallback]\ntimout = 3\n").problems)
     assert "'timout' in [fallback] is not known; the options are enabled, tool, services, timeout" in problem
 
 
@@ -163,7 +163,7 @@ def test_unreadable_file(tmp_path: Path, content: bytes) -> None:
     found = settings(tmp_path)
     Path(found.file).write_bytes(content)
     again = config.read({"XDG_CONFIG_HOME": os.fspath(tmp_path)}, HOME, "linux")
-    (problem,) = again.problems
+    (problem,) = map(str, again.problems)
     assert problem.startswith(found.file)
     assert config.Settings()[:4] == again[:4]
 
@@ -188,4 +188,4 @@ def test_any_text(tmp_path_factory: pytest.TempPathFactory, option: str, value: 
     found = config.read(variables, HOME, "linux")
     assert 0 < found.timeout <= 86400
     assert all(os.path.isabs(tool) for tool in found.tool)
-    assert all(1 == len(problem.splitlines()) for problem in found.problems)
+    assert all(1 == len(str(problem).splitlines()) for problem in found.problems)

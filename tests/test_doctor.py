@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyring_fallback.discovery.tool import Findings, Refusal
+from keyring_fallback.discovery.places import UV
+from keyring_fallback.discovery.tool import Findings, Kind, Reason, Refusal
 from keyring_fallback.doctor import tool_causes
 from support import environments, machine, providers
 from support.patient import AZURE, CANARY, USERNAME, Patient
@@ -443,8 +444,8 @@ def test_untrusted(patient: Patient) -> None:
 
 def test_where_nobody_looks_is_no_loss() -> None:
     """A place on another machine, where there may be nothing at all, is nothing to be mended; one that is there is."""
-    reason = "it lies in a network folder"
-    gone, there = (Refusal("uv tool", path, reason) for path in ("/nowhere/keyring", os.path.realpath(__file__)))
+    why = Reason(Kind.REMOTE)
+    gone, there = (Refusal(UV, path, why) for path in ("/nowhere/keyring", os.path.realpath(__file__)))
     facts: Any = SimpleNamespace(
         survey=SimpleNamespace(findings=Findings(refusals=(gone, there))), here=SimpleNamespace(platform="win32")
     )
@@ -664,6 +665,18 @@ def test_a_named_tool_that_no_command_is_known_for(ill: Patient, tmp_path: Path)
     cause = ill.see_the_doctor(AZURE, KEYRING_PROPERTY_FALLBACK_TOOL=str(shim)).cause
     expected = f"add artifacts-keyring to {shim}, the way its keyring was installed"
     assert ("no-provider", "", expected) == (cause["name"], cause["command"], cause["edit"])
+
+
+def test_the_setting_names_an_environment_without_keyring(
+    ill: Patient, shared_environments: environments.Environments, python: Path, stub_tokens: Path
+) -> None:
+    """It is the setting that is to be corrected, also after the tool was installed that a search would find."""
+    bare = str(shared_environments.get(python, "six").root)
+    for one in (ill, ill.with_tool(shared_environments.uv_tool(python, stub_tokens))):
+        finding = one.see_the_doctor(AZURE, USERNAME, KEYRING_PROPERTY_FALLBACK_TOOL=bare)
+        text = f"The setting 'tool' names {bare}, which cannot be used: it has no keyring."
+        edit = "correct or remove 'tool' (KEYRING_PROPERTY_FALLBACK_TOOL)"
+        assert (["setting-unusable"], text, edit) == (finding.problems, finding.cause["text"], finding.cause["edit"])
 
 
 def test_the_setting_names_this_environment(ill: Patient) -> None:

@@ -104,7 +104,7 @@ SCHEMA = _object(
         known=TRUTH,
         error=TEXT,
     ),
-    refused=_list(source=TEXT, path=TEXT, reason=TEXT),
+    refused=_list(source=TEXT, path=TEXT, decides=TEXT, reason=TEXT, kind=TEXT),
     settings=_object(
         file=TEXT,
         enabled=TRUTH,

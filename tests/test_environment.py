@@ -69,7 +69,7 @@ def test_distributions(tmp_path: Path) -> None:
     }
     assert expected == set(content.providers)
     assert {"One", "a.b", "old"} == {provider.module for provider in content.providers}
-    assert ("25.7.0", True, "") == (content.keyring, content.complete, content.unreadable)
+    assert ("25.7.0", True, None) == (content.keyring, content.complete, content.unreadable)
 
 
 def test_optional_parts(tmp_path: Path) -> None:
@@ -158,9 +158,9 @@ def test_develop_installs(tmp_path: Path) -> None:
 def test_nothing_to_read(tmp_path: Path) -> None:
     """Where site-packages cannot be listed that is said; an environment without one holds nothing."""
     trees.put(tmp_path / "pyvenv.cfg")
-    assert f"{tmp_path}/lib cannot be read (No such file or directory)" == read(tmp_path).unreadable
+    assert f"{tmp_path}/lib cannot be read (No such file or directory)" == str(read(tmp_path).unreadable)
     (tmp_path / "lib").mkdir()
-    assert ("", True) == (read(tmp_path).unreadable, read(tmp_path).complete)
+    assert (None, True) == (read(tmp_path).unreadable, read(tmp_path).complete)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read everything")
@@ -172,7 +172,7 @@ def test_unreadable_folders(tmp_path: Path) -> None:
     assert ((), False) == (read(tmp_path).providers, read(tmp_path).complete)
     (tmp_path / SITE).chmod(0)
     try:
-        assert "cannot be read (Permission denied)" in read(tmp_path).unreadable
+        assert "cannot be read (Permission denied)" in str(read(tmp_path).unreadable)
     finally:
         (tmp_path / SITE).chmod(0o755)
 

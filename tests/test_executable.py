@@ -164,7 +164,7 @@ def test_programs_that_are_asked_themselves(tmp_path: Path, text: str) -> None:
 def test_interpreter_from_the_working_directory(tmp_path: Path, text: str) -> None:
     """An interpreter that the system would look for in the working directory is a reason not to run the script."""
     found = executable.target(os.fspath(trees.put(tmp_path / "keyring", text)), "linux")
-    assert "is not an absolute path" in found.broken
+    assert "is not an absolute path" in str(found.broken)
 
 
 @posix
@@ -187,7 +187,9 @@ def test_broken_executables(tmp_path: Path) -> None:
         "removed": "its interpreter /no/such/python is missing",
         "stale": f"its interpreter {tmp_path}/k/bin/python is missing",
     }
-    assert expected == {name: executable.target(os.fspath(tmp_path / name), "linux").broken for name in expected}
+    assert expected == {
+        name: str(executable.target(os.fspath(tmp_path / name), "linux").broken or "") for name in expected
+    }
 
 
 @posix
@@ -196,7 +198,7 @@ def test_unreadable_script(tmp_path: Path) -> None:
     """A script that may be run but not read is told as that."""
     script = trees.put(tmp_path / "keyring", "#!/bin/sh\n")
     script.chmod(0o111)
-    assert "it cannot be read (Permission denied)" == executable.target(os.fspath(script), "linux").broken
+    assert "it cannot be read (Permission denied)" == str(executable.target(os.fspath(script), "linux").broken or "")
 
 
 def pixi(folder: Path, text: str) -> str:
@@ -289,7 +291,7 @@ def test_interpreter_in_a_network_folder(tmp_path: Path) -> None:
     """An interpreter on another machine is a reason not to run the launcher, and is told as that."""
     exe = trees.put(tmp_path / "keyring.exe", trees.launcher("distlib", "\\\\server\\share\\python.exe"))
     expected = "its interpreter \\\\server\\share\\python.exe lies in a network folder"
-    assert expected == executable.target(os.fspath(exe), "win32").broken
+    assert expected == str(executable.target(os.fspath(exe), "win32").broken or "")
 
 
 def test_other_programs_of_windows(tmp_path: Path) -> None:
@@ -316,11 +318,13 @@ def test_launcher_whose_python_is_gone(tmp_path: Path) -> None:
     """On Windows an environment's python.exe outlives the Python that it starts, which pyvenv.cfg names."""
     base = tmp_path / "Python312"
     script = trees.make_environment(tmp_path / "k", platform="win32", settings=f"home = {base}\n")
-    assert f"its interpreter {base / 'python.exe'} is missing" == executable.target(os.fspath(script), "win32").broken
+    assert f"its interpreter {base / 'python.exe'} is missing" == str(
+        executable.target(os.fspath(script), "win32").broken or ""
+    )
     trees.put(base / "python.exe")
-    assert "" == executable.target(os.fspath(script), "win32").broken
+    assert "" == str(executable.target(os.fspath(script), "win32").broken or "")
     shutil.rmtree(tmp_path / "k/Scripts")
-    assert "is missing" in executable.environment_target(os.fspath(tmp_path / "k"), "win32").broken
+    assert "is missing" in str(executable.environment_target(os.fspath(tmp_path / "k"), "win32").broken)
 
 
 def test_named_interpreters(tmp_path: Path) -> None:
@@ -353,5 +357,5 @@ def test_not_more_than_a_few_kilobytes(tmp_path: Path, monkeypatch: pytest.Monke
 def test_batch_files(tmp_path: Path, name: str) -> None:
     """A batch file is not run on Windows, where cmd.exe would read what is asked for as commands."""
     file = os.fspath(trees.put(tmp_path / name, "@echo off\n"))
-    assert executable.target(file, "win32").broken.startswith("it is a batch file")
+    assert str(executable.target(file, "win32").broken).startswith("it is a batch file")
     assert Target() == executable.target(file, "linux")

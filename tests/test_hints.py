@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyring_fallback import hints
+from keyring_fallback.discovery import places
 from keyring_fallback.discovery.environment import Content, Provider
-from keyring_fallback.discovery.tool import SETTING, Findings, Refusal, Tool
+from keyring_fallback.discovery.tool import SETTING, Findings, Kind, Origin, Reason, Refusal, Tool
 from keyring_fallback.doctor import cures, shell
 from support import environments, machine, providers
 
@@ -129,12 +130,12 @@ def test_no_parser_for_a_receipt(tmp_path: Path) -> None:
     assert "" == shell.typed(cures.reinstall(tool, "linux"), "linux")
 
 
-def _tool(root: Path, source: str = "uv tool", receipt: str = "") -> Tool:
+def _tool(root: Path, origin: Origin = places.UV, receipt: str = "") -> Tool:
     """A tool in a folder, with a receipt as uv writes it."""
     root.mkdir(parents=True)
     if receipt:
         (root / "uv-receipt.toml").write_text(receipt)
-    return Tool(source, str(root), str(root), str(root / "bin" / "python"))
+    return Tool(origin, str(root), str(root), str(root / "bin" / "python"))
 
 
 ENTRYPOINTS = 'entrypoints = [\n    { name = "keyring", install-path = "/b/keyring", from = "keyring" },\n]\n'
@@ -201,7 +202,7 @@ def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> Non
 def test_keyring_beside_another_tool(tmp_path: Path, name: str) -> None:
     """``uv tool install NAME --with-executables-from keyring``: that environment gets the provider, and stays."""
     requirements = f'[\n    {{ name = "{name}" }},\n    {{ name = "keyring" }},\n]'
-    tool = _tool(tmp_path / name, "user's programs", f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}")
+    tool = _tool(tmp_path / name, places.USERS_PROGRAMS, f"[tool]\nrequirements = {requirements}\n{ENTRYPOINTS}")
     assert f"uv pip install --directory {tool.root} --python {tool.root} NEW" == shell.typed(
         cures.add_provider("NEW", tool, "linux"), "linux"
     )
@@ -214,29 +215,29 @@ def test_commands_for_other_tools(tmp_path: Path) -> None:
     new = "uv tool install keyring --with NEW"
     forced = "uv tool install --force keyring --with NEW"
     assert new == shell.typed(cures.provide("NEW", Findings(), "linux"), "linux")
-    debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
+    debian = Tool(places.PATH, "/usr/bin/keyring", "", "/usr/bin/python3")
     assert "" == shell.typed(cures.add_provider("NEW", debian, "linux"), "linux")
     assert forced == shell.typed(cures.provide("NEW", Findings((debian,)), "linux"), "linux")
-    pixi = _tool(tmp_path / "pixi" / "keyring", "pixi global")
+    pixi = _tool(tmp_path / "pixi" / "keyring", places.PIXI)
     assert "pixi global add --environment keyring NEW" == shell.typed(cures.add_provider("NEW", pixi, "linux"), "linux")
-    mise = _tool(tmp_path / "mise" / "keyring", "mise", f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
+    mise = _tool(tmp_path / "mise" / "keyring", places.MISE, f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
     assert forced == shell.typed(cures.provide("NEW", Findings((mise,)), "linux"), "linux")
     assert "mise install --force pipx:keyring" == shell.typed(cures.reinstall(mise, "linux"), "linux")
-    pipx = _tool(tmp_path / "venvs" / "keyring_2", "user's programs")
+    pipx = _tool(tmp_path / "venvs" / "keyring_2", places.USERS_PROGRAMS)
     (tmp_path / "venvs" / "keyring_2" / "pipx_metadata.json").touch()
     assert "pipx inject keyring_2 NEW" == shell.typed(cures.add_provider("NEW", pipx, "linux"), "linux")
     assert "pipx reinstall keyring_2" == shell.typed(cures.reinstall(pipx, "linux"), "linux")
-    for source in ("pipx --global", "system's programs"):
-        everybodys = pipx._replace(source=source)
+    for origin in (places.PIPX_GLOBAL, places.SYSTEMS_PROGRAMS):
+        everybodys = pipx._replace(origin=origin)
         assert "pipx inject --global keyring_2 NEW" == shell.typed(
             cures.add_provider("NEW", everybodys, "linux"), "linux"
         )
     assert "brew reinstall keyring" == shell.typed(
-        cures.reinstall(Refusal("Homebrew", str(tmp_path), ""), "linux"), "linux"
+        cures.reinstall(Refusal(places.HOMEBREW, str(tmp_path), Reason(Kind.NOT_EXECUTABLE)), "linux"), "linux"
     )
-    assert "" == shell.typed(cures.reinstall(Refusal("PATH", "/nowhere", ""), "linux"), "linux")
+    assert "" == shell.typed(cures.reinstall(Refusal(places.PATH, "/nowhere", Reason(Kind.NO_FILE)), "linux"), "linux")
     old = Content(providers=(Provider("old-one", "1", "old_one"),))
-    unread = Tool("uv tool", "/nowhere/keyring", "/nowhere/keyring", "", old)
+    unread = Tool(places.UV, "/nowhere/keyring", "/nowhere/keyring", "", old)
     assert "uv tool install keyring --with old-one --with NEW" == shell.typed(
         cures.add_provider("NEW", unread, "linux"), "linux"
     )
@@ -261,12 +262,12 @@ def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
 @receipts
 def test_no_new_tool_takes_the_place_of_uvs_own(tmp_path: Path) -> None:
     """Where uv has a tool, whole or broken, a command keeps what it has, also where another keyring is asked first."""
-    debian = Tool("PATH", "/usr/bin/keyring", "", "/usr/bin/python3")
+    debian = Tool(places.PATH, "/usr/bin/keyring", "", "/usr/bin/python3")
     tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
     assert "uv tool install keyring --with a --with NEW" == shell.typed(
         cures.provide("NEW", Findings((debian, tool)), "linux"), "linux"
     )
-    broken = Findings((debian,), (Refusal("uv tool", tool.path, "it is broken"),))
+    broken = Findings((debian,), (Refusal(places.UV, tool.path, Reason(Kind.NOT_EXECUTABLE)),))
     assert "" == shell.typed(cures.provide("NEW", broken, "linux"), "linux"), "nobody knows what it has"
     assert "" == shell.typed(cures.reinstall(broken.refusals[0], "linux"), "linux")
 
@@ -319,7 +320,7 @@ def test_a_quoted_program_is_called_in_powershell() -> None:
     assert f"& '{python}' -m pip install --user NEW" == shell.typed(cures.add_provider("NEW", tool, "win32"), "win32")
     assert f"& '{python}' -m keyring get s u > $null" == shell.typed(cures.ask_alone(tool, "s", "u", "win32"), "win32")
     assert "python -m x" == shell.typed(shell.Command(("python", "-m", "x")), "win32")
-    old = Tool("uv tool", python, r"C:\keyring", "", Content(providers=(Provider("it's", "1", "x"),)))
+    old = Tool(places.UV, python, r"C:\keyring", "", Content(providers=(Provider("it's", "1", "x"),)))
     assert "uv tool install keyring --with 'it''s' --with NEW" == shell.typed(
         cures.add_provider("NEW", old, "win32"), "win32"
     )
@@ -328,7 +329,7 @@ def test_a_quoted_program_is_called_in_powershell() -> None:
 def test_a_tool_is_asked_alone_by_its_own_keyring(tmp_path: Path) -> None:
     """Beside the interpreter, in Scripts below it as conda has it on Windows, or by the interpreter itself."""
     python = tmp_path / "python.exe"
-    tool = Tool("conda base", str(tmp_path), str(tmp_path), str(python))
+    tool = Tool(places.CONDA, str(tmp_path), str(tmp_path), str(python))
     assert f"{python} -m keyring get s u > /dev/null" == shell.typed(cures.ask_alone(tool, "s", "u", "linux"), "linux")
     (tmp_path / "Scripts").mkdir()
     (tmp_path / "Scripts" / "keyring").touch()
@@ -346,7 +347,7 @@ def test_the_command_for_a_uv_tool_works(
     """What the hint says to run adds the provider to the real tool, and the one that it had is still there."""
     tool = environments.uv_tool(home, python, stub_tokens)
     root = str(tool.environment.root)
-    command = shell.typed(cures.add_provider(str(demo_store), Tool("uv tool", root, root, ""), "linux"), "linux")
+    command = shell.typed(cures.add_provider(str(demo_store), Tool(places.UV, root, root, ""), "linux"), "linux")
     assert command.startswith("uv tool install keyring --with ")
     words = [machine.uv(), *command.split()[1:]]
     environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
@@ -370,7 +371,7 @@ def test_uvs_keyring_provider_is_in_its_receipt(home: Path, tmp_path: Path, pyth
     assert provider
     receipt.write_text(f"{kept}\n[tool.options]\n{provider}")
     root = str(tool.environment.root)
-    command = shell.typed(cures.add_provider("NEW", Tool("uv tool", root, root, ""), sys.platform), "linux")
+    command = shell.typed(cures.add_provider("NEW", Tool(places.UV, root, root, ""), sys.platform), "linux")
     assert command.startswith("uv tool install keyring --with ")
     assert str(stub_tokens) in command
 
@@ -401,7 +402,7 @@ def test_the_command_for_a_broken_uv_tool_works(
     else:
         tool.environment.python.unlink()
     root = str(tool.environment.root)
-    command = shell.typed(cures.reinstall(Tool("uv tool", root, root, ""), "linux"), "linux")
+    command = shell.typed(cures.reinstall(Tool(places.UV, root, root, ""), "linux"), "linux")
     words = [machine.uv(), *command.split()[1:]]
     environments.run(words, env=machine.building(**machine.home_variables(home)), cwd=tmp_path, check=True)
     assert "stub_tokens" in tool.environment.keyring("--list-backends", check=True).stdout

@@ -225,7 +225,7 @@ def test_settings(tmp_path: Path, content: bytes, variables: dict[str, str]) -> 
     assert isinstance(now.enabled, bool)
     assert all(os.path.isabs(path) for path in now.tool)
     assert now.services
-    for problem in now.problems:
+    for problem in map(str, now.problems):
         assert 1 == len(problem.splitlines())
         assert problem.isprintable()
         assert len(problem) < 1000

@@ -69,7 +69,7 @@ def test_tool_of_the_doctors_patient(home: Path, platform: str, monkeypatch: pyt
     monkeypatch.setattr(machine, "WINDOWS", platform == "win32")
     tool = Patient(environments.Environment(home), home, home).tool
     assert tool.root in [
-        Path(place.path) for place in places.known({}, str(home), platform) if place.source == "uv tool"
+        Path(place.path) for place in places.known({}, str(home), platform) if place.origin == places.UV
     ]
 
 

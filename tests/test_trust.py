@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from keyring_fallback.discovery import trust
+from keyring_fallback.discovery.tool import Kind, Reason
 from support import trees
 
 posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes of POSIX systems")
@@ -23,7 +24,7 @@ def me() -> int:
 def reason(*paths: Path, uid: int | None = None) -> str:
     """Why paths must not be run, unless the user has named them."""
     owned, opened = trust.permission_reasons([os.fspath(path) for path in paths], me() if uid is None else uid)
-    return owned or opened
+    return str(owned or opened or "")
 
 
 def give_away(path: Path) -> int:
@@ -79,11 +80,10 @@ def test_owner_and_mode(tmp_path: Path) -> None:
     """Whose a file is and who can write to it are told apart: a user may have to live with the second."""
     file = trees.put(tmp_path / "bin/keyring")
     file.parent.chmod(0o777)
-    path, opened = os.fspath(file), f"everybody can write to {file.parent}"
-    assert ("", opened) == trust.permission_reasons([path], me())
+    path, opened = os.fspath(file), Reason(Kind.OPEN, os.fspath(file.parent))
+    assert (None, opened) == trust.permission_reasons([path], me())
     uid = give_away(file)
-    owned, also_opened = trust.permission_reasons([path], uid)
-    assert (True, opened) == (owned.endswith(" belongs to another user"), also_opened)
+    assert (Kind.OWNED, opened) == ((found := trust.permission_reasons([path], uid))[0].kind, found[1])
 
 
 @posix
@@ -117,7 +117,7 @@ def test_windows_has_no_modes(tmp_path: Path) -> None:
 
 def project(path: Path, *, cwd: Path | str = "", prefix: Path | str = "", home: Path | str = "") -> str:
     """Why a path may have come with a project."""
-    return trust.project_reason(os.fspath(path), os.fspath(cwd), os.fspath(prefix), os.fspath(home))
+    return str(trust.project_reason(os.fspath(path), os.fspath(cwd), os.fspath(prefix), os.fspath(home)) or "")
 
 
 @pytest.fixture
@@ -201,5 +201,5 @@ def test_caches(tmp_path: Path) -> None:
     """An environment in a cache will not last; that uv marks environments themselves means nothing."""
     trees.put(tmp_path / "tools/keyring/CACHEDIR.TAG")
     trees.put(tmp_path / "cache/CACHEDIR.TAG")
-    assert "" == trust.cache_reason(os.fspath(tmp_path / "tools/keyring"))
-    assert "it lies in a cache" == trust.cache_reason(os.fspath(tmp_path / "cache/archive-v0/x"))
+    assert not trust.is_cached(os.fspath(tmp_path / "tools/keyring"))
+    assert trust.is_cached(os.fspath(tmp_path / "cache/archive-v0/x"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 from collections.abc import Mapping
+from enum import Enum
 from typing import Callable
 
 from .here import config_file, expanded
@@ -15,6 +16,45 @@ VARIABLE_PREFIX = "KEYRING_PROPERTY_FALLBACK_"
 _SELECTED = "PYTHON_KEYRING_BACKEND"
 _MAX_BYTES = 1 << 20
 _MAX_SECONDS = 24 * 60 * 60
+_DEFAULTS = "the defaults"
+
+
+class Fault(Enum):
+    """What is wrong with a setting."""
+
+    FILE_UNREADABLE = "{}: cannot be read ({})"
+    FILE_TOO_LARGE = "{}: larger than {} bytes"
+    OPTION_UNKNOWN = "{} is not known; the options are {}"
+    VALUE = "{}: {}"
+
+
+class Problem(Record):
+    """A setting that makes no sense.
+
+    Attributes:
+        fault: What is wrong.
+        source: Where: a variable's name or the file's path.
+        option: The option of [fallback] that the file has it in, or "" where it is a variable, or the whole file.
+        detail: What is wrong with it, in words.
+        used: What is used instead, or "".
+    """
+
+    fault: Fault
+    source: str
+    option: str
+    detail: str
+    used: str = ""
+
+    @property
+    def of_file(self) -> bool:
+        """Whether the whole file is what makes no sense."""
+        return self.fault in (Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE)
+
+    def __str__(self) -> str:
+        """Return it as a line for the person."""
+        where = f"{self.source}: option {self.option!r} in [fallback]" if self.option else self.source
+        line = str(self.fault.value).format(where, self.detail)
+        return f"{line}; used instead: {self.used}" if self.used else line
 
 
 class Settings(Record):
@@ -28,7 +68,7 @@ class Settings(Record):
         selected: The backend that PYTHON_KEYRING_BACKEND or ``default-keyring`` names, or "".
         file: The path of keyringrc.cfg, whether it exists or not.
         sources: Where each option is set: a variable's name or the file's path.
-        problems: What makes no sense, and what is used instead, a line each.
+        problems: What makes no sense, and what is used instead.
     """
 
     enabled: bool = True
@@ -38,7 +78,7 @@ class Settings(Record):
     selected: str = ""
     file: str = ""
     sources: Mapping[str, str] = {}
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
@@ -51,43 +91,46 @@ def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
         if environ.get(variable, "").strip():
             found[name] = environ[variable], variable
 
-    parsed: dict[str, object] = {"selected": environ.get(_SELECTED, selected)}
-    sources = {"selected": _SELECTED} if _SELECTED in environ else {"selected": file} if selected else {}
+    sources = {} if selected is None else {"selected": file}
+    if _SELECTED in environ:
+        selected, sources["selected"] = environ[_SELECTED], _SELECTED
+    parsed: dict[str, object] = {"selected": selected or ""}
     for name, (value, source) in found.items():
-        where = f"{file}: option {name!r} in [fallback]" if source == file else source
+        option = name if source == file else ""
         if name not in _PARSERS:
-            problems.append(f"{where} is not known; the options are {', '.join(_PARSERS)}")
+            problems.append(Problem(Fault.OPTION_UNKNOWN, source, option, ", ".join(_PARSERS)))
             continue
         parser, default = _PARSERS[name]
         try:
             parsed[name] = parser(value, home)
             sources[name] = source
         except ValueError as error:
-            problems.append(f"{where}: {error}; used instead: {default}")
+            problems.append(Problem(Fault.VALUE, source, option, str(error), default))
     return Settings(file=file, sources=sources, problems=tuple(problems), **parsed)  # type: ignore[arg-type]
 
 
-def _read_file(file: str) -> tuple[dict[str, str], str, list[str]]:
-    """Return the options of [fallback], default-keyring, and what is wrong with the file."""
+def _read_file(file: str) -> tuple[dict[str, str], str | None, list[Problem]]:
+    """Return the options of [fallback], default-keyring or None, and what is wrong with the file."""
     parser = configparser.RawConfigParser()
-    problem = ""
+    problem = None
     try:
         if os.path.getsize(file) > _MAX_BYTES:
-            problem = f"larger than {_MAX_BYTES} bytes"
+            problem = Problem(Fault.FILE_TOO_LARGE, file, "", str(_MAX_BYTES), _DEFAULTS)
         else:
             with open(file, encoding="utf-8") as stream:
                 parser.read_file(stream)
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, configparser.Error) as error:
-        reason = str(error).split("\n")[0] or type(error).__name__
-        problem = f"cannot be read ({reason})"
+        detail = str(error).split("\n")[0] or type(error).__name__
+        problem = Problem(Fault.FILE_UNREADABLE, file, "", detail, _DEFAULTS)
     if problem:
-        return {}, "", [f"{file}: {problem}; used instead: the defaults"]
+        return {}, None, [problem]
     options = parser.items("fallback") if parser.has_section("fallback") else ()
     # [DEFAULT] is everybody's
     ours = {name: value for name, value in options if name in _PARSERS or name not in parser.defaults()}
-    return ours, parser.get("backend", "default-keyring", fallback="").strip(), []
+    selected = parser.get("backend", "default-keyring", fallback=None)
+    return ours, selected and selected.strip(), []
 
 
 def _enabled(value: str, _home: str) -> bool:

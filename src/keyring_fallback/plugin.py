@@ -21,7 +21,7 @@ def is_needed() -> bool:
         return True
     # what an activated environment has itself stands on PATH
     own = os.path.join(sys.prefix, "") if sys.prefix != sys.base_prefix else "\0"
-    return any(not (reason or place.path.startswith(own)) for place, reason in places.candidates(*where))
+    return any(not (unseen or place.path.startswith(own)) for place, unseen in places.candidates(*where))
 
 
 if is_needed():

@@ -59,19 +59,19 @@ class Survey(Record):
     def problems(self) -> list[str]:
         """Return what is wrong with the settings, and with the tools that they name, a line each."""
         if self.answers_itself:
-            return [*self.settings.problems]
+            return [*map(str, self.settings.problems)]
         named = f"{self.settings.sources.get('tool', '')}: the tool"
         unused = (
             f"{named} {refusal.path} is not used: {refusal.reason}"
             for refusal in self.findings.refusals
-            if refusal.source == SETTING
+            if refusal.origin == SETTING
         )
         doubtful = (
             f"{named} {tool.path} is used, although {tool.doubt}; close that to others if you can"
             for tool in self.findings.tools
             if tool.doubt
         )
-        return [*self.settings.problems, *unused, *doubtful]
+        return [*map(str, self.settings.problems), *unused, *doubtful]
 
     def delegates(self, service: object) -> bool:
         """Tell whether the user wants a service to be delegated."""

@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable, Iterator
 
 from ..hints import normalised
-from ..records import Record
 from . import trust
+from .tool import Content, Kind, Provider, Reason
 
 _GROUP = "keyring.backends"  # keyring 25.7.0, backend.py
 #: keyring's own backends with a module that keyring does not depend on, or not everywhere (keyring 25.7.0,
@@ -35,46 +35,6 @@ _HARMLESS_CODE = (
 _PATH_CODE = ("addsitedir", "sys.path")
 #: Ends of names that need not be tried as folders.
 _NO_FOLDERS = (".py", ".pyc", ".pyi", ".so", ".pyd", ".pth", ".dll")
-
-
-class Provider(Record):
-    """A distribution's entry point for keyring; the value is as in ``package.module:Class``."""
-
-    distribution: str
-    version: str
-    value: str
-
-    @property
-    def module(self) -> str:
-        """The module that the entry point names."""
-        return self.value.partition(":")[0].partition("[")[0].strip()
-
-
-class Content(Record):
-    """What site-packages hold.
-
-    Attributes:
-        keyring: The version of keyring, or "".
-        providers: The entry points of others than keyring and this project.
-        optional: The modules of `OPTIONAL`'s values that are there.
-        complete: Whether that is all; files do not tell everything.
-        shares: Whether the base interpreter's packages and the user's are seen too.
-        unreadable: Why nothing can be said, or "".
-        folders: The site-packages folders, and those that their .pth files add.
-        files: What in these folders decides what is run: their .pth files, and the packages of keyring and the
-            providers, folders and files, with all that is in them. Some may be links.
-        cut: What of that was not read or listed to its end, or None.
-    """
-
-    keyring: str = ""
-    providers: tuple[Provider, ...] = ()
-    optional: frozenset[str] = frozenset()
-    complete: bool = True
-    shares: bool = False
-    unreadable: str = ""
-    folders: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    cut: str | None = None
 
 
 class Budget:
@@ -150,7 +110,7 @@ def read(folders: Iterable[str], budget: Budget) -> Content:
     files = scan.files()
     content = scan.content()
     complete = content.complete and not unreadable
-    return content._replace(complete=complete, unreadable="" if content.folders else unreadable, files=files)
+    return content._replace(complete=complete, unreadable=None if content.folders else unreadable, files=files)
 
 
 def read_path(folders: Iterable[str]) -> Content:
@@ -180,9 +140,9 @@ class _Scan:
         found = Content(self._keyring, tuple(self._providers), optional, self._complete)
         return found._replace(folders=tuple(self._names), cut=self._cut)
 
-    def add(self, folders: Iterable[str], *, follow: bool) -> str:
-        """Add folders and, if wanted, those in their .pth files; return why one of them cannot be listed, or ""."""
-        reason = ""
+    def add(self, folders: Iterable[str], *, follow: bool) -> Reason | None:
+        """Add folders and, if wanted, those in their .pth files; return why one of them cannot be listed, or None."""
+        reason = None
         todo = [(folder, follow) for folder in folders]
         for folder, has_pth in todo:  # which grows meanwhile
             if (one := trust.identity(folder)) in self._seen and one:
@@ -195,7 +155,7 @@ class _Scan:
             try:
                 names = self._names[folder] = self._list(folder)
             except OSError as error:
-                reason = reason or f"{folder} cannot be read ({error.strerror})"
+                reason = reason or Reason(Kind.UNREADABLE, folder, str(error.strerror))
                 continue
             for name in names:
                 if name.endswith((".dist-info", ".egg-info")) and name[0] != "~":  # pip's leftovers

@@ -6,6 +6,7 @@ import os
 
 from ..records import Record
 from . import environment, places
+from .tool import Kind, Reason
 
 _HEAD_BYTES = 4096
 _MAX_LAUNCHER_BYTES = 1 << 20  # the largest has 200 kilobytes
@@ -22,12 +23,12 @@ class Target(Record):
     Attributes:
         root: The root of its environment, or "" if it has none or that cannot be told.
         interpreter: The interpreter, or "" if it cannot be told: then the executable is asked itself.
-        broken: Why it cannot run, or "".
+        broken: Why it cannot run, or None.
     """
 
     root: str = ""
     interpreter: str = ""
-    broken: str = ""
+    broken: Reason | None = None
 
 
 def target(path: str, platform: str) -> Target:
@@ -39,24 +40,23 @@ def target(path: str, platform: str) -> Target:
     """
     if environment.is_environment(path):
         return environment_target(path, platform)
-    broken = ""
+    broken = None
     if not os.path.isfile(path):  # nor is one what the system takes for a loop of links
-        broken = "it is a link to nothing" if os.path.islink(path) else "it is not a file"
+        broken = Kind.DEAD_LINK if os.path.islink(path) else Kind.NO_FILE
     elif platform == "win32" and path.lower().endswith((".bat", ".cmd")):
-        # docs.python.org/3/library/subprocess.html, security considerations
-        broken = "it is a batch file: Windows would run parts of what is asked for as commands"
+        broken = Kind.BATCH_FILE
     if broken:
-        return Target(broken=broken)
+        return Target(broken=Reason(broken))
     real = os.path.realpath(path)
     if is_python(path):
         return interpreter_target(path, platform)
     try:
         found = ("" if _root_of(real) else _side_file(path, platform)) or _interpreter_of(real, platform)
     except OSError as error:
-        return Target(broken=f"it cannot be read ({error.strerror})")
+        return Target(broken=Reason(Kind.UNREADABLE_ITSELF, detail=str(error.strerror)))
     if found and not places.is_absolute(found):
-        why = "lies in a network folder" if places.is_remote(found, platform) else "is not an absolute path"
-        return Target(broken=f"its interpreter {found} {why}")
+        remote = places.is_remote(found, platform)
+        return Target(broken=Reason(Kind.INTERPRETER_REMOTE if remote else Kind.INTERPRETER_RELATIVE, found))
     return interpreter_target(found, platform) if is_python(found) else Target()
 
 
@@ -77,7 +77,7 @@ def _checked(target: Target, platform: str) -> Target:
         home = environment.settings_of(target.root).get("home", "")
         base = os.path.join(home, "python.exe")
         missing = base if home and not os.path.lexists(base) else ""
-    return target._replace(broken=f"its interpreter {missing} is missing") if missing else target
+    return target._replace(broken=Reason(Kind.INTERPRETER_MISSING, missing)) if missing else target
 
 
 def is_python(path: str) -> bool:

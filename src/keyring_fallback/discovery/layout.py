@@ -7,6 +7,7 @@ import os
 from ..here import Here
 from ..records import Record
 from . import environment
+from .tool import Content
 
 _LIBRARIES = ("lib", "lib64")
 
@@ -28,7 +29,7 @@ class Site(Record):
     known: bool
 
 
-def read(root: str, interpreter: str, here: Here, budget: environment.Budget | None = None) -> environment.Content:
+def read(root: str, interpreter: str, here: Here, budget: environment.Budget | None = None) -> Content:
     """Return what an interpreter finds, by files; arguments as for `site` and `environment.read`. Never raises."""
     found = site(root, interpreter, here)
     content = environment.read(found.folders, budget or environment.Budget())

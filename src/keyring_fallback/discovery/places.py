@@ -12,28 +12,52 @@ from ..records import Record
 
 #: What a place's path names.
 ENVIRONMENT, FOLDER = "environment", "folder"
-PATH, CONDA = "PATH", "conda base"
+
+
+class Origin(Record):
+    """Whose a place is; an enumeration, of constants, since `enum` costs every program's start half a millisecond.
+
+    Attributes:
+        label: As users call it: words for the person, which no code takes apart.
+        manager: Who installs and adds to the environments there, or "".
+    """
+
+    label: str
+    manager: str = ""
+
+
+SETTING = Origin("setting", "environment")  # what the user has named
+UV, MISE, HOMEBREW = Origin("uv tool", "uv"), Origin("mise", "mise"), Origin("Homebrew", "Homebrew")
+PIPX, PIPX_GLOBAL = Origin("pipx", "pipx"), Origin("pipx --global", "pipx")
+PIXI, RYE, CONDA = Origin("pixi global", "pixi"), Origin("rye"), Origin("conda base")
+USERS_PROGRAMS, SYSTEMS_PROGRAMS = Origin("user's programs"), Origin("system's programs")
+PIP_USER, INSTALL_MANAGER, PATH = Origin("pip install --user"), Origin("Python install manager"), Origin("PATH")
 
 
 class Place(Record):
     """Where to look.
 
     Attributes:
-        source: Whose place it is, as users call it.
+        origin: Whose place it is.
         kind: `ENVIRONMENT`: the path is an environment's root; `FOLDER`: an executable may be in it.
         path: The path; as absolute as the variable's value.
         variable: The environment variable that it comes from, or "".
     """
 
-    source: str
+    origin: Origin
     kind: str
     path: str
     variable: str = ""
 
     @property
+    def source(self) -> str:
+        """Whose place it is, as users call it."""
+        return self.origin.label
+
+    @property
     def dedicated(self) -> bool:
         """Whether an environment there was made to be a global tool."""
-        return self.source not in (PATH, CONDA)
+        return self.origin not in (PATH, CONDA)
 
 
 _LINUX, _MAC, _WINDOWS = "linux", "darwin", "win32"
@@ -42,51 +66,51 @@ _ALL = _POSIX + _WINDOWS
 _MISE = "installs/pipx-keyring/*"
 _STORE = "$LOCALAPPDATA/Packages/PythonSoftwareFoundation.Python.*/LocalCache"
 
-#: (source, platforms, paths): what ends in "/" is a folder with executables, the others are environments; "*" is the
+#: (origin, platforms, paths): what ends in "/" is a folder with executables, the others are environments; "*" is the
 #: rest of any name.
 _ROWS = (
     # uv 0.12.5: uv-tool/src/lib.rs, uv-state/src/lib.rs, uv-dirs/src/lib.rs; folders of uv 0.2 win where they exist.
     # Scoop sets UV_TOOL_DIR, which services and editors may lack: ScoopInstaller/Main, bucket/uv.json
-    ("uv tool", _ALL, "$UV_TOOL_DIR/keyring"),
-    ("uv tool", _MAC, "~/Library/Application Support/uv/tools/keyring"),
-    ("uv tool", _POSIX, "$XDG_DATA_HOME/uv/tools/keyring", "~/.local/share/uv/tools/keyring"),
-    ("uv tool", _WINDOWS, "$APPDATA/uv/data/tools/keyring", "$APPDATA/uv/tools/keyring"),
-    ("uv tool", _WINDOWS, "$SCOOP/persist/uv/tools/versions/keyring", "~/scoop/persist/uv/tools/versions/keyring"),
+    (UV, _ALL, "$UV_TOOL_DIR/keyring"),
+    (UV, _MAC, "~/Library/Application Support/uv/tools/keyring"),
+    (UV, _POSIX, "$XDG_DATA_HOME/uv/tools/keyring", "~/.local/share/uv/tools/keyring"),
+    (UV, _WINDOWS, "$APPDATA/uv/data/tools/keyring", "$APPDATA/uv/tools/keyring"),
+    (UV, _WINDOWS, "$SCOOP/persist/uv/tools/versions/keyring", "~/scoop/persist/uv/tools/versions/keyring"),
     # pipx 1.1.0 to 1.18.4: paths.py, and platformdirs' user_data_dir of the same times; what the Store's Python
     # writes is redirected: python/cpython#95029
-    ("pipx", _ALL, "$PIPX_HOME/venvs/keyring", "~/.local/pipx/venvs/keyring"),
-    ("pipx", _POSIX, "$XDG_DATA_HOME/pipx/venvs/keyring"),
-    ("pipx", _LINUX, "~/.local/share/pipx/venvs/keyring"),
-    ("pipx", _MAC, "~/Library/Application Support/pipx/venvs/keyring"),
-    ("pipx", _WINDOWS, "~/pipx/venvs/keyring", "$LOCALAPPDATA/pipx/pipx/venvs/keyring"),
-    ("pipx", _WINDOWS, _STORE + "/Local/pipx/pipx/venvs/keyring"),
-    ("pipx --global", _POSIX, "$PIPX_GLOBAL_HOME/venvs/keyring", "/opt/pipx/venvs/keyring"),
+    (PIPX, _ALL, "$PIPX_HOME/venvs/keyring", "~/.local/pipx/venvs/keyring"),
+    (PIPX, _POSIX, "$XDG_DATA_HOME/pipx/venvs/keyring"),
+    (PIPX, _LINUX, "~/.local/share/pipx/venvs/keyring"),
+    (PIPX, _MAC, "~/Library/Application Support/pipx/venvs/keyring"),
+    (PIPX, _WINDOWS, "~/pipx/venvs/keyring", "$LOCALAPPDATA/pipx/pipx/venvs/keyring"),
+    (PIPX, _WINDOWS, _STORE + "/Local/pipx/pipx/venvs/keyring"),
+    (PIPX_GLOBAL, _POSIX, "$PIPX_GLOBAL_HOME/venvs/keyring", "/opt/pipx/venvs/keyring"),
     # where these two expose executables, of tools with other names too
-    ("uv tool", _ALL, "$UV_TOOL_BIN_DIR/", "$XDG_BIN_HOME/", "$XDG_DATA_HOME/../bin/"),
-    ("pipx", _ALL, "$PIPX_BIN_DIR/"),
-    ("user's programs", _ALL, "~/.local/bin/"),
-    ("pipx --global", _POSIX, "$PIPX_GLOBAL_BIN_DIR/"),
-    ("system's programs", _POSIX, "/usr/local/bin/"),
+    (UV, _ALL, "$UV_TOOL_BIN_DIR/", "$XDG_BIN_HOME/", "$XDG_DATA_HOME/../bin/"),
+    (PIPX, _ALL, "$PIPX_BIN_DIR/"),
+    (USERS_PROGRAMS, _ALL, "~/.local/bin/"),
+    (PIPX_GLOBAL, _POSIX, "$PIPX_GLOBAL_BIN_DIR/"),
+    (SYSTEMS_PROGRAMS, _POSIX, "/usr/local/bin/"),
     # pip install --user: CPython, Lib/site.py, _getuserbase and _get_path (~/.local/bin stands above)
-    ("pip install --user", _POSIX, "$PYTHONUSERBASE/bin/"),
-    ("pip install --user", _MAC, "~/Library/Python/*/bin/"),
-    ("pip install --user", _WINDOWS, "$PYTHONUSERBASE/Python*/Scripts/", "$APPDATA/Python/Python*/Scripts/"),
-    ("pip install --user", _WINDOWS, _STORE + "/local-packages/Python*/Scripts/"),
+    (PIP_USER, _POSIX, "$PYTHONUSERBASE/bin/"),
+    (PIP_USER, _MAC, "~/Library/Python/*/bin/"),
+    (PIP_USER, _WINDOWS, "$PYTHONUSERBASE/Python*/Scripts/", "$APPDATA/Python/Python*/Scripts/"),
+    (PIP_USER, _WINDOWS, _STORE + "/local-packages/Python*/Scripts/"),
     # pixi: pixi_config/src/lib.rs at 2b25fc7
-    ("pixi global", _ALL, "$PIXI_HOME/envs/keyring", "~/.pixi/envs/keyring", "$PIXI_HOME/bin/", "~/.pixi/bin/"),
+    (PIXI, _ALL, "$PIXI_HOME/envs/keyring", "~/.pixi/envs/keyring", "$PIXI_HOME/bin/", "~/.pixi/bin/"),
     # rye: platform.rs and installer.rs at e213938
-    ("rye", _ALL, "$RYE_HOME/tools/keyring", "~/.rye/tools/keyring", "$RYE_HOME/shims/", "~/.rye/shims/"),
+    (RYE, _ALL, "$RYE_HOME/tools/keyring", "~/.rye/tools/keyring", "$RYE_HOME/shims/", "~/.rye/shims/"),
     # Homebrew: Library/Homebrew/utils/os.sh; opt has stable links to the versions
-    ("Homebrew", _POSIX, "$HOMEBREW_PREFIX/opt/keyring/libexec"),
-    ("Homebrew", _MAC, "/opt/homebrew/opt/keyring/libexec", "/usr/local/opt/keyring/libexec"),
-    ("Homebrew", _LINUX, "/home/linuxbrew/.linuxbrew/opt/keyring/libexec"),
+    (HOMEBREW, _POSIX, "$HOMEBREW_PREFIX/opt/keyring/libexec"),
+    (HOMEBREW, _MAC, "/opt/homebrew/opt/keyring/libexec", "/usr/local/opt/keyring/libexec"),
+    (HOMEBREW, _LINUX, "/home/linuxbrew/.linuxbrew/opt/keyring/libexec"),
     # mise's pipx backend, by uv or by pipx: src/backend/pipx.rs, src/env.rs at 70e94a1
-    ("mise", _ALL, f"$MISE_DATA_DIR/{_MISE}/keyring", f"$MISE_DATA_DIR/{_MISE}/venvs/keyring"),
-    ("mise", _POSIX, f"$XDG_DATA_HOME/mise/{_MISE}/keyring", f"$XDG_DATA_HOME/mise/{_MISE}/venvs/keyring"),
-    ("mise", _POSIX, f"~/.local/share/mise/{_MISE}/keyring", f"~/.local/share/mise/{_MISE}/venvs/keyring"),
-    ("mise", _WINDOWS, f"$LOCALAPPDATA/mise/{_MISE}/keyring", f"$LOCALAPPDATA/mise/{_MISE}/venvs/keyring"),
+    (MISE, _ALL, f"$MISE_DATA_DIR/{_MISE}/keyring", f"$MISE_DATA_DIR/{_MISE}/venvs/keyring"),
+    (MISE, _POSIX, f"$XDG_DATA_HOME/mise/{_MISE}/keyring", f"$XDG_DATA_HOME/mise/{_MISE}/venvs/keyring"),
+    (MISE, _POSIX, f"~/.local/share/mise/{_MISE}/keyring", f"~/.local/share/mise/{_MISE}/venvs/keyring"),
+    (MISE, _WINDOWS, f"$LOCALAPPDATA/mise/{_MISE}/keyring", f"$LOCALAPPDATA/mise/{_MISE}/venvs/keyring"),
     # python.org's install manager: pymanager.json
-    ("Python install manager", _WINDOWS, "$LOCALAPPDATA/Python/bin/"),
+    (INSTALL_MANAGER, _WINDOWS, "$LOCALAPPDATA/Python/bin/"),
     # conda: base/context.py; only its base is a global tool
     (CONDA, _ALL, "$CONDA_EXE/../.."),
 )
@@ -104,39 +128,39 @@ def known(environ: Mapping[str, str], home: str, platform: str) -> Iterator[Plac
         platform: As `sys.platform` names it.
     """
     system = platform if platform in (_MAC, _WINDOWS) else _LINUX
-    for source, platforms, *templates in _ROWS:
+    for origin, platforms, *templates in _ROWS:
         for template in templates if system in platforms else ():
             base, _, rest = template.partition("/")
             variable = base[1:]
             start = _value(environ, variable, home, system) if variable else home if base else os.sep
             for path in _matches(start, rest) if start else ():
                 kind = FOLDER if template.endswith("/") else ENVIRONMENT
-                yield Place(source, kind, os.path.normpath(path), variable)
+                yield Place(origin, kind, os.path.normpath(path), variable)
 
 
 def on_path(environ: Mapping[str, str]) -> Iterator[Place]:
     """Yield the entries of PATH as they stand; `shutil.which` would also look in the working directory."""
     for entry in dict.fromkeys(environ.get("PATH", "").split(os.pathsep)):
-        yield Place(PATH, FOLDER, entry, PATH)
+        yield Place(PATH, FOLDER, entry, "PATH")
 
 
 def candidates(environ: Mapping[str, str], home: str, platform: str) -> Iterator[tuple[Place, str]]:
-    """Yield what is at the known places and on PATH, with why it cannot be used, or ""; arguments as for `known`.
+    """Yield what is at the known places and on PATH, with why it cannot be looked at, or ""; arguments as for `known`.
 
     A path on another machine is not looked at: every start of a program would wait for the network.
     """
     name = "keyring.exe" if platform == _WINDOWS else "keyring"
     for place in itertools.chain(known(environ, home, platform), on_path(environ)):
         path = place.path if place.kind == ENVIRONMENT else os.path.join(place.path, name)
-        reason = "it lies in a network folder" if is_remote(path, platform) else ""
+        unseen = "on another machine" if is_remote(path, platform) else ""
         try:
-            if not reason:
+            if not unseen:
                 os.lstat(path)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             continue
         except OSError as error:
-            reason = f"it cannot be looked at ({error.strerror})"
-        yield place._replace(path=path), reason
+            unseen = str(error.strerror)
+        yield place._replace(path=path), unseen
 
 
 def is_absolute(path: str, flavour: ModuleType = os.path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..here import Here
 from . import environment, executable, layout, places, trust
-from .tool import SETTING, Findings, Refusal, Tool
+from .tool import SETTING, Content, Findings, Kind, Reason, Refusal, Tool
 
 #: What the folder in an environment's root is called that has its modules, on Windows with a capital.
 _LIBRARIES = ("lib", "lib64")
@@ -27,14 +27,14 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
     for place, unseen in named if chosen else places.candidates(here.environ, here.home, here.platform):
         target = _target(here, place, unseen)
-        tool = Tool(place.source, place.path, target.root, target.interpreter)
+        tool = Tool(place.origin, place.path, target.root, target.interpreter)
         reason = target.broken
         identity = "" if reason else os.path.realpath(tool.root or tool.interpreter or tool.path)
         if identity in tools:
             continue
         if not reason and _is_me(here, me, tool):
-            reason, myself = "it is this environment itself", True
-            at_home = at_home or place.source == SETTING or (place.dedicated and bool(tool.root))
+            reason, myself = Reason(Kind.ITSELF), True
+            at_home = at_home or place.origin == SETTING or (place.dedicated and bool(tool.root))
         reason = reason or _not_global(here, place, tool)
         if not reason and tool.interpreter:
             tool = tool._replace(content=layout.read(tool.root, tool.interpreter, here, budget))
@@ -43,10 +43,10 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
             reason, doubt = _mistrust(here, tool)
             tool = tool._replace(doubt=doubt)
         if reason:
-            refusals[Refusal(place.source, place.path, reason)] = None
+            refusals[Refusal(place.origin, place.path, reason)] = None
         else:
             tools[identity] = tool
-    local = environment.read_path(here.sys_path) if tools else environment.Content()
+    local = environment.read_path(here.sys_path) if tools else Content()
     found = [_compared(tool, local, here.platform) for tool in tools.values()]
     if not chosen:
         # stable: those that surely add something, that surely do not, that may
@@ -55,22 +55,25 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     return Findings(tuple(found), tuple(refusals), at_home or (myself and not here.virtual and not found), local)
 
 
-def _target(here: Here, place: places.Place, reason: str) -> executable.Target:
-    """Return what a candidate runs, or why it cannot be used: for this reason, or another."""
-    path, named = place.path, place.source == SETTING
-    if not (reason or named or places.is_absolute(path)):
-        reason = f"what {place.variable} says is not an absolute path"
+def _target(here: Here, place: places.Place, unseen: str) -> executable.Target:
+    """Return what a candidate runs, or why it cannot be used: it is out of sight, or another reason."""
+    path, named = place.path, place.origin == SETTING
+    reason = None
+    if unseen:
+        reason = Reason(Kind.REMOTE if places.is_remote(path, here.platform) else Kind.UNSEEN, detail=unseen)
+    elif not (named or places.is_absolute(path)):
+        reason = Reason(Kind.RELATIVE, detail=place.variable)
     reason = reason or _project_reason(here, place, path)
     if not reason and not environment.is_environment(path):
         if place.kind == places.ENVIRONMENT:
-            reason = "it is not an environment: it has no file pyvenv.cfg"
+            reason = Reason(Kind.NO_ENVIRONMENT)
         elif named and os.path.isdir(path):
-            reason = "it is neither an environment nor a file"
+            reason = Reason(Kind.NOTHING_TO_RUN)
     if not reason:
         target = executable.target(path, here.platform)
         if target.broken or os.access(target.interpreter or path, os.X_OK):
             return target
-        reason = "it cannot be executed"
+        reason = Reason(Kind.NOT_EXECUTABLE)
     return executable.Target(broken=reason)
 
 
@@ -103,43 +106,43 @@ def _is_my_shim(here: Here, path: str) -> bool:
     return name == "shims" and not pythons.isdisjoint(map(trust.identity, trust.folders_above(here.prefix)))
 
 
-def _project_reason(here: Here, place: places.Place, *paths: str) -> str:
-    """Return why a path may have come with a project, or ""; fixed places and named tools have not."""
+def _project_reason(here: Here, place: places.Place, *paths: str) -> Reason | None:
+    """Return why a path may have come with a project, or None; fixed places and named tools have not."""
     prefix = here.prefix if here.virtual else ""
     reasons = (trust.project_reason(path, here.cwd, prefix, here.home) for path in paths if path and place.variable)
-    return next(filter(None, reasons), "")
+    return next(filter(None, reasons), None)
 
 
-def _not_global(here: Here, place: places.Place, tool: Tool) -> str:
-    """Return why a candidate is none of the user's global tools, or ""."""
+def _not_global(here: Here, place: places.Place, tool: Tool) -> Reason | None:
+    """Return why a candidate is none of the user's global tools, or None."""
     reason = _project_reason(here, place, tool.root, tool.interpreter)
-    if not reason and place.source == places.PATH and not tool.interpreter and _is_my_shim(here, tool.path):
-        reason = "it is this environment itself, behind a shim"
-    if reason or place.source != places.PATH or not tool.root:
+    if not reason and place.origin == places.PATH and not tool.interpreter and _is_my_shim(here, tool.path):
+        reason = Reason(Kind.SHIM_OF_ITSELF)
+    if reason or place.origin != places.PATH or not tool.root:
         return reason
     conda = "" if here.environ.get("CONDA_DEFAULT_ENV") == "base" else here.environ.get("CONDA_PREFIX", "")
     active = filter(None, (here.environ.get("VIRTUAL_ENV", ""), conda))
     if trust.identity(tool.root) in map(trust.identity, active):
-        return "it is an activated environment, not a global tool"
-    return trust.cache_reason(tool.root)
+        return Reason(Kind.ACTIVATED)
+    return Reason(Kind.CACHED) if trust.is_cached(tool.root) else None
 
 
-def _useless(tool: Tool) -> str:
-    """Return why a tool is of no use, or ""."""
-    return tool.content.unreadable or ("it has no keyring" if tool.known and not tool.content.keyring else "")
+def _useless(tool: Tool) -> Reason | None:
+    """Return why a tool is of no use, or None."""
+    return tool.content.unreadable or (Reason(Kind.NO_KEYRING) if tool.known and not tool.content.keyring else None)
 
 
-def _mistrust(here: Here, tool: Tool) -> tuple[str, str]:
+def _mistrust(here: Here, tool: Tool) -> tuple[Reason | None, Reason | None]:
     """Return why others may decide what a tool does: so that it is not used, or although the user has named it."""
     paths = [tool.path, tool.root, tool.interpreter, *tool.content.folders]
     settings = os.path.join(tool.root, "pyvenv.cfg")
     if tool.root and os.path.exists(settings):
         paths.append(settings)
     owned, opened = trust.permission_reasons(filter(None, paths), here.uid)
-    return (owned, opened) if tool.source == SETTING else (owned or opened, "")
+    return (owned, opened) if tool.origin == SETTING else (owned or opened, None)
 
 
-def _compared(tool: Tool, local: environment.Content, platform: str) -> Tool:
+def _compared(tool: Tool, local: Content, platform: str) -> Tool:
     """Return a tool with what it adds to what this environment holds."""
     here = {provider.module for provider in local.providers}
     own = (

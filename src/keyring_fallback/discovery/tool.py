@@ -1,36 +1,152 @@
-"""The nouns of discovery: a tool, a candidate that was turned down, and all that was found."""
+"""The nouns of discovery: a tool, what it holds, a candidate that was turned down, and all that was found."""
 
 from __future__ import annotations
 
-from ..records import Record
-from . import environment
+from enum import Enum
 
-#: The source of the tools that the user has named.
-SETTING = "setting"
+from ..records import Record
+from .places import SETTING, Origin
+
+__all__ = ["SETTING", "Content", "Findings", "Kind", "Origin", "Provider", "Reason", "Refusal", "Tool"]
+
+
+class Kind(Enum):
+    """Why a candidate is not used; each with the words for the person, which nobody reads but the person."""
+
+    ITSELF = "it is this environment itself"
+    SHIM_OF_ITSELF = "it is this environment itself, behind a shim"
+    ACTIVATED = "it is an activated environment, not a global tool"
+    CACHED = "it lies in a cache"
+    NO_KEYRING = "it has no keyring"
+    IN_WORKING_DIRECTORY = "it lies in the working directory"
+    IN_PROJECT = "it lies in the project"
+    IN_PROJECT_OF_ENVIRONMENT = "it lies in the project of this environment"
+    RELATIVE = "what {detail} says is not an absolute path"
+    OWNED = "{decides} belongs to another user"
+    OPEN = "everybody can write to {decides}"
+    REMOTE = "it lies in a network folder"
+    UNSEEN = "it cannot be looked at ({detail})"
+    UNSEEN_PART = "{decides} cannot be looked at ({detail})"
+    UNREADABLE = "{decides} cannot be read ({detail})"
+    UNREADABLE_ITSELF = "it cannot be read ({detail})"
+    NO_ENVIRONMENT = "it is not an environment: it has no file pyvenv.cfg"
+    NOTHING_TO_RUN = "it is neither an environment nor a file"
+    NOT_EXECUTABLE = "it cannot be executed"
+    DEAD_LINK = "it is a link to nothing"
+    NO_FILE = "it is not a file"
+    # docs.python.org/3/library/subprocess.html, security considerations
+    BATCH_FILE = "it is a batch file: Windows would run parts of what is asked for as commands"
+    INTERPRETER_MISSING = "its interpreter {decides} is missing"
+    INTERPRETER_REMOTE = "its interpreter {decides} lies in a network folder"
+    INTERPRETER_RELATIVE = "its interpreter {decides} is not an absolute path"
+
+    @property
+    def harmless(self) -> bool:
+        """Whether nothing is lost with such a candidate."""
+        return self in (Kind.ITSELF, Kind.SHIM_OF_ITSELF, Kind.ACTIVATED, Kind.CACHED, Kind.NO_KEYRING)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it may not be the user's: a project may have brought it, or it is another machine's."""
+        return self in (
+            Kind.IN_WORKING_DIRECTORY,
+            Kind.IN_PROJECT,
+            Kind.IN_PROJECT_OF_ENVIRONMENT,
+            Kind.RELATIVE,
+            Kind.REMOTE,
+        )
+
+    @property
+    def of_others(self) -> bool:
+        """Whether others than the user may decide what it runs."""
+        return self in (Kind.OWNED, Kind.OPEN)
+
+
+class Reason(Record):
+    """Why something is not used, or not trusted.
+
+    Attributes:
+        kind: What it is.
+        decides: The path that decides, or "" where it is the candidate itself.
+        detail: What the system says, or the variable that says it.
+    """
+
+    kind: Kind
+    decides: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words for the person."""
+        return str(self.kind.value).format(decides=self.decides, detail=self.detail)
+
+
+class Provider(Record):
+    """A distribution's entry point for keyring; the value is as in ``package.module:Class``."""
+
+    distribution: str
+    version: str
+    value: str
+
+    @property
+    def module(self) -> str:
+        """The module that the entry point names."""
+        return self.value.partition(":")[0].partition("[")[0].strip()
+
+
+class Content(Record):
+    """What site-packages hold.
+
+    Attributes:
+        keyring: The version of keyring, or "".
+        providers: The entry points of others than keyring and this project.
+        optional: The modules of `environment.OPTIONAL`'s values that are there.
+        complete: Whether that is all; files do not tell everything.
+        shares: Whether the base interpreter's packages and the user's are seen too.
+        unreadable: Why nothing can be said, or None.
+        folders: The site-packages folders, and those that their .pth files add.
+        files: What in these folders decides what is run: their .pth files, and the packages of keyring and the
+            providers, folders and files, with all that is in them. Some may be links.
+        cut: What of that was not read or listed to its end, or None.
+    """
+
+    keyring: str = ""
+    providers: tuple[Provider, ...] = ()
+    optional: frozenset[str] = frozenset()
+    complete: bool = True
+    shares: bool = False
+    unreadable: Reason | None = None
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    cut: str | None = None
 
 
 class Tool(Record):
     """A globally installed keyring.
 
     Attributes:
-        source: How it was found.
+        origin: Whose place it was found at.
         path: Where: an environment's root, or an executable.
         root: The root of its own environment, or "".
         interpreter: Its interpreter, or "": then `path` is run.
         content: What it holds.
         adds: The providers that this environment lacks.
         own: The modules of keyring's own backends that may work over there only.
-        doubt: Why anybody may have changed it, although it is used since the user has named it, or "".
+        doubt: Why anybody may have changed it, although it is used since the user has named it, or None.
     """
 
-    source: str
+    origin: Origin
     path: str
     root: str
     interpreter: str
-    content: environment.Content = environment.Content(complete=False, shares=True)
-    adds: tuple[environment.Provider, ...] = ()
+    content: Content = Content(complete=False, shares=True)
+    adds: tuple[Provider, ...] = ()
     own: tuple[str, ...] = ()
-    doubt: str = ""
+    doubt: Reason | None = None
+
+    @property
+    def source(self) -> str:
+        """How it was found, as users call it."""
+        return self.origin.label
 
     @property
     def location(self) -> str:
@@ -54,11 +170,31 @@ class Tool(Record):
 
 
 class Refusal(Record):
-    """A candidate that was turned down: how it was found, where, and why it is not used."""
+    """A candidate that was turned down: whose place it was found at, where, and why it is not used."""
 
-    source: str
+    origin: Origin
     path: str
-    reason: str
+    why: Reason
+
+    @property
+    def source(self) -> str:
+        """How it was found, as users call it."""
+        return self.origin.label
+
+    @property
+    def kind(self) -> Kind:
+        """Why it is not used, for code."""
+        return self.why.kind
+
+    @property
+    def decides(self) -> str:
+        """The path that decides."""
+        return self.why.decides or self.path
+
+    @property
+    def reason(self) -> str:
+        """Why it is not used, in words for the person."""
+        return str(self.why)
 
 
 class Findings(Record):
@@ -74,4 +210,4 @@ class Findings(Record):
     tools: tuple[Tool, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     at_home: bool = False
-    local: environment.Content = environment.Content()
+    local: Content = Content()

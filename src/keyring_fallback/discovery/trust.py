@@ -6,6 +6,8 @@ import os
 import stat
 from collections.abc import Iterable
 
+from .tool import Kind, Reason
+
 #: Files and folders that mark a project's root.
 _MARKS = (".git", "pyproject.toml", "setup.py")
 _CACHE_MARK = "CACHEDIR.TAG"  # bford.info/cachedir
@@ -58,8 +60,8 @@ def project_root(folder: str, home: str) -> str:
     return ""
 
 
-def project_reason(path: str, cwd: str, prefix: str, home: str) -> str:
-    """Return why a path may have come with a project, or "".
+def project_reason(path: str, cwd: str, prefix: str, home: str) -> Reason | None:
+    """Return why a path may have come with a project, or None.
 
     A working directory at or above the home folder says nothing about what is in the home folder.
 
@@ -70,27 +72,26 @@ def project_reason(path: str, cwd: str, prefix: str, home: str) -> str:
         home: The user's home folder, or "".
     """
     ways = [_identities(step) for step in _steps(path)]
-    for folder, what in (
-        (cwd, "the working directory"),
-        (cwd and project_root(cwd, home), "the project"),
-        (prefix and project_root(os.path.dirname(prefix), home), "the project of this environment"),
+    for folder, kind in (
+        (cwd, Kind.IN_WORKING_DIRECTORY),
+        (cwd and project_root(cwd, home), Kind.IN_PROJECT),
+        (prefix and project_root(os.path.dirname(prefix), home), Kind.IN_PROJECT_OF_ENVIRONMENT),
     ):
         root = identity(folder) if folder and os.path.dirname(folder) != folder else None
         harmless = identity(home) if home and root in _identities(home) else None
         if root and any(root in way and harmless not in way for way in ways):
-            return f"it lies in {what}"
-    return ""
+            return Reason(kind, folder)
+    return None
 
 
-def cache_reason(root: str) -> str:
-    """Return why an environment will not last, or "": it lies in a cache, as those of ``uvx``."""
+def is_cached(root: str) -> bool:
+    """Tell whether an environment will not last: it lies in a cache, as those of ``uvx``."""
     # uv marks each environment too: the root's own mark says nothing
-    cached = any(os.path.isfile(os.path.join(folder, _CACHE_MARK)) for folder in folders_above(root))
-    return "it lies in a cache" if cached else ""
+    return any(os.path.isfile(os.path.join(folder, _CACHE_MARK)) for folder in folders_above(root))
 
 
-def permission_reasons(paths: Iterable[str], uid: int) -> tuple[str, str]:
-    """Return why others than the user and root can have written one of the paths, by owner and by mode, or "" and "".
+def permission_reasons(paths: Iterable[str], uid: int) -> tuple[Reason | None, Reason | None]:
+    """Return why others than the user and root can have written one of the paths, by owner and by mode, or None, None.
 
     A path, what it leads to and the folder of a file must belong to the user or root and be closed to the world, the
     folders above closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems. What cannot be
@@ -105,15 +106,15 @@ def permission_reasons(paths: Iterable[str], uid: int) -> tuple[str, str]:
     for step in {step for path in paths for step in _steps(path)} if uid >= 0 else ():
         strict.update((step,) if os.path.isdir(step) else (step, os.path.dirname(step)))
         lenient.update(folders_above(step))
-    owned = opened = ""
+    owned = opened = None
     for path in sorted(strict | lenient):
         try:
             status = os.stat(path)
         except OSError as error:
-            owned = owned or f"{path} cannot be looked at ({error.strerror})"
+            owned = owned or Reason(Kind.UNSEEN_PART, path, str(error.strerror))
             continue
         if path in strict and status.st_uid not in (0, uid):
-            owned = owned or f"{path} belongs to another user"
+            owned = owned or Reason(Kind.OWNED, path)
         if status.st_mode & stat.S_IWOTH and (path in strict or not status.st_mode & stat.S_ISVTX):
-            opened = opened or f"everybody can write to {path}"
+            opened = opened or Reason(Kind.OPEN, path)
     return owned, opened

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import hints, survey
+from ..config import Fault
 from . import client_causes, cures, tool_causes
 from .examination import Cause, Facts, Probe
 from .shell import Command, Cure, Edit, Variable
@@ -31,12 +32,11 @@ def find(facts: Facts) -> list[Cause]:
 
 def _settings(facts: Facts) -> Iterator[Cause]:
     now, settings = facts.survey, facts.survey.settings
-    for line in settings.problems:
-        if facts.me.broken and _is_unread(line, facts):
+    for problem in settings.problems:
+        if facts.me.broken and problem.fault is Fault.FILE_UNREADABLE:
             continue  # keyring cannot read it either, and that is more
-        of_file = line.startswith(f"{settings.file}: ") and not line.startswith(f"{settings.file}: option ")
-        advice = f"correct this {'file' if of_file else 'option'}, or remove it"
-        yield Cause("setting-without-sense", line, advice=advice, problem=False)
+        advice = f"correct this {'file' if problem.of_file else 'option'}, or remove it"
+        yield Cause("setting-without-sense", str(problem), advice=advice, problem=False)
     if facts.here.environ.get(survey.NESTED):
         text = f"The variable {survey.NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
         yield Cause("nested", text, Variable(survey.NESTED, None))
@@ -57,7 +57,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     me, here, settings = facts.me, facts.here, facts.survey.settings
     source, name = settings.sources.get("selected", settings.file), settings.selected
     lacks = False
-    selected = "selected" in settings.sources or me.broken.startswith("ValueError: Empty module name")
+    selected = "selected" in settings.sources
     if selected:
         said = f"'default-keyring = {name}' in {source}" if cures.is_file(source) else f"{source}={name}"
         cure: Cure = cures.either(source, None, Edit(source, "backend", "default-keyring", None))
@@ -81,7 +81,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
     if (me.error and not unfinished) or (me.broken and not lacks):
         text = f"The keyring of this environment cannot be used: {me.error or me.broken}"
-        unread = any(_is_unread(line, facts) for line in settings.problems)
+        unread = any(one.fault is Fault.FILE_UNREADABLE for one in settings.problems)
         cure, advice = facts.install(here.prefix, "keyring", again=True)
         if unread:
             cure, advice = None, f"correct {settings.file}, or remove it"
@@ -91,10 +91,6 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         text = "The keyring of this environment cannot load the backends of keyring-fallback."
         again, _ = facts.install(here.prefix, "keyring-fallback", again=True)
         yield Cause("not-loaded", text, again, "run 'keyring --list-backends' to see why")
-
-
-def _is_unread(line: str, facts: Facts) -> bool:
-    return line.startswith(f"{facts.survey.settings.file}: cannot be read")
 
 
 def _is_ours(backend: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from importlib import metadata
 from typing import NamedTuple
 
 from ..discovery import environment, executable, layout, trust
+from ..discovery.tool import Provider
 from ..here import Here
 
 #: What uv takes for true, and pip (cli/parser.py, strtobool).
@@ -37,7 +38,7 @@ class Keyring(NamedTuple):
     version: str = ""
     ours: bool | None = None
     mine: bool = False
-    providers: Sequence[environment.Provider] = ()
+    providers: Sequence[Provider] = ()
 
 
 class Pip(NamedTuple):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..discovery import environment
+from ..discovery.places import PIPX_GLOBAL, SYSTEMS_PROGRAMS, UV
 from ..discovery.tool import SETTING, Findings, Refusal, Tool
 from ..here import Here
 from . import project
@@ -52,9 +53,9 @@ def provide(distribution: str, findings: Findings, platform: str) -> Command | N
     for tool in findings.tools:
         if command := add_provider(distribution, tool, platform):
             return command
-    if any(refusal.source == "uv tool" and os.path.isdir(refusal.path) for refusal in findings.refusals):
+    if any(refusal.origin == UV and os.path.isdir(refusal.path) for refusal in findings.refusals):
         return None
-    if any(tool.source == SETTING for tool in findings.tools):
+    if any(tool.origin == SETTING for tool in findings.tools):
         return None
     # without --force uv leaves an executable that is in its way, and gives up
     force = ["--force"] if findings.tools else []
@@ -68,10 +69,10 @@ def reinstall(found: Tool | Refusal, platform: str) -> Command | None:
     """
     if isinstance(found, Tool):
         return _command(1, found, platform)
-    manager = found.source.partition(" ")[0]
-    if manager == "uv" or not os.path.isdir(found.path):
+    manager = found.origin.manager
+    if found.origin == UV or not os.path.isdir(found.path):
         return None
-    return _filled(_COMMANDS.get(manager, ("", ""))[1], Tool(found.source, found.path, found.path, ""))
+    return _filled(_COMMANDS.get(manager, ("", ""))[1], Tool(found.origin, found.path, found.path, ""))
 
 
 def _command(which: int, tool: Tool, platform: str, provider: str = "") -> Command | None:
@@ -83,8 +84,8 @@ def _command(which: int, tool: Tool, platform: str, provider: str = "") -> Comma
 def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = "") -> Command | None:
     values = {
         "{has}": has,
-        # "system's programs" is where pipx exposes what it installs for everybody
-        "{everybodys}": ["--global"] if tool.source in ("pipx --global", "system's programs") else [],
+        # the system's programs are where pipx exposes what it installs for everybody
+        "{everybodys}": ["--global"] if tool.origin in (PIPX_GLOBAL, SYSTEMS_PROGRAMS) else [],
         "{name}": [os.path.basename(tool.root)],
         "{root}": [tool.root],
         "{interpreter}": [tool.interpreter],
@@ -96,11 +97,11 @@ def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = 
 
 def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
     """Return who manages a global keyring that has what `_has` says: a key of `_COMMANDS`, or ""."""
-    named = tool.source == SETTING
+    named = tool.origin == SETTING
     if not tool.root:
         plain = named and tool.interpreter and not _is_externally_managed(tool.interpreter, platform)
         return "interpreter" if plain else ""
-    manager = "environment" if named else tool.source.partition(" ")[0]
+    manager = tool.origin.manager
     if manager == "mise":  # installs with uv and pipx, into folders of its own
         return manager
     if os.path.isfile(os.path.join(tool.root, "pipx_metadata.json")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -14,7 +13,7 @@ from ..delegation.process import Process, ReplyTooLargeError
 from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
-from ..discovery.tool import SETTING, Findings, Tool
+from ..discovery.tool import SETTING, Content, Findings, Tool
 from ..here import Here
 from . import clients, cures, shell, uv_settings
 from .shown import HIDDEN
@@ -61,6 +60,8 @@ class Probe(NamedTuple):
         content: What it holds: of a tool that tells nothing, what discovery has read.
         error: Why its Python does not start or is not heard of, or "".
         broken: Why its keyring cannot be used, or "".
+        missing: The module that it is for want of, or None.
+        unimportable: Whether it is since a module cannot be imported, missing or not.
         selected: The backend that is used, or "".
         backends: ``name`` and ``priority`` of all, in the order in which they are asked.
         lookups: The calls that were made: ``method``, ``outcome`` ("answer", "nothing", "failed", "unfinished"),
@@ -70,19 +71,20 @@ class Probe(NamedTuple):
     """
 
     version: str = ""
-    content: environment.Content = environment.Content()
+    content: Content = Content()
     error: str = ""
     broken: str = ""
+    missing: str | None = None
+    unimportable: bool = False
     selected: str = ""
     backends: Sequence[dict[str, Any]] = ()
     lookups: Sequence[dict[str, Any]] = ()
 
     def lacks(self, selected: str) -> bool:
         """Tell whether its keyring lacks the backend that is selected, and not a part of its own."""
-        missing = re.match("ModuleNotFoundError: No module named '([^']+)'", self.broken)
-        if missing:
-            return missing[1] != "keyring" and f"{selected}.".startswith(f"{missing[1]}.")
-        return bool(self.broken) and not self.broken.startswith(("ImportError: ", "SyntaxError: "))
+        if self.missing:
+            return self.missing != "keyring" and f"{selected}.".startswith(f"{self.missing}.")
+        return bool(self.broken) and not self.unimportable
 
 
 class Facts(NamedTuple):
@@ -206,7 +208,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         me=_probe([here.executable], here.environ, [service, username], seconds, whom),
         tools=[(tool, _probe_of(tool, here.environ)) for tool in now.findings.tools],
         # uvx puts the environment that it made for us first on PATH: that is not where the person's uv looks
-        uv_keyring=clients.on_path(here, clients.scripts(here) if trust.cache_reason(here.prefix) else ""),
+        uv_keyring=clients.on_path(here, clients.scripts(here) if trust.is_cached(here.prefix) else ""),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
         pip=clients.pip(here),
         uv=uv_settings.read(here),
@@ -246,17 +248,27 @@ def _probe_of(tool: Tool, environ: Mapping[str, str]) -> Probe:
 class _Waiting(Waiting):
     """Keeps what a probe says; from the moment a tool is asked, who waits for whom is said by those who ask it."""
 
-    output = errors = b""
+    errors = rest = b""
+    known: Mapping[str, Any] = {}
 
     def read(self, data: bytes) -> bool:
-        self.output += data
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            try:
+                said = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            # others may have printed before the probe took its descriptors
+            if isinstance(said, dict) and said.keys() >= {"version", "path", "lookups"}:
+                self.known = said
         return False
 
     def heard(self, data: bytes) -> None:
         self.errors = (self.errors + data)[-8192:]
 
     def pause(self) -> float:
-        return 1.0 if b'"kind": "tool"' in self.output else super().pause()
+        asked = (one for lookup in self.known.get("lookups", ()) for one in lookup["asked"])
+        return 1.0 if any(one["kind"] == "tool" for one in asked) else super().pause()
 
 
 def _probe(
@@ -281,8 +293,6 @@ def _probe(
     finally:
         waiting.end()
         process.kill()
-    # others may have printed before the probe took its descriptors, and the last line may be cut off
-    lines = [line for line in waiting.output.split(b"\n")[:-1] if line.startswith(b'{"version"')]
-    known = json.loads(lines[-1]) if lines else {}
+    known = dict(waiting.known)
     content = environment.read_path(known.pop("path", ()))
     return Probe(content=content, error="" if known.pop("end", False) else error, **known)

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
 from .. import __version__, advice, hints
-from ..discovery import environment
-from ..discovery.tool import Tool
+from ..discovery.tool import Kind, Provider, Refusal, Tool
 from . import clients, shell, uv_settings
 from .examination import Cause, Facts, Probe
 from .shown import shown
@@ -111,7 +110,7 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
         "selected": me.selected,
         "backends": me.backends,
         "tools": [_tool_as_data(tool, probe) for tool, probe in facts.tools],
-        "refused": [refusal._asdict() for refusal in now.findings.refusals],
+        "refused": list(map(_refusal_as_data, now.findings.refusals)),
         "settings": settings,
         "clients": {
             "uv": _keyring_as_data(facts.uv_keyring),
@@ -154,6 +153,11 @@ def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:
         "adds": sorted({provider.distribution for provider in tool.adds}),
         "error": probe.error or probe.broken,
     }
+
+
+def _refusal_as_data(refusal: Refusal) -> dict[str, str]:
+    words = {name: getattr(refusal, name) for name in ("source", "path", "decides", "reason")}
+    return {**words, "kind": refusal.kind.name.lower()}
 
 
 def _keyring_as_data(keyring: clients.Keyring | None) -> dict[str, Any] | None:
@@ -209,7 +213,7 @@ def _environment(facts: Facts) -> Iterator[_Line]:
         yield "nothing is delegated: ", reason
 
 
-def _named(providers: Iterable[environment.Provider]) -> str:
+def _named(providers: Iterable[Provider]) -> str:
     return ", ".join(dict.fromkeys(f"{one.distribution} {one.version}" for one in providers)) or "none"
 
 
@@ -270,7 +274,7 @@ def _tools(facts: Facts) -> Iterator[_Line]:
     refusals = [
         one
         for one in facts.survey.findings.refusals
-        if not one.path.startswith(own) and "this environment itself" not in one.reason
+        if not one.path.startswith(own) and one.kind not in (Kind.ITSELF, Kind.SHIM_OF_ITSELF)
     ]
     if refusals:
         yield "Not used:"

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 
 from .. import hints
 from ..discovery import executable, trust
-from ..discovery.tool import SETTING, Findings, Refusal, Tool
+from ..discovery.places import UV
+from ..discovery.tool import SETTING, Findings, Kind, Refusal, Tool
 from . import cures
 from .examination import Cause, Facts
 from .shell import Command
 
-#: What discovery says of candidates that are no loss, that may have come with a project, and that others may change.
-_NO_LOSS = re.compile(r"it is this environment|it is an activated|it has no keyring|it lies in a cache")
-_OF_A_PROJECT = re.compile(r"it lies in |what \w+ says is not an absolute path")
-_OF_OTHERS = re.compile(r"(?P<owned>.*) belongs to another user$|everybody can write to (?P<open>.*)")
 _PROVIDERS = f"{cures.UNKNOWN} is " + ", ".join(f"{one.distribution} ({one.name})" for one in hints.REGISTRIES)
 
 
@@ -25,7 +21,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     findings = facts.survey.findings
     if findings.at_home:
         if not facts.me.content.providers:
-            yield from (_unusable(one, facts) for one in findings.refusals if one.source == SETTING)
+            yield from (_unusable(one, facts) for one in findings.refusals if one.origin == SETTING)
         return
     for tool, _ in facts.tools:
         if tool.doubt:
@@ -40,7 +36,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     refused = [cause for refusal in refusals for cause in _refused(refusal, facts)]
     yield from (cause._replace(problem=not useful) for cause in refused)
     # one that is to be mended may have a provider
-    if facts.able or stopped or any(not _OF_A_PROJECT.match(one.reason) for one in refusals):
+    if facts.able or stopped or any(not one.kind.foreign for one in refusals):
         return
     distribution, names = _missing(facts)
     command, advice = facts.addition(distribution)
@@ -75,9 +71,10 @@ def _refusals(facts: Facts, *, useful: bool) -> Iterator[Refusal]:
     named: set[str] = set()
     for refusal in facts.survey.findings.refusals:
         # what lies in a project on PATH is nobody's loss where there is a tool
-        if _NO_LOSS.match(refusal.reason) or (useful and _OF_A_PROJECT.match(refusal.reason)):
+        named_by_user = refusal.origin == SETTING
+        if (refusal.kind.harmless and not named_by_user) or (useful and refusal.kind.foreign):
             continue
-        if refusal.source != SETTING and not os.path.lexists(refusal.path):
+        if not named_by_user and not os.path.lexists(refusal.path):
             continue  # on another machine, where discovery does not look
         location = os.path.realpath(executable.target(refusal.path, facts.here.platform).root or refusal.path)
         if named.isdisjoint([location, *trust.folders_above(location)]):
@@ -86,20 +83,19 @@ def _refusals(facts: Facts, *, useful: bool) -> Iterator[Refusal]:
 
 
 def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
-    source, path, reason = refusal
-    of_others = _OF_OTHERS.match(reason)
+    path, kind = refusal.path, refusal.kind
     # the keyrings of this environment and of the one that comes first on PATH are not meant to be global ones
     known = [facts.here.prefix, facts.uv_keyring.root if facts.uv_keyring else ""]
-    if source == SETTING:
+    if refusal.origin == SETTING:
         yield _unusable(refusal, facts)
-    elif not of_others and not _OF_A_PROJECT.match(reason):
-        yield _broken(refusal, path, reason, facts)
+    elif not (kind.of_others or kind.foreign):
+        yield _broken(refusal, path, refusal.reason, facts)
     elif not any(root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known):
-        why = "others than you may decide what it runs" if of_others else "it may not be yours"
+        why = "others than you may decide what it runs" if kind.of_others else "it may not be yours"
         advice = f"if it is meant, say so: 'tool = {path}' in [fallback] of {facts.survey.settings.file}"
-        if of_others and of_others["owned"]:  # a tool that is named must not belong to others, either
+        if kind is Kind.OWNED:  # a tool that is named must not belong to others, either
             advice = "make it your own if you trust what is there, or install another"
-        text = f"The keyring {path} ({source}) is not used: {reason}, so {why}."
+        text = f"The keyring {path} ({refusal.source}) is not used: {refusal.reason}, so {why}."
         yield Cause("untrusted", text, _closing(refusal), advice)
 
 
@@ -111,10 +107,7 @@ def _unusable(refusal: Refusal, facts: Facts) -> Cause:
 
 def _closing(refusal: Refusal) -> Command | None:
     """Return the command that closes to others what they may change, or None."""
-    of_others = _OF_OTHERS.match(refusal.reason)
-    if of_others and of_others["open"]:
-        return Command(("chmod", "o-w", of_others["open"]))
-    return None
+    return Command(("chmod", "o-w", refusal.decides)) if refusal.kind is Kind.OPEN else None
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:
@@ -126,11 +119,11 @@ def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cau
         findings = facts.survey.findings
         found: list[Tool | Refusal] = [*findings.tools, *findings.refusals]
         # a new one would take the place of uv's own
-        if facts.able or any(one.source == "uv tool" and one.path != path for one in found):
+        if facts.able or any(one.origin == UV and one.path != path for one in found):
             advice = "remove this link, which leads nowhere"
         else:
             distribution, advice = _missing(facts)
-            left = Findings((Tool(broken.source, path, "", ""),))
+            left = Findings((Tool(broken.origin, path, "", ""),))
             command = cures.provide(distribution, left, facts.here.platform)
     elif not command:
         advice = "install it again the way it was installed, or remove it"

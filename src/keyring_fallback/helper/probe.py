@@ -150,7 +150,9 @@ def examine(trace: Trace, request: list[Any] | None) -> None:
         backends = sorted(keyring.backend.get_all_keyring(), key=keyring.backend.by_priority, reverse=True)
         listed = [{"name": name_of(one), "priority": float(one.priority)} for one in backends]
     except BaseException as error:
-        trace.tell(broken=message(error))
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        unimportable = isinstance(error, (ImportError, SyntaxError))
+        trace.tell(broken=message(error), missing=missing and str(missing), unimportable=unimportable)
         return
     trace.tell(selected=name_of(selected), backends=listed)
     service, username = request
