@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from support import environments, machine
+from support import environments, machine, trees
 from support.stage import Stage
 
 if TYPE_CHECKING:
@@ -119,6 +119,35 @@ def test_nothing_changes(
     assert expected.stderr.replace(os.fspath(without.root), "") == actual.stderr.replace(
         os.fspath(stage.environment.root), ""
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links")
+@pytest.mark.parametrize("local", LOCAL)
+@pytest.mark.parametrize("tool", ["Debian's shape", "Homebrew's shape", "Debian's python3-keyring"])
+def test_a_keyring_that_everybody_has(
+    stage: Stage, without: Environment, tmp_path: Path, local: str, tool: str
+) -> None:
+    """On an ordinary machine, where a system's keyring has no provider, nobody can tell that we are there."""
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    keyring = Path("/usr/bin/keyring")
+    if tool == "Debian's shape":
+        keyring = trees.debian(tmp_path / "usr")
+    elif tool == "Homebrew's shape":
+        keyring = trees.homebrew(tmp_path / "brew")
+        stage.variables["HOMEBREW_PREFIX"] = os.fspath(tmp_path / "brew")
+    elif not keyring.exists() or not Path("/usr/lib/python3/dist-packages/keyring").exists():
+        pytest.skip("this machine has no python3-keyring")
+    stage.variables["PATH"] = os.pathsep.join([os.environ["PATH"], os.fspath(keyring.parent)])
+    if LOCAL[local]:
+        stage.here(LOCAL[local])
+    runs = [where.run(["-c", EVERYTHING], env=stage.env(), check=True) for where in (without, stage.environment)]
+    assert json.loads(runs[0].stdout) == json.loads(runs[1].stdout)
+    assert ["", ""] == [run.stderr for run in runs]
+    assert [] == [*tmp_path.rglob("ran")], "somebody has run it"
+    code = (
+        "from keyring_fallback import survey; now = survey.current(); print([one.path for one in now.findings.tools])"
+    )
+    assert os.fspath(keyring.parent.parent) in stage.environment.run(["-c", code], env=stage.env(), check=True).stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links")

@@ -111,3 +111,69 @@ def launcher(kind: str, interpreter: str) -> bytes:
         return program + payload + path + struct.pack("<I", len(path)) + b"UVSC"
     end = {"distlib": b"\n", "distlib, arguments": b" -E\n", "distlib, CRLF": b"\r\n", "distlib, quoted": b"\n"}[kind]
     return program + b"#!" + (b'"' + path + b'"' if "quoted" in kind else path) + end + payload
+
+
+def add_keyring(site: Path, kind: str = "dist-info", version: str = "25.7.0") -> None:
+    """Put keyring, to look at, into a site-packages folder."""
+    backends = "[keyring.backends]\nKWallet = keyring.backends.kwallet\n"
+    put(site / f"keyring-{version}.{kind}" / "entry_points.txt", backends)
+    put(site / "keyring" / "__init__.py")
+    put(site / "keyring" / "backends" / "kwallet.py")
+
+
+def python(prefix: Path, version: str = "3.12") -> Path:
+    """Make what looks like an interpreter, with its standard library; whoever runs it leaves a mark."""
+    put(prefix / "lib" / f"python{version}" / "os.py")
+    program = f"#!/bin/sh\ntouch {prefix}/ran\nexit 9\n"
+    return put(prefix / "bin" / f"python{version}", program, executable=True)
+
+
+PRECEDENCE = (
+    "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; "
+    "enabled and __import__('_distutils_hack').add_shim(); \n"
+)
+
+
+def debian(usr: Path) -> Path:
+    """Make what Debian's python3-keyring looks like, with what else stands there; return the ``keyring``."""
+    link(usr / "bin" / "python3", python(usr).name)
+    packages = usr / "lib" / "python3" / "dist-packages"
+    add_keyring(packages, "egg-info", "23.9.3")
+    put(packages / "PyGObject-3.42.2.egg-info", "Metadata-Version: 1.2\n")
+    put(packages / "distutils-precedence.pth", PRECEDENCE)
+    for name in ("dbus", "gi", "secretstorage"):
+        (packages / name).mkdir()
+    (usr / "local" / "lib" / "python3.12" / "dist-packages").mkdir(parents=True)
+    return put(usr / "bin" / "keyring", f"#!{usr}/bin/python3\n", executable=True)
+
+
+def homebrew(prefix: Path, platform: str = "linux") -> Path:
+    """Make what Homebrew's keyring looks like: an environment that sees the packages of Homebrew's Python.
+
+    Homebrew/brew, Library/Homebrew/language/python.rb; homebrew-core, Formula/p/python@3.13.rb and k/keyring.rb.
+    """
+    version = prefix / "Cellar" / "python@3.13" / "3.13.1"
+    base = version / "Frameworks/Python.framework/Versions/3.13" if platform == "darwin" else version
+    python(base, "3.13")
+    (version / "bin").mkdir(exist_ok=True)
+    if platform == "darwin":
+        link(version / "bin/python3.13", "../Frameworks/Python.framework/Versions/3.13/bin/python3.13")
+    (prefix / "opt").mkdir()
+    link(prefix / "opt/python@3.13", "../Cellar/python@3.13/3.13.1", folder=True)
+    packages = prefix / "lib/python3.13/site-packages"
+    put(packages / "cryptography-44.0.0.dist-info/METADATA")
+    link(base / "lib/python3.13/site-packages", packages, folder=True)
+    put(prefix / "opt/x/libexec/lib/python3.13/site-packages/x-1.dist-info/METADATA")
+    added = f"import site; site.addsitedir('{prefix}/opt/x/libexec/lib/python3.13/site-packages')\n"
+    put(packages / "homebrew-x.pth", added)
+    libexec = prefix / "Cellar/keyring/25.7.0/libexec"
+    settings = f"home = {prefix}/opt/python@3.13/bin\ninclude-system-site-packages = true\nversion = 3.13.1\n"
+    put(libexec / "pyvenv.cfg", settings)
+    add_keyring(libexec / "lib/python3.13/site-packages")
+    script = put(libexec / "bin/keyring", f"#!{libexec}/bin/python\n", executable=True)
+    link(libexec / "bin/python3.13", f"{prefix}/opt/python@3.13/bin/python3.13")
+    link(libexec / "bin/python", "python3.13")
+    link(prefix / "opt/keyring", "../Cellar/keyring/25.7.0", folder=True)
+    (prefix / "bin").mkdir()
+    link(prefix / "bin/keyring", script)
+    return prefix / "bin/keyring"
