@@ -38,7 +38,7 @@ def additions(root: str, here: Here) -> list[list[str]]:
     workspace = str(tree["workspace_root"])
     if trust.identity(os.path.join(workspace, chosen or ".venv")) != trust.identity(root):
         return []
-    members = {member["name"]: member["path"] for member in tree["members"]}
+    members = {member["name"]: member["path"] for member in tree.get("members", ())}
     found: dict[tuple[bool, str], list[str]] = {}
     todo, seen = [one["id"] for one in tree["roots"]], set()
     while todo:
@@ -72,6 +72,6 @@ def _tree(folder: str, here: Here) -> dict[str, Any] | None:
             argv, env=environ, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=True
         ).stdout
         tree = json.loads(output)
-        return tree if {"workspace_root", "members", "roots", "resolution"} <= tree.keys() else None
+        return tree if {"workspace_root", "roots", "resolution"} <= tree.keys() else None
     except (OSError, ValueError, AttributeError, subprocess.SubprocessError):
         return None
