@@ -159,7 +159,7 @@ class _Scan:
                 continue
             for name in names:
                 if name.endswith((".dist-info", ".egg-info")) and name[0] != "~":  # pip's leftovers
-                    self._add_distribution(os.path.join(folder, name))
+                    self._add_distribution(f"{folder}{os.sep}{name}{os.sep}entry_points.txt", name)
                 elif name.endswith((".egg", ".egg-link")):  # what has its metadata elsewhere, or in an archive
                     self._complete = False
                 elif has_pth and name.endswith(".pth"):
@@ -217,15 +217,14 @@ class _Scan:
                 elif os.path.isfile(linked):  # an archive: an egg
                     self._complete = False
 
-    def _add_distribution(self, path: str) -> None:
-        name, _, version = os.path.splitext(os.path.basename(path))[0].partition("-")
-        name, version = normalised(name), version.partition("-py")[0]
+    def _add_distribution(self, entry_points: str, folder: str) -> None:
+        stem, _, version = folder.rpartition(".")[0].partition("-")
+        version = version.partition("-py")[0]
+        name = normalised(stem) if stem[:7].lower() == "keyring" else ""
         if name == "keyring":
             self._keyring = self._keyring or version or "?"
-        elif name != "keyring-fallback":
-            data = self._read(os.path.join(path, "entry_points.txt"))
-            if _GROUP.encode() not in data:
-                return
+        elif name != "keyring-fallback" and _GROUP.encode() in (data := self._read(entry_points)):
+            name = normalised(stem)
             for section, _, value in options(data.decode("utf-8", "replace")):
                 names = value.partition("[")[0].split(":", 1)
                 if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
