@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
+import struct
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyring_fallback.discovery import executable
+from keyring_fallback.discovery import executable, layout
 from keyring_fallback.discovery.executable import Target
 from support import trees
 
@@ -359,3 +362,62 @@ def test_batch_files(tmp_path: Path, name: str) -> None:
     file = os.fspath(trees.put(tmp_path / name, "@echo off\n"))
     assert str(executable.target(file, "win32").broken).startswith("it is a batch file")
     assert Target() == executable.target(file, "linux")
+
+
+def mach_o(*kinds: str) -> bytes:
+    """The beginning of a program for macOS: for one kind of processor, or a fat one (XNU, mach-o/loader.h and fat.h)."""
+    numbers = [{"x86_64": 0x01000007, "arm64": 0x0100000C}[kind] for kind in kinds]
+    if len(numbers) == 1:
+        return struct.pack("<II", 0xFEEDFACF, numbers[0]) + b"\0" * 24
+    head = struct.pack(">II", 0xCAFEBABE, len(numbers))
+    return head + b"".join(struct.pack(">5I", number, 0, 16384, 9, 14) for number in numbers)
+
+
+@posix
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "arm64"), reason="no processor of a Mac's")
+def test_interpreter_for_another_processor(tmp_path: Path) -> None:
+    """An interpreter for the other kind of processor does not run on a Mac without Rosetta, which files tell."""
+    mine = platform.machine()
+    (other,) = {"x86_64", "arm64"} - {mine}
+    trees.make_environment(tmp_path / "k")
+    python = tmp_path / "k/bin/python"
+    for head, runs in (
+        (mach_o(mine), True),
+        (mach_o(other), os.path.exists(executable.ROSETTA)),
+        (mach_o(other, mine), True),
+        (b"\xca\xfe\xba\xbe", True),
+        (b"#!/bin/sh\n", True),
+    ):
+        python.write_bytes(head)
+        broken = executable.environment_target(os.fspath(tmp_path / "k"), "darwin").broken
+        expected = f"its interpreter {python} is for another kind of processor, and Rosetta is not installed"
+        assert ("" if runs else expected) == str(broken or "")
+    assert not executable.environment_target(os.fspath(tmp_path / "k"), "linux").broken
+
+
+@posix
+def test_rosetta_runs_the_other_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Rosetta is installed both kinds run."""
+    monkeypatch.setattr(executable, "ROSETTA", os.fspath(trees.put(tmp_path / "libRosettaRuntime")))
+    trees.make_environment(tmp_path / "k")
+    for kind in ("x86_64", "arm64"):
+        (tmp_path / "k/bin/python").write_bytes(mach_o(kind))
+        assert not executable.environment_target(os.fspath(tmp_path / "k"), "darwin").broken
+
+
+@posix
+@pytest.mark.skipif(
+    not os.path.exists("/usr/bin/python3") or sys.platform == "darwin", reason="another /usr/bin/python3"
+)
+def test_stub_of_xcode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS' /usr/bin/python3 opens a dialog where Xcode's tools are missing: then it is not run."""
+    script = os.fspath(trees.put(tmp_path / "bin/keyring", "#!/usr/bin/python3\n", executable=True))
+    assert "its interpreter /usr/bin/python3 needs Xcode's command line tools" in (
+        str(executable.target(script, "darwin").broken)
+    )
+    assert not executable.target(script, "linux").broken
+    tools = tmp_path / "CommandLineTools"
+    trees.put(tools / "usr/bin/python3", executable=True)
+    monkeypatch.setattr(layout, "XCODE", (os.fspath(tmp_path / "nowhere"), os.fspath(tools)))
+    found = executable.target(script, "darwin")
+    assert ("/usr/bin/python3", False) == (found.interpreter, bool(found.broken))

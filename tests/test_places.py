@@ -160,7 +160,7 @@ def test_names_that_are_not_known_beforehand(tmp_path: Path) -> None:
     for name in ("2.0", "10.0", "latest"):
         (tmp_path / ".local/share/mise/installs/pipx-keyring" / name).mkdir(parents=True)
     found = [path for source, path in listed("linux", home) if source == "mise"]
-    parts = [f"~/.local/share/mise/installs/pipx-keyring/{name}" for name in ("latest", "2.0", "10.0")]
+    parts = [f"~/.local/share/mise/installs/pipx-keyring/{name}" for name in ("latest", "10.0", "2.0")]
     assert [f"{part}/keyring" for part in parts] + [f"{part}/venvs/keyring" for part in parts] == found
 
     store = "AppData/Local/Packages/PythonSoftwareFoundation.Python.3.12_qbz5n2kfra8p0/LocalCache"
@@ -173,8 +173,10 @@ def test_names_that_are_not_known_beforehand(tmp_path: Path) -> None:
         ("pip install --user", f"~/{store}/local-packages/Python312/Scripts"),
     ]
     assert expected == [row for row in listed("win32", home) if "Packages" in row[1] or "pip install" in row[0]]
-    (tmp_path / "Library/Python/3.9").mkdir(parents=True)
-    assert ("pip install --user", "~/Library/Python/3.9/bin") in listed("darwin", home)
+    for name in ("3.9", "3.13"):
+        (tmp_path / "Library/Python" / name).mkdir(parents=True)
+    expected = [("pip install --user", f"~/Library/Python/{name}/bin") for name in ("3.13", "3.9")]
+    assert expected == [row for row in listed("darwin", home) if "Library/Python" in row[1]]
 
 
 def test_path_as_it_stands() -> None:

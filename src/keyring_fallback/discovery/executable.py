@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..records import Record
-from . import environment, places
+from . import environment, layout, places
 from .tool import Kind, Reason
 
 _HEAD_BYTES = 4096
@@ -15,6 +15,9 @@ _MAX_LAUNCHER_BYTES = 1 << 20  # the largest has 200 kilobytes
 _EXEC, _TAIL = "'''exec' ", '"$0" "$@"'
 #: The launcher's own folder, before an interpreter in it (distlib's launchers: CPython, PC/launcher.c).
 _BESIDE = "<launcher_dir>"
+#: With it a Mac runs programs of both kinds (XNU, mach/machine.h).
+ROSETTA = "/Library/Apple/usr/libexec/oah/libRosettaRuntime"
+_PROCESSORS = {"x86_64": b"\1\0\0\7", "arm64": b"\1\0\0\x0c"}
 
 
 class Target(Record):
@@ -77,7 +80,26 @@ def _checked(target: Target, platform: str) -> Target:
         home = environment.settings_of(target.root).get("home", "")
         base = os.path.join(home, "python.exe")
         missing = base if home and not os.path.lexists(base) else ""
-    return target._replace(broken=Reason(Kind.INTERPRETER_MISSING, missing)) if missing else target
+    if missing:
+        return target._replace(broken=Reason(Kind.INTERPRETER_MISSING, missing))
+    program = layout.behind_stub(target.interpreter, platform)
+    if not program or (platform == "darwin" and _is_foreign(program)):
+        kind = Kind.INTERPRETER_FOREIGN if program else Kind.INTERPRETER_STUB
+        return target._replace(broken=Reason(kind, target.interpreter))
+    return target
+
+
+def _is_foreign(program: str) -> bool:
+    """Tell whether a program is for other processors than a Mac's without Rosetta (XNU, mach-o/loader.h, fat.h)."""
+    try:
+        head = environment.read_head(program, _HEAD_BYTES)
+    except OSError:
+        return False
+    found = [head[4:8][::-1]] if head.startswith(b"\xcf\xfa\xed\xfe") else []
+    if head.startswith(b"\xca\xfe\xba\xbe"):
+        found = [head[start : start + 4] for start in range(8, 8 + 20 * sum(head[7:8]), 20)]
+    mine = _PROCESSORS.get(os.uname().machine)
+    return bool(mine and found and mine not in found) and not os.path.exists(ROSETTA)
 
 
 def is_python(path: str) -> bool:

@@ -10,6 +10,12 @@ from . import environment
 from .tool import Content
 
 _LIBRARIES = ("lib", "lib64")
+#: Where macOS' stubs in /usr/bin look for what they run (xcode-select(1)); if it is nowhere, they open a dialog.
+XCODE = (
+    "/var/db/xcode_select_link",
+    "/Library/Developer/CommandLineTools",
+    "/Applications/Xcode.app/Contents/Developer",
+)
 
 
 class Site(Record):
@@ -50,7 +56,7 @@ def site(root: str, interpreter: str, here: Here) -> Site:
     settings = environment.settings_of(root) if root else {}
     own = site_folders(root, here.platform) if root else []
     shares = not root or settings.get("include-system-site-packages", "").lower() == "true"
-    home, program = settings.get("home", ""), interpreter
+    home, program = settings.get("home", ""), behind_stub(interpreter, here.platform)
     versions = [os.path.basename(os.path.dirname(folder)) for folder in own]
     if home:
         names = ["python.exe"] if here.platform == "win32" else [*versions, "python3", "python"]
@@ -63,6 +69,13 @@ def site(root: str, interpreter: str, here: Here) -> Site:
         own += _user_folders(program_folder, library, here) + _base_folders(program_folder, library, here.platform)
     base = tuple(filter(None, (home, program, library)))
     return Site(tuple(dict.fromkeys(own)), base, shares, not shares or bool(library))
+
+
+def behind_stub(interpreter: str, platform: str) -> str:
+    """Return what runs where an interpreter is started: itself, or what macOS' stub runs, or "" if that is missing."""
+    if platform != "darwin" or os.path.dirname(interpreter) != "/usr/bin":
+        return interpreter
+    return next(filter(os.path.isfile, (folder + interpreter for folder in XCODE)), "")
 
 
 def site_folders(root: str, platform: str) -> list[str]:

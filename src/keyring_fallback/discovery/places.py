@@ -187,7 +187,7 @@ def _value(environ: Mapping[str, str], variable: str, home: str, system: str) ->
 
 
 def _matches(base: str, rest: str) -> Iterator[str]:
-    """Yield the paths below a folder; those with a "*" where they exist, roughly the newest first."""
+    """Yield the paths below a folder; those with a "*" where they exist, the newest first."""
     before, star, after = rest.partition("*")
     path = os.path.join(base, before)
     if not star:
@@ -195,9 +195,15 @@ def _matches(base: str, rest: str) -> Iterator[str]:
         return
     folder, begin = os.path.split(path)
     try:
-        names = sorted(os.listdir(folder), reverse=True) if is_absolute(folder) else []
+        names = sorted(os.listdir(folder), key=_version, reverse=True) if is_absolute(folder) else []
     except OSError:
         return
     for name in names:
         if name.startswith(begin):
             yield from _matches(os.path.join(folder, name), after[1:])
+
+
+def _version(name: str) -> list[tuple[bool, int, str]]:
+    """Return what a name is sorted by, so that 3.13 comes after 3.9, and words after numbers."""
+    parts = ("".join(part) for _, part in itertools.groupby(name, str.isdecimal))
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts]

@@ -37,6 +37,8 @@ class Kind(Enum):
     # docs.python.org/3/library/subprocess.html, security considerations
     BATCH_FILE = "it is a batch file: Windows would run parts of what is asked for as commands"
     INTERPRETER_MISSING = "its interpreter {decides} is missing"
+    INTERPRETER_STUB = "its interpreter {decides} needs Xcode's command line tools: macOS would open a dialog"
+    INTERPRETER_FOREIGN = "its interpreter {decides} is for another kind of processor, and Rosetta is not installed"
     INTERPRETER_REMOTE = "its interpreter {decides} lies in a network folder"
     INTERPRETER_RELATIVE = "its interpreter {decides} is not an absolute path"
 
