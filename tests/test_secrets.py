@@ -185,6 +185,7 @@ def test_canary(
         "STORE": os.fspath(store),
         "TMPDIR": os.fspath(work),
         "KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(tool),
+        "UV_INDEX_CORP_PASSWORD": f"ENVIRON-{uuid.uuid4().hex}",
     }
     watcher = subprocess.Popen(
         [sys.executable, "-c", WATCHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -216,6 +217,7 @@ def test_canary(
         "<hidden>",
     ):  # the frames and locals that count were shown
         assert word in reports
+    assert variables["UV_INDEX_CORP_PASSWORD"] not in reports
     assert "audit there: open" in result.stderr
 
     kept = {path for path in tmp_path.rglob("*") if path.is_file() and not path.is_relative_to(work / "__pycache__")}
@@ -295,6 +297,9 @@ HOLDERS: dict[str, Any] = {
     "a reply with a credential": call.Reply({"username": "user", "password": SECRET}),
     "a request": bridge._line({"password": SECRET}, "the tool"),  # noqa: SLF001
     "what was heard": pipes.Heard("stdout", SECRET.encode()),
+    "variables": hidden.Variables({"NAME": SECRET}),
+    "all variables": list(hidden.Variables({"NAME": SECRET}).items()),
+    "a copy of them": {**hidden.Variables({"NAME": SECRET})},
 }
 
 
@@ -302,6 +307,20 @@ HOLDERS: dict[str, Any] = {
 def test_repr_hides(name: str) -> None:
     """What holds a password does not show it in its repr, alone or in a container."""
     assert "a secret" not in repr(HOLDERS[name]) + repr([HOLDERS[name]]) + f"{HOLDERS[name]!r}"
+
+
+def test_variables_are_the_mapping() -> None:
+    """Hidden variables are the same mapping for everybody who works with it; one that is asked for by `get` is plain."""
+    variables = hidden.Variables({"NAME": SECRET})
+    assert {"NAME": SECRET} == variables == hidden.Variables(variables)
+    assert variables != hidden.Variables({"NAME": "other"})
+    assert (SECRET, str, None, "") == (
+        variables.get("NAME"),
+        type(variables.get("NAME")),
+        variables.get("OTHER"),
+        variables.get("OTHER", ""),
+    )
+    assert (True, False, 1) == ("NAME" in variables, "OTHER" in variables, len(variables))
 
 
 def test_hidden_is_the_string() -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback.delegation import waiting
+from keyring_fallback.helper.shared import Descriptor
 from support import machine, providers
 from support.feed import Feed
 
@@ -211,7 +213,8 @@ def test_a_stopped_terminal_keeps_nobody(scene: Scene) -> None:
     assert PASSWORD == result.stdout.strip()
 
 
-def test_a_full_pipe_with_a_large_number_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_full_pipe_with_a_large_number_keeps_nobody(monkeypatch: pytest.MonkeyPatch, *, blocking: bool) -> None:
     """Something that takes nothing loses what is to be shown, also where its number is too large for select."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit <= 1100:
@@ -219,14 +222,60 @@ def test_a_full_pipe_with_a_large_number_keeps_nobody(monkeypatch: pytest.Monkey
     monkeypatch.setattr(waiting, "_STUCK_SECONDS", 0.1)
     reader, writer = os.pipe()
     large = fcntl.fcntl(writer, fcntl.F_DUPFD, 1100)
-    os.set_blocking(writer, False)
+    os.set_blocking(writer, blocking)
+    shown = waiting.Waiting("")
+    begun = time.monotonic()
     try:
         for descriptor in (writer, large):
-            waiting._write(descriptor, b"x" * 1_000_000)  # noqa: SLF001 - stderr of a pipe that nobody reads
-        assert len(os.read(reader, 1_000_000)) < 1_000_000
+            for _ in range(20):
+                shown._write(Descriptor(descriptor), b"x" * 1_000_000)  # noqa: SLF001 - stderr that nobody reads
+        assert 0 < len(os.read(reader, 1_000_000)) < 1_000_000
     finally:
         for descriptor in (reader, writer, large):
             os.close(descriptor)
+    assert time.monotonic() - begun < 1
+
+
+def test_a_pipe_that_is_read_slowly_loses_nothing() -> None:
+    """Who reads stderr, but not at once, gets all of it."""
+    reader, writer = os.pipe()
+    got = []
+
+    def read() -> None:
+        while data := os.read(reader, 20_000):
+            got.append(data)
+            time.sleep(0.01)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    try:
+        waiting.Waiting("")._write(Descriptor(writer), b"x" * 300_000)  # noqa: SLF001 - stderr
+    finally:
+        os.close(writer)
+        reading.join()
+        os.close(reader)
+    assert 300_000 == len(b"".join(got))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_time_limit_holds_where_nobody_reads_stderr(scene: Scene, *, kept: bool) -> None:
+    """A provider that fills stderr, which is a pipe that nobody reads, takes no longer than it may, on a terminal and off."""
+    program = (
+        "import os, subprocess, sys, time\n"
+        "started = time.monotonic()\n"
+        "program = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE)\n"
+        "status = program.wait(25)\n"
+        "print(status, int(time.monotonic() - started))\n"
+    )
+    variables = scene.env(KEYRING_PROPERTY_FALLBACK_TIMEOUT="2", FLOOD="yes")
+    argv = [sys.executable, "-c", program, scene.venv.script("keyring"), *GET]
+    if kept:
+        with Terminal(argv, env=variables, cwd=scene.folder) as terminal:
+            status, seconds = map(int, terminal.end().stdout.split())
+    else:
+        said = subprocess.run(argv, env=variables, stdout=subprocess.PIPE, start_new_session=True, check=True).stdout
+        status, seconds = map(int, said.split())
+    assert (1, True) == (status, seconds < 15)
 
 
 def test_in_the_background(scene: Scene) -> None:

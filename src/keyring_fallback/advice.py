@@ -49,7 +49,13 @@ def hint(service: object) -> None:
 
 
 def warn(message: str) -> None:
-    """Log a line, once in this process."""
+    """Log a line, once in this process, unless stderr is full (a provider may have filled it) and would keep us."""
     if message not in _warned:
         _warned.add(message)
+        try:
+            from .delegation.waiting import takes
+        except (ImportError, OSError):
+            return
+        if not takes(2):
+            return
         log.warning("keyring-fallback: %s", message)

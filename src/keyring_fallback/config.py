@@ -88,8 +88,8 @@ def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
     found = {name: (value, file) for name, value in options.items()}
     for name in _PARSERS:
         variable = VARIABLE_PREFIX + name.upper()
-        if environ.get(variable, "").strip():
-            found[name] = environ[variable], variable
+        if (value := environ.get(variable, "")).strip():
+            found[name] = value, variable
 
     sources = {} if selected is None else {"selected": file}
     if _SELECTED in environ:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from .hidden import Variables
 from .records import Record
 
 
@@ -41,8 +42,7 @@ def here() -> Here:
         cwd = os.getcwd()
     except OSError:
         cwd = ""
-    # another thread may remove a variable meanwhile
-    environ = {name: value for name in os.environ if (value := os.environ.get(name)) is not None}
+    environ = _variables()
     return Here(
         environ=environ,
         home=home_of(environ, sys.platform),
@@ -54,6 +54,11 @@ def here() -> Here:
         sys_path=tuple(entry for entry in sys.path if isinstance(entry, str)),
         uid=os.getuid() if hasattr(os, "getuid") else -1,
     )
+
+
+def _variables() -> Variables:
+    # another thread may remove a variable meanwhile
+    return Variables({name: value for name in os.environ if (value := os.environ.get(name)) is not None})
 
 
 def expanded(path: str, home: str) -> str:

@@ -1,7 +1,8 @@
-"""A string, and bytes, that do not show themselves."""
+"""A string, bytes and environment variables that do not show themselves."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, SupportsIndex
 
 
@@ -45,3 +46,42 @@ class HiddenBytes(bytes):
     def __repr__(self) -> str:
         """Leave the bytes out."""
         return "<hidden>"
+
+
+class Variables(Mapping[str, str]):
+    """Environment variables, many of which are secrets.
+
+    Not a dict: rich's tracebacks show what is in one, whatever its repr (rich 14.1, pretty.py). Who goes through all,
+    by `items`, ``dict()`` or ``**``, gets hidden strings; who asks for one by `get` knows it, and gets it plain.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Hidden:
+        """Return the value, hidden."""
+        return Hidden(self._values[name])
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value as it is, or the default."""
+        return reveal(self._values.get(name, default))
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names."""
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all values, fast: it is done several times for each lookup."""
+        return self._values == (other._values if isinstance(other, Variables) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Leave the values out, and the names."""
+        return f"<{len(self)} variables>"

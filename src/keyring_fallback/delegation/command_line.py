@@ -14,7 +14,7 @@ from keyring import errors
 from ..errors import NotAskedError, ToolError
 from ..helper.backends import forms
 from ..helper.shared import one_line
-from ..hidden import Hidden, HiddenBytes
+from ..hidden import Hidden, HiddenBytes, Variables
 from ..records import Record
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
 from .process import Process, ReplyTooLargeError
@@ -181,7 +181,7 @@ def _run(
     """
     separator = ["--"] if any(word.startswith("-") for word in words) else []
     arguments = [*invocation.arguments, *options, operation, *separator, *words]
-    environ = {**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}
+    environ = Variables({**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"})
     name, seconds = invocation.name, invocation.seconds
     waiting = _Listening(f"keyring-fallback: waiting for {name} (at most {seconds:g} seconds; Ctrl-C stops it)")
     try:

@@ -12,6 +12,7 @@ from .. import hints
 from ..discovery.tool import Tool
 from ..errors import NotAskedError, ToolError
 from ..here import Here
+from ..hidden import Variables
 from ..survey import DROPPED, NESTED, Survey
 from . import bridge
 from .call import Call, Invocation, Reply, Setup
@@ -101,7 +102,7 @@ def _setup(survey: Survey, tool: Tool, *, everything: bool) -> Setup:
     )
 
 
-def child_environ(survey: Survey, *, isolated: bool) -> dict[str, str]:
+def child_environ(survey: Survey, *, isolated: bool) -> Variables:
     """Return the environment for what we start.
 
     Everything that is not named here stays: clouds', proxies', D-Bus's variables, HOME.
@@ -111,7 +112,7 @@ def child_environ(survey: Survey, *, isolated: bool) -> dict[str, str]:
         isolated: Whether the program is an interpreter that is run with ``-I``.
     """
     dropped = DROPPED if isolated else DROPPED + _DROPPED_WITHOUT_ISOLATION
-    environ = {
+    environ: dict[str, str] = {
         name: value
         for name, value in survey.here.environ.items()
         if name not in dropped and not name.startswith("VIRTUAL_ENV")
@@ -121,7 +122,7 @@ def child_environ(survey: Survey, *, isolated: bool) -> dict[str, str]:
     if survey.here.virtual and "PATH" in environ:
         environ["PATH"] = _path_without(environ["PATH"], survey.here)
     environ[NESTED] = "1"
-    return environ
+    return Variables(environ)
 
 
 def _path_without(path: str, here: Here) -> str:

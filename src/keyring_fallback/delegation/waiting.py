@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
 from types import TracebackType
 
+from ..helper.shared import Descriptor
+from .pipes import raised
+
 #: Seconds after which a wait is probably a question to the person.
 QUESTION_SECONDS = 3.0
 #: Bytes of what was said before that are shown then.
 _KEPT_BYTES = 64 << 10
-#: Seconds for which a terminal or a pipe that takes nothing (Ctrl-S) is waited for.
+#: Seconds, of a whole wait, for which a terminal or a pipe that takes nothing (Ctrl-S) is waited for.
 _STUCK_SECONDS = 1.0
-_LOOK_SECONDS = 0.02
+#: Bytes that a pipe which takes anything takes at once.
+_PIECE_BYTES = getattr(select, "PIPE_BUF", 512)
 _FOREVER = 3600.0
 
 
@@ -22,11 +27,23 @@ def has_unseen_stderr() -> bool:
     """Tell whether stderr is not a terminal although the process has one: pip 26.2 and uv keep it to themselves."""
     if _is_terminal(2):
         return False
-    descriptor = _open_terminal()
-    if descriptor < 0:
+    terminal = _open_terminal()
+    if terminal is None:
         return False
-    os.close(descriptor)
+    terminal.close()
     return True
+
+
+def takes(number: int, seconds: float = 0.0) -> bool:
+    """Tell whether a descriptor takes something without waiting, for longer than so many seconds.
+
+    What cannot be told, on Windows for example, may be tried.
+    """
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(number, select.POLLOUT)
+    return bool(poll.poll(seconds * 1000))
 
 
 class Waiting:
@@ -40,14 +57,15 @@ class Waiting:
         self._line = line
         self._due = time.monotonic() + QUESTION_SECONDS
         self._kept = b""
-        self._terminal = -1
         self._asked = False
+        self._on_terminal = False
+        self._patience = _STUCK_SECONDS
 
     def heard(self, data: bytes) -> None:
         """Pass on what the tool said: to our stderr, and once the wait is long to the terminal too."""
-        _write(2, data)
-        if self._terminal >= 0:
-            _write(self._terminal, data)
+        self._write(_opened(2), data)
+        if self._on_terminal:
+            self._show(data)
         elif not self._asked:
             self._kept = (self._kept + data)[-_KEPT_BYTES:]
 
@@ -64,21 +82,38 @@ class Waiting:
         # on a line of its own: the caller's progress bar may stand in this one
         line = f"\n{self._line}\n".encode("ascii", "backslashreplace")
         if _is_terminal(2):
-            _write(2, line)
+            self._write(_opened(2), line)
         else:
-            self._terminal = _open_terminal()
-            _write(self._terminal, line + self._kept)
+            self._on_terminal = True
+            self._show(line + self._kept)
         self._kept = b""
         return _FOREVER
 
     def end(self) -> None:
-        """Give the terminal back. To be called in a ``finally``: a Ctrl-C that we asked for is nothing to explain."""
-        if self._terminal >= 0:
-            os.close(self._terminal)
-            self._terminal = -1
+        """Take the end. To be called in a ``finally``: a Ctrl-C that we asked for is nothing to explain."""
         error = sys.exc_info()[1]
         if self._asked and isinstance(error, KeyboardInterrupt):
             _leave_unexplained(error)
+
+    def _show(self, data: bytes) -> None:
+        """Write on the terminal, which is open for as long as that takes."""
+        terminal = _open_terminal()
+        if terminal is not None:
+            self._write(terminal, data)
+            terminal.close()
+
+    def _write(self, descriptor: Descriptor | None, data: bytes) -> None:
+        """Write what can be written without waiting; the rest is dropped: nobody may be there to read it."""
+        while data and descriptor is not None:
+            begun = time.monotonic()
+            try:
+                if not takes(descriptor.number(), self._patience):
+                    self._patience = 0.0
+                    return
+                data = data[_write_some(descriptor.number(), data[:_PIECE_BYTES]) :]
+            except OSError:
+                return
+            self._patience = max(0.0, self._patience - (time.monotonic() - begun))
 
 
 def _leave_unexplained(error: KeyboardInterrupt) -> None:
@@ -100,35 +135,20 @@ def _is_terminal(descriptor: int) -> bool:
         return False
 
 
-def _open_terminal() -> int:
-    """Return a descriptor of the controlling terminal or console, or -1."""
-    flags = os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
-    low: list[int] = []
+def _opened(number: int) -> Descriptor | None:
     try:
-        descriptor = os.open("CONOUT$" if sys.platform == "win32" else "/dev/tty", flags)
-        while descriptor <= 2:  # noqa: PLR2004 - the caller runs without some of the standard ones, and they stay free
-            low.append(descriptor)
-            descriptor = os.dup(descriptor)
+        return Descriptor(number)
     except OSError:
-        return -1
-    finally:
-        for one in low:
-            os.close(one)
-    return descriptor
+        return None
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    """Write all, unless that fails: nobody is there to read it then."""
-    deadline = time.monotonic() + _STUCK_SECONDS
-    while data and descriptor >= 0:
-        try:
-            data = data[_write_some(descriptor, data) :]
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return
-            time.sleep(_LOOK_SECONDS)  # select takes no descriptor above 1023
-        except OSError:
-            return
+def _open_terminal() -> Descriptor | None:
+    """Return a descriptor of the controlling terminal or console, or None."""
+    flags = os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        return Descriptor(raised(os.open("CONOUT$" if sys.platform == "win32" else "/dev/tty", flags)))
+    except OSError:
+        return None
 
 
 def _write_some(descriptor: int, data: bytes) -> int:

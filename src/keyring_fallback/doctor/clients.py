@@ -98,8 +98,8 @@ def pip(here: Here) -> Pip:
             with contextlib.suppress(OSError, ValueError, configparser.Error):
                 parser.read(file)
                 found.update((name.replace("_", "-"), (value, file)) for name, value in parser.items(section))
-    variables = ((name, value) for name, value in here.environ.items() if name.startswith("PIP_") and value)
-    found.update((name[4:].replace("_", "-").lower(), (value, name)) for name, value in variables)
+    variables = ((name, here.environ.get(name, "")) for name in here.environ if name.startswith("PIP_"))
+    found.update((name[4:].replace("_", "-").lower(), (value, name)) for name, value in variables if value)
     provider, source = found.get("keyring-provider", ("", ""))
     silent, where = found.get("no-input", ("", ""))
     if version and [int(part) for part in version.split(".")[:2] if part.isdigit()] < [23, 1]:

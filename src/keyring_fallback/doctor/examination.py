@@ -15,6 +15,7 @@ from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
 from ..discovery.tool import SETTING, Content, Findings, Tool
 from ..here import Here
+from ..hidden import Variables
 from . import clients, cures, shell, uv_settings
 from .shown import HIDDEN
 
@@ -239,7 +240,8 @@ def _without_user(service: str, username: str | None) -> tuple[str, str | None, 
 def _probe_of(tool: Tool, environ: Mapping[str, str]) -> Probe:
     if not tool.interpreter:
         return Probe(content=tool.content)
-    environ = {**{name: environ[name] for name in environ if name not in survey.DROPPED}, survey.NESTED: "1"}
+    kept = {name: value for name, value in environ.items() if name not in survey.DROPPED}
+    environ = Variables({**kept, survey.NESTED: "1"})
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
     probe = _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.location} to start")
     return probe if probe.version else probe._replace(content=tool.content)
@@ -278,7 +280,7 @@ def _probe(
     waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
     try:
         probe = script("probe")
-        process = Process([*arguments, *probe.arguments], dict(environ), listen=request is None)
+        process = Process([*arguments, *probe.arguments], environ, listen=request is None)
     except (OSError, ValueError) as reason:
         return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
     try:

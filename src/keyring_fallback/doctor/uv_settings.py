@@ -97,8 +97,8 @@ def read(here: Here) -> Uv:
 def _uv_files(here: Here, problems: dict[str, None]) -> Iterator[tuple[str, str]]:
     """Yield the files in force, with the table that uv's settings are in there: project's, user's, system's."""
     environ = here.environ
-    if environ.get("UV_CONFIG_FILE"):
-        yield os.path.join(here.cwd, environ["UV_CONFIG_FILE"]), ""
+    if chosen := environ.get("UV_CONFIG_FILE"):
+        yield os.path.join(here.cwd, chosen), ""
         return
     if environ.get("UV_NO_CONFIG", "").lower() in TRUE:
         return

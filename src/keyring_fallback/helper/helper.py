@@ -36,7 +36,7 @@ import threading
 import time
 
 from .backends import Backends
-from .shared import processes
+from .shared import Descriptor, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
@@ -50,7 +50,7 @@ GRACE_SECONDS = 0.5
 PARENT_SECONDS = 1.0
 
 
-def take_descriptors() -> tuple[int, int]:
+def take_descriptors() -> tuple[Descriptor, Descriptor]:
     """Return private copies of descriptors 0 and 1, then put the null device on 0 and stderr on 1.
 
     A provider's ``print``, its child processes and its ``input`` can then neither corrupt nor block the exchange.
@@ -59,7 +59,7 @@ def take_descriptors() -> tuple[int, int]:
     while null <= 2:  # noqa: PLR2004 - the caller had closed it: the copies below must not take its place
         os.set_inheritable(null, True)  # noqa: FBT003 - it takes no keywords
         null = os.open(os.devnull, os.O_RDWR)
-    requests, replies = os.dup(0), os.dup(1)
+    requests, replies = Descriptor(os.dup(0)), Descriptor(os.dup(1))
     os.dup2(null, 0)
     os.dup2(2, 1)
     if hasattr(sys.stdout, "reconfigure"):
@@ -71,7 +71,7 @@ def take_descriptors() -> tuple[int, int]:
 class Requests(threading.Thread):
     """Reads requests, so that the parent's end is noticed while a lookup runs."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: Descriptor) -> None:
         super().__init__(daemon=True)
         import queue
         import select
@@ -88,19 +88,14 @@ class Requests(threading.Thread):
         except (OSError, ValueError):  # a provider has closed our descriptor
             pass
         self.lines.put(None)
-        time.sleep(GRACE_SECONDS)
-        # still here: a lookup runs that nobody waits for any more
-        try:
-            end_children()
-        finally:
-            os._exit(0)
+        leave()  # still here then: a lookup runs that nobody waits for any more
 
     def _read(self) -> None:
         pending = b""
         while True:
             if os.name == "posix" and not self._readable():
                 return
-            data = os.read(self.descriptor, 65536)
+            data = os.read(self.descriptor.number(), 65536)
             if not data:
                 return
             *lines, pending = (pending + data).split(b"\n")
@@ -108,7 +103,7 @@ class Requests(threading.Thread):
                 self.lines.put(line)
 
     def _readable(self) -> bool:
-        while not self.select([self.descriptor], [], [], PARENT_SECONDS)[0]:
+        while not self.select([self.descriptor.number()], [], [], PARENT_SECONDS)[0]:
             if os.getppid() != self.parent:
                 return False
         return True
@@ -139,20 +134,33 @@ def end_children() -> None:
             pass
 
 
-def write(descriptor: int, data: bytes) -> None:
+def leave() -> None:
+    """End, after a moment, with what we have started; its caller is a thread of its own."""
+    time.sleep(GRACE_SECONDS)
+    try:
+        end_children()
+    finally:
+        os._exit(0)
+
+
+def write(descriptor: Descriptor, data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor, data) :]
+        data = data[os.write(descriptor.number(), data) :]
 
 
 def run_exit_handlers() -> None:
     """Run what providers registered with atexit (a token cache may be written there), for a moment at the most."""
     try:
         import atexit
-        import faulthandler
+        import signal
 
-        # not a thread of Python's: a handler that hangs may not let one run
-        null = os.open(os.devnull, os.O_WRONLY)
-        faulthandler.dump_traceback_later(GRACE_SECONDS, exit=True, file=null)
+        # should a handler let no thread run, the system ends us: faulthandler reads other threads' frames, and crashes.
+        # Windows has no such clock, and nobody waits for us.
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+            signal.setitimer(signal.ITIMER_REAL, 10 * GRACE_SECONDS)
+        threading.Thread(target=leave, daemon=True).start()
         atexit._run_exitfuncs()
     except BaseException:
         pass
@@ -160,7 +168,7 @@ def run_exit_handlers() -> None:
 
 def main() -> None:
     descriptor, replies = take_descriptors()
-    process, pipe = os.getpid(), identity(replies)
+    process = os.getpid()
     requests = Requests(descriptor)
     requests.start()
     try:
@@ -180,20 +188,13 @@ def main() -> None:
             reply = backends.answer(request)
             if os.getpid() != process:
                 os._exit(0)  # a child that a provider forked came back here: only its parent answers
-            if identity(replies) != pipe:
-                os._exit(1)  # a provider has closed it, and a file of its own has the number now
             document = setup["nonce"] + json.dumps(reply) + "\n"
-            write(replies, document.encode("ascii"))
+            write(replies, document.encode("ascii"))  # an OSError where a provider has closed it, too
             move(sys.prefix)  # an idle helper must not keep the caller's folder in use (Windows)
     except (KeyboardInterrupt, OSError):
         os._exit(1)
     run_exit_handlers()
     os._exit(0)
-
-
-def identity(descriptor: int) -> tuple[int, int]:
-    status = os.fstat(descriptor)
-    return status.st_dev, status.st_ino
 
 
 def move(directory: str | None) -> None:

@@ -169,9 +169,9 @@ def examine(trace: Trace, request: list[Any] | None) -> None:
 
 def main() -> None:
     stdin, stdout = take_descriptors()
-    with os.fdopen(stdin, "rb") as file:
+    with os.fdopen(stdin.number(), "rb") as file:
         request = json.load(file)
-    trace = Trace(os.fdopen(stdout, "w", 1, "ascii"))
+    trace = Trace(os.fdopen(stdout.number(), "w", 1, "ascii"))
     try:
         examine(trace, request)
     except KeyboardInterrupt:

@@ -21,6 +21,8 @@ class Prompting(backend.KeyringBackend):
             return None
         Path(os.environ["ASKED"]).write_text(str(os.getpid()), encoding="ascii")
         print(PROMPT, file=getattr(sys, os.environ.get("PROMPT_ON", "stderr")))
+        if "FLOOD" in os.environ:
+            os.write(2, b"x" * 1_000_000)
         deadline = time.monotonic() + 60
         while not Path(os.environ["GATE"]).exists() and time.monotonic() < deadline:
             time.sleep(0.02)
