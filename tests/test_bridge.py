@@ -253,23 +253,28 @@ def test_is_busy(registry: bridge._Registry, monkeypatch: pytest.MonkeyPatch) ->
     assert 1 == len(answers)
 
 
-def test_a_slow_lookup_holds_up_nobody(registry: bridge._Registry) -> None:
+def test_a_slow_lookup_holds_up_nobody(registry: bridge._Registry, tmp_path: Path) -> None:
     """Who asks while another lookup takes long has another helper, up to four; quick lookups share one."""
-    code = "time.sleep(60 * (request['service'] == 'slow')); say()"
-    first = ask(code).answer
-    for number in range(1, 4):
-        slow = threading.Thread(target=bridge.ask, args=(invocation(code), SETUP, GET._replace(service="slow")))
-        slow.daemon = True
-        slow.start()
+    gate = tmp_path / "gate"
+    code = f"while request['service'] == 'slow' and not os.path.exists({os.fspath(gate)!r}): time.sleep(0.05)\nsay()"
+    pids = [ask(code).answer]
+    slow = [
+        threading.Thread(target=bridge.ask, args=(invocation(code), SETUP, GET._replace(service="slow")))
+        for _ in range(bridge.MOST_HELPERS)
+    ]
+    for number, thread in enumerate(slow[:-1], 2):
+        thread.start()
         time.sleep(0.1)
-        begun = time.monotonic()
-        pids = {ask(code).answer for _ in range(3)}
-        assert (1, False, number + 1) == (len(pids), first in pids, len(registry.sessions))
-        assert time.monotonic() - begun < 10
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bridge, "MOST_HELPERS", 4)
-        registry.sessions[-1].since = 0.0
-        assert "the tool was busy" in complaint(code, seconds=0.1)
+        answers = {ask(code).answer for _ in range(3)}
+        assert (1, number) == (len(answers), len(registry.sessions))
+        pids += answers
+    assert len(set(pids)) == len(pids)
+    slow[-1].start()
+    time.sleep(0.1)
+    assert "the tool was busy" in complaint(code, seconds=0.1)
+    gate.touch()
+    for thread in slow:
+        thread.join()
 
 
 def test_many_threads_share_a_helper(registry: bridge._Registry) -> None:
