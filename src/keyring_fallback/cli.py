@@ -24,8 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about.print_help(sys.stdout if options.command else sys.stderr)  # without a command as uv and git do
         return 0 if options.command else 2
     try:
-        from .doctor import causes, examination, report
+        from .doctor import causes, examination, repair, report
 
+        if options.fix or options.dry_run:
+            return repair.repair(
+                options.service, options.username, yes=options.yes, dry_run=options.dry_run, say=_write
+            )
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
         _write(
@@ -57,6 +61,9 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     doctor.add_argument("username", metavar="USERNAME", nargs="?", help="the user name to look it up for")
     doctor.add_argument("-v", "--verbose", action="store_true", help="show all that was found")
     doctor.add_argument("--json", action="store_true", help="print a JSON document, for programs")
+    doctor.add_argument("--fix", action="store_true", help="do what mends it, after asking for each step")
+    doctor.add_argument("-y", "--yes", action="store_true", help="with --fix: ask nobody")
+    doctor.add_argument("--dry-run", action="store_true", help="show what --fix would do now, and do nothing")
     about = commands.add_parser("help", help="show this, or the help of a command")
     about.add_argument("about", metavar="COMMAND", nargs="?", choices=commands.choices, help="the command")
     return parser, commands.choices

@@ -1,0 +1,218 @@
+"""Changes one option in a TOML or INI file, and nothing else in it.
+
+Possible changes are made line by line and read by the parser that reads the file: the first one that changes what is
+meant, and nothing more, is taken. So it does not matter what a line only looks like.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import copy
+import difflib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Callable
+
+from .. import hints
+from .shell import Edit
+
+#: What is added to a file's name for the copy that stays beside it.
+COPY = ".before-keyring-fallback"
+_MAX_BYTES = 1 << 20
+_MAX_LINES = 50  # of one value
+
+
+class CannotEditError(Exception):
+    """A file cannot be changed; the message says why."""
+
+
+class Change:
+    """A change of a file that was thought out and not made yet.
+
+    Args:
+        edit: What to change.
+
+    Attributes:
+        file: The file that is written: a link leads to it.
+        before: What is in it, "" where there is none.
+        after: What will be in it.
+
+    Raises:
+        CannotEditError: The file cannot be read, or is too unusual to be changed by a program.
+    """
+
+    def __init__(self, edit: Edit) -> None:
+        self.file = os.path.realpath(edit.file)
+        self.before = _read(self.file)
+        parse = _ini if edit.file.endswith((".cfg", ".conf", ".ini", "pypirc")) else _toml()
+        try:
+            meant = parse(self.before)
+        except ValueError as error:
+            raise CannotEditError(f"it is not understood as it is ({str(error).splitlines()[0]})") from None
+        wanted = _changed(meant, edit, parse)
+        if wanted == meant:
+            raise CannotEditError("it says so already")
+        self.after = next((text for text in _candidates(self.before, edit) if _means(text, wanted, parse)), "")
+        if not self.after:
+            raise CannotEditError("it is written in a way that a program should not change")
+
+    def difference(self) -> str:
+        """Return the lines that change, as a diff without the lines around them."""
+        before, after = self.before.splitlines(), self.after.splitlines()
+        lines = difflib.unified_diff(before, after, self.file, self.file, n=0, lineterm="")
+        return "\n".join(lines)
+
+    def make(self) -> None:
+        """Write the file, by rename; a copy of what was there stays beside it.
+
+        Raises:
+            CannotEditError: It cannot be written, or has changed meanwhile.
+        """
+        folder, name = os.path.split(self.file)
+        temporary = ""
+        try:
+            os.makedirs(folder, exist_ok=True)
+            status = os.stat(self.file) if os.path.exists(self.file) else None
+            if status and not status.st_mode & stat.S_IWUSR:
+                raise CannotEditError("it is read-only")
+            descriptor, temporary = tempfile.mkstemp(prefix=name, dir=folder)
+            with open(descriptor, "wb") as stream:
+                stream.write(self.after.encode("utf-8"))
+            if _read(self.file) != self.before:
+                raise CannotEditError("it has changed meanwhile")
+            if status:
+                os.chmod(temporary, stat.S_IMODE(status.st_mode))
+                _copy(self.file, self.before, status)
+            os.replace(temporary, self.file)
+            temporary = ""
+        except OSError as error:
+            raise CannotEditError(f"it cannot be written ({error.strerror})") from None
+        finally:
+            if temporary:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+
+
+def _copy(file: str, text: str, status: os.stat_result) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(file + COPY)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(os.open(file + COPY, flags, stat.S_IMODE(status.st_mode)), "wb") as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def _read(file: str) -> str:
+    try:
+        with open(
+            os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
+        ) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise CannotEditError("it is no regular file")
+            data = stream.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise CannotEditError(f"it cannot be read ({error.strerror})") from None
+    if len(data) > _MAX_BYTES:
+        raise CannotEditError(f"it is larger than {_MAX_BYTES} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise CannotEditError("it is not UTF-8: save it as UTF-8 without BOM") from None
+    if text.startswith("\ufeff"):
+        raise CannotEditError("it begins with a BOM: save it as UTF-8 without BOM")
+    return text
+
+
+def _toml() -> Callable[[str], dict[str, Any]]:
+    try:
+        import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
+    except ImportError:
+        raise CannotEditError("this Python has no parser for TOML (3.11 and newer have)") from None
+    return lambda text: tomllib.loads(text.replace("\r\n", "\n"))  # type: ignore[no-any-return, unused-ignore]
+
+
+def _ini(text: str) -> dict[str, Any]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error as error:
+        raise ValueError(str(error)) from None
+    return {section: dict(parser.items(section)) for section in parser.sections()}
+
+
+def _means(text: str, wanted: dict[str, Any], parse: Callable[[str], dict[str, Any]]) -> bool:
+    try:
+        return parse(text) == wanted
+    except ValueError:
+        return False
+
+
+def _changed(meant: dict[str, Any], edit: Edit, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a file is to mean.
+
+    Raises:
+        CannotEditError: There is nothing there that could be changed so.
+    """
+    wanted = copy.deepcopy(meant)
+    table: Any = wanted
+    for key in _keys(edit):
+        table = table.setdefault(key, {}) if isinstance(table, dict) else None
+    if edit.element and isinstance(table, list):
+        table = next((one for one in table if isinstance(one, dict) and _is_element(one, edit)), None)
+    if not isinstance(table, dict) or (edit.element and not table):
+        raise CannotEditError(f"it has no table [{edit.table}] for that")
+    if edit.value is None:
+        table.pop(edit.option, None)
+    elif parse is _ini:
+        table[edit.option] = edit.value
+    else:
+        table[edit.option] = parse(f"x = {edit.value}")["x"]
+    return wanted
+
+
+def _keys(edit: Edit) -> list[str]:
+    if edit.file.endswith(".toml"):
+        return [key for key in edit.table.split(".") if key]
+    return [edit.table]
+
+
+def _is_element(table: dict[str, Any], edit: Edit) -> bool:
+    return hints.shown(table.get("url")) == edit.element
+
+
+def _candidates(text: str, edit: Edit) -> Iterator[str]:
+    """Yield texts in which the option is set or removed, the least unusual ones first."""
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = text.splitlines(keepends=True)
+    line = f"{edit.option} = {edit.value}{end}"
+    option = re.compile(rf"\s*['\"]?{re.escape(edit.option)}['\"]?\s*[=:]")
+    headings = [number for number, one in enumerate(lines) if re.match(r"\s*\[", one)]
+    for number in (number for number, one in enumerate(lines) if option.match(one)):
+        for count in range(1, min(_MAX_LINES, len(lines) - number) + 1):
+            comment = re.search(r"\s+#[^'\"]*$", lines[number]) if count == 1 and edit.value is not None else None
+            kept = line[: -len(end)] + comment[0] if comment else line
+            new = [] if edit.value is None else [kept if kept.endswith(("\n", "\r\n")) else kept + end]
+            yield "".join([*lines[:number], *new, *lines[number + count :]])
+    if edit.value is None:
+        return
+    for number in headings:  # directly below the heading
+        last = lines[number] if lines[number].endswith("\n") else lines[number] + end
+        yield "".join([*lines[:number], last, line, *lines[number + 1 :]])
+    for number, one in enumerate(lines):  # an inline table
+        for brace in re.finditer(r"\s*\}", one):
+            added = f", {edit.option} = {edit.value}{brace[0]}"
+            yield "".join([*lines[:number], one[: brace.start()] + added + one[brace.end() :], *lines[number + 1 :]])
+    whole = text if not text or text.endswith("\n") else text + end
+    if edit.table:
+        yield whole + (end if whole.strip() else "") + f"[{edit.table}]{end}{line}"
+    else:
+        first = headings[0] if headings else len(lines)
+        while first > 0 and re.match(r"\s*(#|$)", lines[first - 1]):  # comments belong to the heading
+            first -= 1
+        yield "".join([*lines[:first], line, *([end] if headings and first == 0 else []), *lines[first:]])
+        yield line + text

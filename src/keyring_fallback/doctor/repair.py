@@ -1,0 +1,138 @@
+"""Does what the doctor says: one cure at a time, the most basic first, and looks again after each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import Callable
+
+from ..here import Here
+from . import causes, edits, examination, report, shell
+from .examination import Cause, Facts
+from .shown import shown
+
+#: What is worth no more than a note, and yet keeps the client from asking.
+_ALSO = ("uv-not-told",)
+_MAX_CURES = 12
+_LAST_LINES = 12
+
+
+def repair(service: str | None, username: str | None, *, yes: bool, dry_run: bool, say: Callable[[str], None]) -> int:
+    """Mend what keeps a lookup from being answered, as far as a program can; return the exit status.
+
+    Args:
+        service: What to look up, or None.
+        username: The user name to look it up for, or None.
+        yes: Whether to ask nobody before a cure.
+        dry_run: Whether to show the cures and to use none.
+        say: Prints a line.
+
+    Returns:
+        0 where it works, or nothing is to be done; 1 otherwise.
+    """
+    tried: list[object] = []
+    left: list[Cause] = []
+    while True:
+        facts = examination.examine(service, username)
+        found = causes.find(facts)
+        due = [cause for cause in found if _is_due(cause) and cause.cure not in tried]
+        if dry_run:
+            for cause in due:
+                _show(cause, facts, say)
+            say("Nothing was changed." if due else "There is nothing to do.")
+            break
+        if not due or len(tried) == _MAX_CURES:
+            break
+        cause = due[0]
+        tried.append(cause.cure)
+        refused = _mend(cause, facts, say, yes=yes)
+        if refused:
+            say(refused)
+            left.append(cause)
+            break
+    if not tried and not dry_run:
+        say(
+            "There is nothing to do."
+            if not any(cause.problem for cause in found)
+            else "There is nothing that a program can do."
+        )
+    if not dry_run:
+        say(report.as_text(facts, found))
+    return int(bool(left) or any(cause.problem for cause in found))
+
+
+def _is_due(cause: Cause) -> bool:
+    """Tell whether a cause keeps it from working, and a program can mend it."""
+    can = isinstance(cause.cure, shell.Edit) or (isinstance(cause.cure, shell.Command) and cause.cure.mends)
+    return can and (cause.problem or cause.name in _ALSO)
+
+
+def _show(cause: Cause, facts: Facts, say: Callable[[str], None]) -> None:
+    """Say what is wrong, and the command or the change that mends it."""
+    say(f"\n{_clean(cause.text, facts)}")
+    if isinstance(cause.cure, shell.Edit):
+        try:
+            say(_clean(edits.Change(cause.cure).difference(), facts))
+        except edits.CannotEditError:
+            say(_clean(shell.described(cause.cure), facts))
+    else:
+        say(_clean(f"  $ {cause.command(facts.here.platform)}", facts))
+
+
+def _mend(cause: Cause, facts: Facts, say: Callable[[str], None], *, yes: bool) -> str:
+    """Use a cure, once the person agrees; return why it was not done or did not succeed, or ""."""
+    _show(cause, facts, say)
+    if not yes:
+        if not sys.stdin.isatty():
+            return "Nothing was done: there is no terminal to ask on; --yes asks nobody."
+        say("Do this? [y/N] ")
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            return "Nothing was done."
+    started = time.monotonic()
+    if isinstance(cause.cure, shell.Edit):
+        try:
+            edits.Change(cause.cure).make()
+        except edits.CannotEditError as error:
+            return _clean(f"{cause.cure.file} was left as it is: {error}.", facts)
+    else:
+        assert isinstance(cause.cure, shell.Command)  # noqa: S101 - for the type checker
+        status, output = _run(cause.cure, facts.here)
+        if status:
+            lines = output.strip().splitlines()[-_LAST_LINES:]
+            return _clean("\n".join([*(f"  {line}" for line in lines), f"The command failed ({status})."]), facts)
+    say(f"Done ({time.monotonic() - started:.1f} s).")
+    return ""
+
+
+def _run(command: shell.Command, here: Here) -> tuple[str, str]:
+    """Run a command; return what became of it, "" where it succeeded, and what it printed."""
+    environ: dict[str, str] = dict(here.environ)
+    for one in command.variables:
+        if one.value is None:
+            environ.pop(one.name, None)
+        else:
+            environ[one.name] = one.value + (os.pathsep + environ.get(one.name, "") if one.before else "")
+    program = shutil.which(command.words[0], path=environ.get("PATH", ""))
+    if program is None or not os.path.isabs(program):
+        return f"there is no {command.words[0]} on PATH", ""
+    try:
+        ended = subprocess.run(  # noqa: S603 - the words that were shown, without a shell
+            [program, *command.words[1:]],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        return f"it cannot be started: {error.strerror}", ""
+    return f"exit status {ended.returncode}" if ended.returncode else "", ended.stdout
+
+
+def _clean(text: str, facts: Facts) -> str:
+    return str(shown(text, facts.names, facts.hidden))

@@ -1,0 +1,130 @@
+"""Files are changed in one option, keep everything else byte for byte, and are left alone where that cannot be done."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyring_fallback.doctor import edits
+from keyring_fallback.doctor.shell import Edit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no parser for TOML")
+
+TOLD = ("keyring-provider", '"subprocess"')
+ALWAYS = ("authenticate", '"always"')
+URL = "https://a.test/simple/"
+
+#: What is in a file, the table, the element, option and value, and what is in it afterwards.
+CASES = {
+    "no file": ("", "", "", *TOLD, 'keyring-provider = "subprocess"\n'),
+    "no table": ('[project]\nname = "p"\n', "tool.uv", "", *TOLD, '[project]\nname = "p"\n\n[tool.uv]\nkeyring-provider = "subprocess"\n'),
+    "no line end": ('[project]\nname = "p"', "tool.uv", "", *TOLD, '[project]\nname = "p"\n\n[tool.uv]\nkeyring-provider = "subprocess"\n'),
+    "a table below it": (
+        "[tool.uv.sources]\na = {path = 'x'}\n", "tool.uv", "", *TOLD,
+        "[tool.uv.sources]\na = {path = 'x'}\n\n[tool.uv]\nkeyring-provider = \"subprocess\"\n",
+    ),
+    "another value, with a comment": (
+        '# mine\n[tool.uv] # here\nkeyring-provider = "disabled" # why\nx = 1\n', "tool.uv", "", *TOLD,
+        '# mine\n[tool.uv] # here\nkeyring-provider = "subprocess" # why\nx = 1\n',
+    ),
+    "in a text": (
+        'text = """\n[tool.uv]\nkeyring-provider = "disabled"\n"""\n[tool.uv]\nx = 1\n', "tool.uv", "", *TOLD,
+        'text = """\n[tool.uv]\nkeyring-provider = "disabled"\n"""\n[tool.uv]\nkeyring-provider = "subprocess"\nx = 1\n',
+    ),
+    "at the top": (
+        "# all\n\n# mine\n[pip]\nx = 1\n", "", "", *TOLD,
+        'keyring-provider = "subprocess"\n\n# all\n\n# mine\n[pip]\nx = 1\n',
+    ),
+    "below others at the top": ("a = 1\n\n# of pip\n[pip]\nx = 1\n", "", "", *TOLD, 'a = 1\nkeyring-provider = "subprocess"\n\n# of pip\n[pip]\nx = 1\n'),
+    "CRLF": ("[tool.uv]\r\nx = 1\r\n", "tool.uv", "", *TOLD, '[tool.uv]\r\nkeyring-provider = "subprocess"\r\nx = 1\r\n'),
+    "an array of tables in odd order": (
+        f'[[index]]\nname = "b"\nurl = "https://b.test/"\n\n[pip]\nx = 1\n[[index]]\ndefault = true\nurl = "{URL}"\n', "index", URL, *ALWAYS,
+        f'[[index]]\nname = "b"\nurl = "https://b.test/"\n\n[pip]\nx = 1\n[[index]]\nauthenticate = "always"\ndefault = true\nurl = "{URL}"\n',
+    ),
+    "an inline table": (
+        f'index = [{{ url = "https://b.test/" }}, {{ url = "{URL}" }}] # both\n', "index", URL, *ALWAYS,
+        f'index = [{{ url = "https://b.test/" }}, {{ url = "{URL}", authenticate = "always" }}] # both\n',
+    ),
+    "a value of many lines": (
+        "a = [\n  1,\n  2,\n]\nb = 1\n", "", "", "a", "3", "a = 3\nb = 1\n",
+    ),
+    "removed": ('[tool.uv]\nkeyring-provider = "disabled"\nx = 1\n', "tool.uv", "", "keyring-provider", None, "[tool.uv]\nx = 1\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_change(tmp_path: Path, case: tuple[str, str, str, str, str, str]) -> None:
+    """Only the lines that must change do, and a copy of the file stays beside it."""
+    before, table, element, option, value, after = case
+    file = tmp_path / "uv.toml"
+    if before:
+        file.write_bytes(before.encode())
+    edits.Change(Edit(os.fspath(file), table, option, value, element)).make()
+    assert after.encode() == file.read_bytes()
+    assert [before.encode()] * bool(before) == [one.read_bytes() for one in tmp_path.glob("*" + edits.COPY)]
+    with pytest.raises(edits.CannotEditError, match="says so already"):
+        edits.Change(Edit(os.fspath(file), table, option, value, element))
+
+
+def test_ini(tmp_path: Path) -> None:
+    """keyringrc.cfg is changed by its own rules: options have no regard to case, and values go on on further lines."""
+    file = tmp_path / "keyringrc.cfg"
+    file.write_text("[backend]\nDefault-Keyring: x.y\n\n[fallback]\ntool = /a\n  /b\n# end\n")
+    edits.Change(Edit(os.fspath(file), "fallback", "enabled", "true")).make()
+    edits.Change(Edit(os.fspath(file), "fallback", "tool", "/c")).make()
+    assert "[backend]\nDefault-Keyring: x.y\n\n[fallback]\nenabled = true\ntool = /c\n# end\n" == file.read_text()
+
+
+REFUSED = {
+    "no TOML": (b"[tool.uv\n", "is not understood as it is"),
+    "a BOM": (b"\xef\xbb\xbf[pip]\n", "save it as UTF-8 without BOM"),
+    "UTF-16": ("[pip]\n".encode("utf-16"), "save it as UTF-8 without BOM"),
+    "large": (b"#" * (2 << 20), "is larger than"),
+    "no such element": (b'[[index]]\nurl = "https://b.test/"\n', "has no table"),
+    "something else under that name": (b"index = 1\n", "has no table"),
+    "a dotted key": (f'[[index]]\nurl = "{URL}"\n"auth\\u0065nticate" = "never"\n'.encode(), "in a way that a program should not change"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=list(REFUSED))
+def test_refused(tmp_path: Path, case: tuple[bytes, str]) -> None:
+    """What cannot be changed safely is left as it is, with the reason."""
+    content, reason = case
+    file = tmp_path / "uv.toml"
+    file.write_bytes(content)
+    with pytest.raises(edits.CannotEditError, match=reason):
+        edits.Change(Edit(os.fspath(file), "index", *ALWAYS, URL))
+    assert [content] == [one.read_bytes() for one in tmp_path.glob("*uv*")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes, links and FIFOs are POSIX'")
+def test_what_is_no_plain_file(tmp_path: Path) -> None:
+    """A read-only file and a FIFO are left alone, a link stays one, the mode stays, and what changes meanwhile wins."""
+    file, link, fifo = tmp_path / "real.toml", tmp_path / "uv.toml", tmp_path / "fifo.toml"
+    file.write_text("")
+    link.symlink_to(file)
+    file.chmod(0o400)
+    with pytest.raises(edits.CannotEditError, match="read-only"):
+        edits.Change(Edit(os.fspath(link), "", *TOLD)).make()
+    file.chmod(0o600)
+    change = edits.Change(Edit(os.fspath(link), "", *TOLD))
+    file.write_text("# somebody else\n")
+    with pytest.raises(edits.CannotEditError, match="changed meanwhile"):
+        change.make()
+    edits.Change(Edit(os.fspath(link), "", *TOLD)).make()
+    assert (True, 0o600) == (link.is_symlink(), stat.S_IMODE(file.stat().st_mode))
+    assert file.read_text() in (
+        '# somebody else\nkeyring-provider = "subprocess"\n',
+        'keyring-provider = "subprocess"\n\n# somebody else\n',
+        'keyring-provider = "subprocess"\n# somebody else\n',
+    )
+    os.mkfifo(fifo)
+    with pytest.raises(edits.CannotEditError, match="no regular file"):
+        edits.Change(Edit(os.fspath(fifo), "", *TOLD))
