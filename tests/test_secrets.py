@@ -295,7 +295,7 @@ HOLDERS: dict[str, Any] = {
     "a call": bridge.Call("set_password", "service", "user", hidden.Hidden(SECRET)),
     "a reply": call.Reply(SECRET),
     "a reply with a credential": call.Reply({"username": "user", "password": SECRET}),
-    "a request": bridge._line({"password": SECRET}, "the tool"),  # noqa: SLF001
+    "a request": call.line({"password": SECRET}, "the tool"),
     "what was heard": pipes.Heard("stdout", SECRET.encode()),
     "variables": hidden.Variables({"NAME": SECRET}),
     "all variables": list(hidden.Variables({"NAME": SECRET}).items()),

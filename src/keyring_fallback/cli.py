@@ -18,7 +18,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line without the program's name; None: that of this process.
     """
     parser, commands = _parser()
-    options = parser.parse_args(arguments)
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    end = words.index("--") if words[:1] == ["lend"] and "--" in words else len(words)
+    options = parser.parse_args(words[:end])
+    if options.command == "lend":
+        return _lend(commands["lend"], options.services, words[end + 1 :])
     if options.command is None or options.command == "help":
         about = commands.get(getattr(options, "about", None) or "", parser)
         about.print_help(sys.stdout if options.command else sys.stderr)  # without a command as uv and git do
@@ -40,6 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return int(any(cause.problem for cause in found))
+
+
+def _lend(parser: argparse.ArgumentParser, hosts: Sequence[str], command: Sequence[str]) -> int:
+    from . import hints
+    from .lending import lender
+
+    for host in hosts:
+        if not {*"/:@ "}.isdisjoint(host):
+            parser.error(f"{hints.shown(host)!r} is no host, such as {hints.host_of(host) or 'pkgs.dev.azure.com'}")
+    return lender.lend(hosts, command)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
@@ -64,6 +78,15 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     doctor.add_argument("--fix", action="store_true", help="do what mends it, after asking for each step")
     doctor.add_argument("-y", "--yes", action="store_true", help="with --fix: ask nobody")
     doctor.add_argument("--dry-run", action="store_true", help="show what --fix would do now, and do nothing")
+    lends = "let keyrings elsewhere ask the global keyring of this machine, for some hosts, until Ctrl-C"
+    lend = commands.add_parser(
+        "lend",
+        help=lends,
+        usage="%(prog)s --services HOST [HOST ...] [-- COMMAND ...]",
+        description=f"{lends.capitalize()}. COMMAND runs elsewhere what is appended: ssh BOX, docker exec -i NAME. "
+        "Without it, this machine's environments are answered without a start. One line a question, never a password.",
+    )
+    lend.add_argument("--services", metavar="HOST", nargs="+", required=True, help="the hosts, by name or pattern")
     about = commands.add_parser("help", help="show this, or the help of a command")
     about.add_argument("about", metavar="COMMAND", nargs="?", choices=commands.choices, help="the command")
     return parser, commands.choices

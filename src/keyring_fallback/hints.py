@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from .records import Record
@@ -115,6 +117,12 @@ def host_of(service: object) -> str:
     except ValueError:
         return ""
     return (host or "").rstrip(".")
+
+
+def is_at(service: object, hosts: Iterable[str]) -> bool:
+    """Tell whether a service is at one of the hosts, given by name or pattern."""
+    host = host_of(service)
+    return bool(host) and any(fnmatch.fnmatchcase(host, pattern.lower()) for pattern in hosts)
 
 
 def shown(service: object) -> str:

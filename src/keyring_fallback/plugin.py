@@ -17,6 +17,7 @@ def is_needed() -> bool:
         "pip._internal" in sys.modules
         or any(name.startswith("KEYRING_") for name in environ)
         or os.path.lexists(here.config_file(*where))
+        or places.lenders(*where)
     ):
         return True
     # what an activated environment has itself stands on PATH

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
 import threading
 import time
-from typing import Any
 
 from ..errors import NotAskedError, ToolError
 from ..hidden import Hidden, HiddenBytes
 from ..hints import shown
-from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, Setup, read
-from .process import MAX_REPLY_BYTES, Process, ReplyTooLargeError
+from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, Setup, line, read
+from .process import Process, ReplyTooLargeError
 from .scripts import script
 from .waiting import Waiting, has_unseen_stderr
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
-IDLE_SECONDS = 240.0
+IDLE_SECONDS, _LATER_SECONDS = 240.0, 60.0
 #: Seconds for which a lookup may keep another one of the same tool waiting, and helpers of a tool at the most.
 PATIENCE_SECONDS, MOST_HELPERS = 0.5, 4
 
@@ -90,7 +88,7 @@ class _Session:
     def _ready(self, invocation: Invocation, setup: Setup) -> bytes:
         """Have a helper that runs in the caller's present environment; return what a new one must be told first."""
         if self.process is not None:
-            idle = time.monotonic() - self._used > IDLE_SECONDS
+            idle = time.monotonic() - self._used > (invocation.idle or IDLE_SECONDS)
             if not idle and self.process.is_ours() and self._runs == self.runs:
                 return b""
             self.close()
@@ -104,7 +102,8 @@ class _Session:
         self.process, self._runs = process, self.runs
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
-        return helper.first + _line({"nonce": nonce, **setup._asdict()}, invocation.name)
+        told = {"idle": invocation.idle + _LATER_SECONDS} if invocation.idle else {}
+        return helper.first + line({"nonce": nonce, **told, **setup._asdict()}, invocation.name)
 
     def _exchange(self, invocation: Invocation, call: Call, first: bytes) -> Hidden | None:
         """Send a request, behind what is to be said first; return the reply's document, or None if the helper ended."""
@@ -115,7 +114,7 @@ class _Session:
         except OSError:
             directory = None
         request = {"id": self._number, **call._asdict(), "directory": directory}
-        request_line = HiddenBytes(first + _line(request, invocation.name))
+        request_line = HiddenBytes(first + line(request, invocation.name))
         waiting = Waiting(
             f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)!r}"
             f" (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
@@ -145,9 +144,9 @@ class _Session:
         """Return whether there is a whole line in what was written, and the reply's document if it is there."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         begin = b'{"id": %d,' % self._number
-        for line in lines:
+        for one in lines:
             # what stands before the nonce was written before the helper took its descriptors (.pth files)
-            _, _, document = line.partition(self._nonce)
+            _, _, document = one.partition(self._nonce)
             if document.startswith(begin):
                 return True, Hidden(document.decode("ascii", "replace"))
         return bool(lines), None
@@ -228,13 +227,3 @@ _registry = _Registry()
 atexit.register(_registry.leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_registry.forget)
-
-
-def _line(document: dict[str, Any], name: str) -> bytes:
-    try:
-        line = Hidden(json.dumps(document))
-    except (TypeError, ValueError, RecursionError):
-        raise NotAskedError(f"{name} cannot be asked: service, username and password must be strings or None") from None
-    if len(line) > MAX_REPLY_BYTES:
-        raise NotAskedError(f"{name} cannot be asked: service, username and password must be smaller than 8 MiB")
-    return HiddenBytes(line.encode("ascii") + b"\n")

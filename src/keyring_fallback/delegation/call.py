@@ -8,10 +8,11 @@ from typing import Any
 
 from keyring import credentials, errors
 
-from ..errors import ProviderError, ToolError
+from ..errors import NotAskedError, ProviderError, ToolError
 from ..helper.shared import one_line
-from ..hidden import Hidden
+from ..hidden import Hidden, HiddenBytes
 from ..records import Record
+from .process import MAX_REPLY_BYTES
 
 #: How messages about a tool end: what to do.
 ALLOW_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
@@ -46,6 +47,7 @@ class Invocation(Record):
         seconds: How long it may take for one call.
         content: What it holds: another version of it needs another helper.
         shared: Whether it sees our files, at the same paths; see `scripts.script`.
+        idle: Seconds that a helper may be without a call and still be asked the next; 0: as long as usual.
     """
 
     arguments: tuple[str, ...]
@@ -54,6 +56,7 @@ class Invocation(Record):
     seconds: float
     content: object = None
     shared: bool = True
+    idle: float = 0.0
 
 
 class Reply(Record):
@@ -74,6 +77,25 @@ class Reply(Record):
     def __repr__(self) -> str:
         """Leave the answer out."""
         return f"<reply of {self.backend or 'nobody'}>"
+
+
+def line(document: dict[str, Any], name: str) -> HiddenBytes:
+    """Return a line of JSON.
+
+    Args:
+        document: What it holds.
+        name: Who is asked, in messages.
+
+    Raises:
+        NotAskedError: JSON has no such values, or it is larger than any question.
+    """
+    try:
+        text = Hidden(json.dumps(document))
+    except (TypeError, ValueError, RecursionError):
+        raise NotAskedError(f"{name} cannot be asked: service, username and password must be strings or None") from None
+    if len(text) > MAX_REPLY_BYTES:
+        raise NotAskedError(f"{name} cannot be asked: service, username and password must be smaller than 8 MiB")
+    return HiddenBytes(text.encode("ascii") + b"\n")
 
 
 def read(document: Hidden, method: str, name: str) -> Reply:

@@ -24,13 +24,14 @@ _CHAINER = "keyring.backends.chainer.ChainerBackend"
 _OURS = "keyring_fallback."
 
 
-def ask_tools(survey: Survey, call: Call, *, everything: bool) -> Any:
+def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0) -> Any:
     """Return the first answer of a tool, or None; for what is stored or deleted, True is the answer.
 
     Args:
         survey: What is in force.
         call: What is asked.
         everything: Whether to ask all backends of a tool, not only what this environment lacks.
+        idle: See `Invocation.idle`.
 
     Raises:
         KeyringError: There is no answer, and a tool or a provider failed.
@@ -40,7 +41,7 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool) -> Any:
     failures: list[KeyringError] = []
     for tool in survey.findings.tools:
         try:
-            reply = ask(survey, tool, call, everything=everything)
+            reply = ask(survey, tool, call, everything=everything, idle=idle)
         except NotAskedError as error:
             failures.append(error)
             continue
@@ -58,12 +59,16 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool) -> Any:
     return None
 
 
-def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool) -> Reply:
+def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
     """Ask one tool; the arguments are those of `ask_tools`.
 
     Raises:
         ToolError: The tool could not be asked.
     """
+    if tool.lent:
+        from . import lent  # few people have a lender
+
+        return lent.ask(tool, call, survey.settings.timeout)
     if not everything and not _can_serve(tool, call.service):
         return Reply()
     isolated = bool(tool.interpreter) and tool.isolated
@@ -73,6 +78,7 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool) -> Reply:
         f"the global keyring {tool.location}",
         survey.settings.timeout,
         tool.content,
+        idle=idle,
     )
     if tool.interpreter:
         return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)

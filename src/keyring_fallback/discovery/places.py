@@ -66,6 +66,14 @@ _ALL = _POSIX + _WINDOWS
 _MISE = "installs/pipx-keyring/*"
 _STORE = "$LOCALAPPDATA/Packages/PythonSoftwareFoundation.Python.*/LocalCache"
 
+#: Where a lender's far end opens its socket, by platform: the first that can be had. None on Windows: its Pythons have
+#: no Unix sockets (CPython 3.14), and a named pipe needs an access list that the standard library cannot make.
+_STATE = "~/.local/state/keyring-fallback"
+LENT_AT = {
+    _LINUX: ("$XDG_RUNTIME_DIR/keyring-fallback", "$XDG_STATE_HOME/keyring-fallback", _STATE),
+    _MAC: ("~/Library/Application Support/keyring-fallback",),
+}
+
 #: (origin, platforms, paths): what ends in "/" is a folder with executables, the others are environments; "*" is the
 #: rest of any name.
 _ROWS = (
@@ -130,12 +138,23 @@ def known(environ: Mapping[str, str], home: str, platform: str) -> Iterator[Plac
     system = platform if platform in (_MAC, _WINDOWS) else _LINUX
     for origin, platforms, *templates in _ROWS:
         for template in templates if system in platforms else ():
-            base, _, rest = template.partition("/")
-            variable = base[1:]
-            start = _value(environ, variable, home, system) if variable else home if base else os.sep
-            for path in _matches(start, rest) if start else ():
-                kind = FOLDER if template.endswith("/") else ENVIRONMENT
-                yield Place(origin, kind, os.path.normpath(path), variable)
+            kind = FOLDER if template.endswith("/") else ENVIRONMENT
+            for path in _paths(template, environ, home, system):
+                yield Place(origin, kind, path, template.partition("/")[0][1:])
+
+
+def lenders(environ: Mapping[str, str], home: str, platform: str) -> list[str]:
+    """Return the folders in which lenders may have sockets, as far as they are there; arguments as for `known`."""
+    system = platform if platform in (_MAC, _WINDOWS) else _LINUX
+    paths = (path for template in LENT_AT.get(system, ()) for path in _paths(template, environ, home, system))
+    return [path for path in dict.fromkeys(paths) if is_absolute(path) and os.path.lexists(path)]
+
+
+def _paths(template: str, environ: Mapping[str, str], home: str, system: str) -> Iterator[str]:
+    base, _, rest = template.partition("/")
+    variable = base[1:]
+    start = _value(environ, variable, home, system) if variable else home if base else os.sep
+    return map(os.path.normpath, _matches(start, rest) if start else ())
 
 
 def on_path(environ: Mapping[str, str]) -> Iterator[Place]:

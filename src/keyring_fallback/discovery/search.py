@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from ..here import Here
-from . import environment, executable, layout, places, trust
+from . import environment, executable, layout, lent, places, trust
 from .tool import SETTING, Content, Findings, Kind, Reason, Refusal, Tool
 
 #: What the folder in an environment's root is called that has its modules, on Windows with a capital.
@@ -51,8 +51,11 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     if not chosen:
         # stable: those that surely add something, that surely do not, that may
         found.sort(key=lambda tool: 0 if tool.adds or (tool.known and tool.useful) else 1 if tool.known else 2)
+    lenders, refused = ([], []) if chosen else lent.find(here)
     # a plain interpreter is other environments' tool, and may itself need a better one
-    return Findings(tuple(found), tuple(refusals), at_home or (myself and not here.virtual and not found), local)
+    return Findings(
+        (*lenders, *found), (*refused, *refusals), at_home or (myself and not here.virtual and not found), local
+    )
 
 
 def _target(here: Here, place: places.Place, unseen: str) -> executable.Target:

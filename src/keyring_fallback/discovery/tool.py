@@ -41,6 +41,7 @@ class Kind(Enum):
     INTERPRETER_FOREIGN = "its interpreter {decides} is for another kind of processor, and Rosetta is not installed"
     INTERPRETER_REMOTE = "its interpreter {decides} lies in a network folder"
     INTERPRETER_RELATIVE = "its interpreter {decides} is not an absolute path"
+    NOT_OF_A_LENDER = "it is not {detail}, of this user's alone"
 
     @property
     def harmless(self) -> bool:
@@ -134,6 +135,7 @@ class Tool(Record):
         adds: The providers that this environment lacks.
         own: The modules of keyring's own backends that may work over there only.
         doubt: Why anybody may have changed it, although it is used since the user has named it, or None.
+        lent: The hosts, by name or pattern, that a lender answers for, whose socket is `path`.
     """
 
     origin: Origin
@@ -144,6 +146,7 @@ class Tool(Record):
     adds: tuple[Provider, ...] = ()
     own: tuple[str, ...] = ()
     doubt: Reason | None = None
+    lent: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:

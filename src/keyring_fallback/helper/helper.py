@@ -11,6 +11,7 @@ In, on descriptor 0: one JSON document a line. The first is the set-up::
 ``entry_points``    otherwise the values of the entry points to load; null: all that the tool has.
 ``own``             the modules of keyring's own backends to load as well.
 ``skip``            modules and "module.Class" names whose backends are not asked.
+``idle``            where it is there: seconds without a request after which the helper ends.
 
 Each further line is a request::
 
@@ -36,13 +37,13 @@ import threading
 import time
 
 from .backends import Backends
-from .shared import Descriptor, processes
+from .shared import Descriptor, end_children
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
     from typing import Any
 
-#: Seconds without a request after which the helper ends; the parent stops using it before (bridge.IDLE_SECONDS).
+#: Seconds without a request after which the helper ends, if it is not told; the parent stops using it before.
 IDLE_SECONDS = 300.0
 #: Seconds that a running lookup and the providers' exit handlers get when the parent is gone.
 GRACE_SECONDS = 0.5
@@ -79,6 +80,7 @@ class Requests(threading.Thread):
         # kept, since a provider may empty sys.modules
         self.empty, self.select = queue.Empty, select.select
         self.descriptor = descriptor
+        self.idle = IDLE_SECONDS
         self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.parent = os.getppid()
 
@@ -111,27 +113,10 @@ class Requests(threading.Thread):
     def next(self) -> Any:
         """Return the next request, or None at the end."""
         try:
-            line = self.lines.get(timeout=IDLE_SECONDS)
+            line = self.lines.get(timeout=self.idle)
         except self.empty:
             return None
         return None if line is None else json.loads(line)
-
-
-def end_children() -> None:
-    """End what we have started and what that has; what has left our process group goes its own way."""
-    if os.name != "posix":
-        return
-    from signal import SIGKILL
-
-    listing = processes()
-    ours = [os.getpid()]
-    for pid in ours:
-        ours += [child for child, parent, group in listing if parent == pid and group == os.getpgrp()]
-    for pid in ours[:0:-1]:
-        try:
-            os.kill(pid, SIGKILL)
-        except OSError:
-            pass
 
 
 def leave() -> None:
@@ -175,6 +160,7 @@ def main() -> None:
         setup = requests.next()
         backends = None
         while setup is not None:
+            requests.idle = setup.get("idle", IDLE_SECONDS)
             request = requests.next()
             if request is None:
                 break

@@ -7,10 +7,15 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
+    import socket
     from collections.abc import Iterable
 
 #: Characters of a provider's message that are passed on.
 MESSAGE_LENGTH = 500
+#: What a lender is asked for, of keyring's methods.
+METHODS = ("get_password", "get_credential")
+#: What a question to a lender may have, with its line feed.
+MAX_QUESTION_BYTES = 64 << 10
 
 
 class Descriptor:
@@ -86,6 +91,23 @@ def processes() -> list[tuple[int, int, int]]:
     return found
 
 
+def end_children() -> None:
+    """End what we have started and what that has; what has left our process group goes its own way."""
+    if os.name != "posix":
+        return
+    from signal import SIGKILL
+
+    listing = processes()
+    ours = [os.getpid()]
+    for pid in ours:
+        ours += [child for child, parent, group in listing if parent == pid and group == os.getpgrp()]
+    for pid in ours[:0:-1]:
+        try:
+            os.kill(pid, SIGKILL)
+        except OSError:
+            pass
+
+
 def one_line(message: str, struck: Iterable[str] = ()) -> str:
     """Return a message in one line, not too long, with some words struck out."""
     for word in struck:
@@ -93,3 +115,19 @@ def one_line(message: str, struck: Iterable[str] = ()) -> str:
     message = "".join(c if c.isprintable() else " " for c in message)
     message = " ".join(message.split())
     return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 3] + "..."
+
+
+def peer(connection: socket.socket) -> tuple[int, int]:
+    """Return (user, process) of who is at the other end of a Unix socket; process 0 where the system tells none.
+
+    Raises:
+        OSError: The system does not tell.
+    """
+    import socket
+    import struct
+
+    if hasattr(socket, "SO_PEERCRED"):  # Linux, socket(7): pid, uid, gid
+        pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return uid, pid
+    # macOS, FreeBSD, sys/ucred.h and sys/un.h: SOL_LOCAL 0, LOCAL_PEERCRED 1 gives a version and the user
+    return struct.unpack("2I", connection.getsockopt(0, 1, 76)[:8])[1], 0

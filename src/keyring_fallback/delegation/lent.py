@@ -1,0 +1,93 @@
+"""Asks a lender, by the socket of its far end: one connection for one question."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import time
+
+from ..discovery.tool import Tool
+from ..errors import NotAskedError, ToolError
+from ..helper.shared import MAX_QUESTION_BYTES, METHODS, peer
+from ..hidden import Hidden, HiddenBytes
+from ..hints import is_at, shown
+from .call import Call, Reply, line, read
+from .process import MAX_REPLY_BYTES
+from .waiting import Waiting
+
+#: What a socket's path may have (macOS, sys/un.h; Linux has four more).
+_MAX_PATH_BYTES = 103
+_LOOK_SECONDS = 0.02
+
+
+def ask(lender: Tool, call: Call, seconds: float) -> Reply:
+    """Ask a lender; only for what is lent, and nothing is stored or deleted there.
+
+    Args:
+        lender: Where it is, and what it lends.
+        call: What is asked.
+        seconds: How long it may take.
+
+    Raises:
+        ToolError: It is not the user's, gave no reply, or took longer.
+    """
+    if call.method not in METHODS or not is_at(call.service, lender.lent):
+        return Reply()
+    name = f"the keyring {lender.source}"
+    question = line({"method": call.method, "service": call.service, "username": call.username}, name)
+    if len(question) > MAX_QUESTION_BYTES:
+        return Reply()  # no host has such a name
+    waiting = Waiting(
+        f"keyring-fallback: waiting for {name} to answer for {shown(call.service)!r}; its terminal may have a question"
+        f" (at most {seconds:g} seconds; Ctrl-C stops it)"
+    )
+    deadline = time.monotonic() + seconds
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        _connect(connection, lender.path, deadline)
+        if peer(connection)[0] != os.getuid():
+            raise NotAskedError(f"{name} is not asked: another user answers at {lender.path}")
+        connection.sendall(question)
+        data = HiddenBytes()
+        while not data.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(min(left, waiting.pause()))
+            with contextlib.suppress(TimeoutError, socket.timeout):
+                more = HiddenBytes(connection.recv(1 << 16))
+                data = HiddenBytes(data + more)
+                if not more or len(data) > MAX_REPLY_BYTES:
+                    raise ToolError(f"{name} has ended in the middle of a question; ask again")
+    except (TimeoutError, socket.timeout):
+        raise ToolError(f"{name} gave no answer within {seconds:g} seconds; look at its terminal") from None
+    except (FileNotFoundError, ConnectionRefusedError):
+        return Reply()  # it has ended meanwhile
+    except OSError as error:
+        raise NotAskedError(f"{name} cannot be asked ({error.strerror})") from None
+    finally:
+        connection.close()
+        waiting.end()
+    return read(Hidden(data.decode("ascii", "replace")), call.method, name)
+
+
+def _connect(connection: socket.socket, path: str, deadline: float) -> None:
+    """Connect, also by a path that is longer than a socket's may be, and behind a long queue."""
+    folder = -1
+    try:
+        if len(os.fsencode(path)) > _MAX_PATH_BYTES:
+            folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+            path = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+        while True:
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                return connection.connect(path)
+            except OSError as error:
+                if error.errno != errno.EAGAIN or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+    finally:
+        if folder >= 0:
+            os.close(folder)

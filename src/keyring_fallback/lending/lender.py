@@ -1,0 +1,187 @@
+"""The lender: asks this machine's tools for those who ask at the far end, for as long as it runs."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from keyring.errors import KeyringError
+
+from .. import hints, survey
+from ..delegation import tools
+from ..delegation.call import Call, line
+from ..discovery import layout, trust
+from ..discovery.tool import Findings, Origin, Tool
+from ..helper.backends import plain
+from ..helper.shared import METHODS, one_line
+from ..records import Record
+from .pipe import LendingError, Pipe
+
+#: Questions at once; the far end passes fewer on.
+_AT_ONCE = 32
+#: Seconds between two looks at the tools, and two signs of life.
+_LOOK_SECONDS = 5.0
+_FOREVER = 365 * 86400.0
+
+
+def lend(hosts: Sequence[str], command: Sequence[str]) -> int:
+    """Lend until Ctrl-C, SIGTERM, or the end of the terminal, the command or the tools; return the exit status.
+
+    Args:
+        hosts: The hosts that are lent, by name or pattern.
+        command: What runs a program elsewhere (``ssh box``); nothing: on this machine.
+    """
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
+    try:
+        _Lender(hosts, command).run()
+    except LendingError as error:
+        _say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _say("lent no more")
+    return 0
+
+
+class _Offer(Record):
+    """What is lent: the tools as what is in force, and what tells whether they are still the same."""
+
+    now: survey.Survey
+    state: object
+
+
+def _offer(*, everything: bool) -> _Offer:
+    """Return what this machine has to lend; what it has borrowed is not its own.
+
+    Args:
+        everything: Whether all that the tools have is lent, their stores too, or only providers: this machine's
+            other environments have its stores themselves.
+
+    Raises:
+        LendingError: There is nothing.
+    """
+    now = survey.make(survey.here())
+    if now.state in (survey.State.OFF, survey.State.NESTED):
+        raise LendingError("nothing can be lent: keyring-fallback is switched off here, or runs within itself")
+    found, here = [one for one in now.findings.tools if not one.lent], now.here
+    root = here.prefix if here.virtual else ""
+    content = layout.read(root, here.executable, here)
+    if content.providers:  # this environment is as good as any
+        found.append(Tool(Origin("this environment"), root or here.executable, root, here.executable, content))
+    found = [one._replace(adds=one.content.providers, own=()) for one in found]
+    if not everything:
+        found = [one for one in found if one.useful]
+    if not found:
+        raise LendingError(
+            "nothing can be lent: no global keyring was found here; 'keyring-fallback doctor' tells more"
+        )
+    state = now.settings, [(one, _identity(one)) for one in found]
+    return _Offer(now._replace(findings=Findings(tuple(found)), state=survey.State.DELEGATING), state)
+
+
+def _identity(tool: Tool) -> object:
+    """Return what changes where a tool is made anew, or gets other packages or versions."""
+    packages = []
+    for folder in tool.content.folders:
+        try:
+            packages += sorted(name for name in os.listdir(folder) if name.endswith("-info"))
+        except OSError:
+            packages.append(folder)
+    return trust.identity(tool.root or tool.path), packages
+
+
+class _Lender:
+    """Answers the questions of one far end."""
+
+    def __init__(self, hosts: Sequence[str], command: Sequence[str]) -> None:
+        self._hosts = tuple(hosts)
+        self._everything = bool(command)
+        self._offer = _offer(everything=self._everything)
+        self._asking = 0
+        self._lock = threading.Lock()
+        self._changed = False
+        self._pipe = Pipe(command)
+
+    def run(self) -> None:
+        """Answer, until a KeyboardInterrupt.
+
+        Raises:
+            LendingError: The far end has ended, or does what it must not; or the tools have changed.
+        """
+        try:
+            lent = [f"{getpass.getuser()}@{socket.gethostname()}", *self._hosts]
+            where = self._pipe.open(lent, self._offer.now.settings.timeout * len(self._offer.now.findings.tools) + 5)
+            _say(f"{' '.join(self._hosts)} lent at {where} ({self._pipe.name}); Ctrl-C ends it")
+            if hints.is_at("any.invalid", self._hosts):
+                _say("every host is lent: who asks there gets whatever the global keyring has")
+            threading.Thread(target=self._watch, daemon=True).start()
+            for question in self._pipe.documents():
+                self._take(question)
+        finally:
+            self._pipe.close()
+        if self._changed:
+            raise LendingError("the global keyring, or a setting, has changed: lent no more; start it again")
+        raise LendingError(f"{self._pipe.name} has ended{self._pipe.how()}: lent no more")
+
+    def _watch(self) -> None:
+        """End it when the tools change, so that nobody is answered by what is gone; and show that we are there."""
+        while self._is_same():
+            self._pipe.send(b"\n")
+            time.sleep(_LOOK_SECONDS)
+
+    def _is_same(self) -> bool:
+        try:
+            self._changed = self._changed or _offer(everything=self._everything).state != self._offer.state
+        except LendingError:
+            self._changed = True
+        if self._changed:
+            self._pipe.close()
+        return not self._changed
+
+    def _take(self, question: dict[str, Any]) -> None:
+        number, service, username = question.get("id"), question.get("service"), question.get("username")
+        sound = isinstance(number, int) and isinstance(service, str) and isinstance(username, (str, type(None)))
+        if not sound or question.get("method") not in METHODS:
+            raise LendingError(f"{self._pipe.name} has sent what is no question: lent no more")
+        if self._asking >= _AT_ONCE:
+            raise LendingError(f"{self._pipe.name} asks more than {_AT_ONCE} questions at once: lent no more")
+        with self._lock:
+            self._asking += 1
+        threading.Thread(target=self._answer, args=(question,), daemon=True).start()
+
+    def _answer(self, question: dict[str, Any]) -> None:
+        service, asker = question["service"], one_line(str(question.get("asker")))
+        reply = {"id": question["id"], "answer": None, "backend": "lender", "failures": [], "unloaded": []}
+        outcome = "not lent"
+        if hints.is_at(service, self._hosts) and self._is_same():
+            call = Call(question["method"], service, question["username"])
+            try:
+                answer = tools.ask_tools(self._offer.now, call, everything=self._everything, idle=_FOREVER)
+            except KeyringError as error:
+                kinds = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "keyring.errors"]
+                failure = {"backend": "", "type": type(error).__name__, "error": kinds[0], "message": str(error)}
+                reply["failures"], outcome = [failure], f"failed: {error}"
+            else:
+                outcome = "no answer" if answer is None else "answered"
+                reply["answer"] = answer and plain(call.method, answer)
+        with self._lock:
+            self._asking -= 1
+        _say(f"{asker} asked for {hints.shown(service)}: {outcome}")
+        self._pipe.send(line(reply, "the lender"))
+
+
+def _say(text: str) -> None:
+    """Print a line with the time; nobody reads on, or in a narrow encoding: that is no reason to stop."""
+    try:
+        sys.stdout.write(f"{time.strftime('%H:%M:%S')} {one_line(text)}\n".encode("ascii", "backslashreplace").decode())
+        sys.stdout.flush()
+    except OSError:
+        pass
