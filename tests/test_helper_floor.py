@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SOURCES = [
     Path(keyring_fallback.__file__).with_name("helper") / f"{name}.py"
-    for name in ("start", "carried", "helper", "backends", "deferred", "shared", "probe")
+    for name in ("start", "carried", "far", "helper", "backends", "deferred", "shared", "probe")
 ]
 
 

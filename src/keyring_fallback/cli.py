@@ -83,7 +83,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         "lend",
         help=lends,
         usage="%(prog)s --services HOST [HOST ...] [-- COMMAND ...]",
-        description=f"{lends.capitalize()}. COMMAND runs elsewhere what is appended: ssh BOX, docker exec -i NAME. "
+        description=f"L{lends[1:]}. COMMAND runs elsewhere what is appended: ssh BOX, docker exec -i NAME. "
         "Without it, this machine's environments are answered without a start. One line a question, never a password.",
     )
     lend.add_argument("--services", metavar="HOST", nargs="+", required=True, help="the hosts, by name or pattern")
