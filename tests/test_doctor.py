@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keyring_fallback.discovery import executable
 from keyring_fallback.discovery.places import UV
 from keyring_fallback.discovery.tool import Findings, Kind, Reason, Refusal
 from keyring_fallback.doctor import tool_causes
@@ -137,13 +138,14 @@ def test_no_provider_beside_debians_keyring(ill: Patient) -> None:
 
 @posix
 def test_a_broken_tool_beside_debians_keyring(patient: Patient) -> None:
-    """The tool with the provider is broken, and Debian's keyring has none: the command for the one, and no other."""
+    """The tool with the provider is broken, and Debian's keyring has none: what mends the one, and no command besides."""
     if not os.path.exists("/usr/bin/keyring"):
         pytest.skip("this machine has no python3-keyring")
     patient.tool.python.unlink()
     for arguments in ((), (AZURE,)):
-        finding = patient.see_the_doctor(*arguments, PATH=f"{patient.environment.scripts}:/usr/bin")
-        assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+        cause = patient.see_the_doctor(*arguments, PATH=f"{patient.environment.scripts}:/usr/bin").cause
+        assert ("broken", "") == (cause["name"], cause["command"])
+        assert cause["edit"].endswith(f"all that {patient.tool.root / 'uv-receipt.toml'} names")
 
 
 @pytest.mark.parametrize("provider_here", [False, True])
@@ -689,14 +691,13 @@ def test_the_setting_names_this_environment(ill: Patient) -> None:
 
 @posix
 def test_each_broken_tool_is_named_once(patient: Patient) -> None:
-    """A broken tool is found at its own place, in the folder of executables and on PATH: one cause, one command."""
+    """A broken tool is found at its own place, in the folder of executables and on PATH: one cause."""
     executables = patient.home / ".local" / "bin"
     executables.mkdir()
     (executables / "keyring").symlink_to(patient.tool.script("keyring"))
     patient.tool.python.unlink()
     path = f"{patient.env()['PATH']}{os.pathsep}{executables}"
-    finding = patient.see_the_doctor(AZURE, PATH=path)
-    assert patient.install.replace("keyring", "--force keyring", 1) == finding.cause["command"]
+    assert "broken" == patient.see_the_doctor(AZURE, PATH=path).cause["name"]
     patient.tool.root.chmod(0o777)
     finding = patient.see_the_doctor(AZURE, PATH=path)
     assert "broken" == finding.cause["name"]
@@ -723,3 +724,114 @@ def test_a_link_that_leads_nowhere_beside_a_tool(patient: Patient) -> None:
         finding = patient.with_tokens(tokens).see_the_doctor(AZURE, USERNAME)
         (cause,) = (cause for cause in finding.document["causes"] if cause["name"] == "broken")
         assert ("", "remove this link, which leads nowhere") == (cause["command"], cause["edit"])
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="there are no such permissions on Windows")
+def test_all_is_open_after_umask_0(patient: Patient) -> None:
+    """All that the tool is, and the folders above it: one command closes it, and then it works."""
+    above = [folder for folder in patient.tool.root.parents if folder.is_relative_to(patient.home)]
+    # the packages' files are links to those of another tool
+    folders = (path for path in patient.tool.root.rglob("*") if path.is_dir() and not path.is_symlink())
+    for path in (*above, patient.tool.root, *folders):
+        path.chmod(0o777)
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "untrusted" == finding.cause["name"]
+    environments.run(["/bin/sh", "-c", finding.cause["command"]], check=True)
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (0, []) == (finding.status, finding.notes)
+
+
+@pytest.mark.skipif(machine.WINDOWS or os.getuid() != 0, reason="only root can give files away")
+def test_what_is_open_and_somebody_elses_gets_no_command(patient: Patient) -> None:
+    """A folder above, open to all, belongs to another user: it is not the person's to close."""
+    folder = patient.tool.root.parent
+    folder.chmod(0o777)
+    os.chown(folder, 65534, -1)
+    cause = patient.see_the_doctor(AZURE, USERNAME).cause
+    assert ("untrusted", "") == (cause["name"], cause["command"])
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="a link in the folder of executables")
+def test_a_refused_tool_is_not_told_to_install_us(patient: Patient) -> None:
+    """The tool comes first on PATH and is open to others: that is mended, and nothing is to be installed there."""
+    executables = patient.home / ".local" / "bin"
+    executables.mkdir(parents=True)
+    (executables / "keyring").symlink_to(patient.tool.script("keyring"))
+    patient.tool.root.chmod(0o777)
+    path = os.pathsep.join([str(executables), os.environ["PATH"]])
+    causes = patient.see_the_doctor(AZURE, USERNAME, PATH=path).document["causes"]
+    assert ["untrusted"] == [cause["name"] for cause in causes]
+
+
+@pytest.mark.skipif(machine.WINDOWS or os.getuid() != 0, reason="only root can look as somebody else")
+def test_no_permission_is_no_link_to_nothing() -> None:
+    """A tool in a folder that the person may not look into is somebody else's, and not broken."""
+    with machine.temporary_folder("permission") as folder:
+        folder.chmod(0o755)
+        (folder / "private").mkdir(mode=0o700)
+        (folder / "private" / "keyring").touch()
+        (folder / "keyring").symlink_to(folder / "private" / "keyring")
+        os.seteuid(65534)
+        try:
+            found = executable.target(str(folder / "keyring"), "linux").broken
+        finally:
+            os.seteuid(0)
+        assert found
+        assert (Kind.UNSEEN, "it cannot be looked at (Permission denied)") == (found.kind, str(found))
+
+
+def test_an_environment_of_the_project_gets_no_command(
+    patient: Patient, shared_environments: environments.Environments, python: Path
+) -> None:
+    """An environment in the project that is first on PATH, and nobody has activated: nothing runs what it holds."""
+    other = shared_environments.get(python, "keyring")
+    (patient.folder / "pyproject.toml").write_text("")
+    shutil.copytree(other.root, patient.folder / ".e", symlinks=True)
+    brought = environments.Environment(patient.folder / ".e")
+    path = os.pathsep.join([str(brought.scripts), os.environ["PATH"], os.path.dirname(machine.uv())])
+    cause = patient.see_the_doctor(AZURE, USERNAME, PATH=path, VIRTUAL_ENV="").cause
+    assert ("missing-there", "") == (cause["name"], cause["command"])
+    assert "it lies in the" in cause["edit"]
+    cause = patient.see_the_doctor(AZURE, USERNAME, PATH=path, VIRTUAL_ENV=str(brought.root)).cause
+    assert cause["command"].endswith(f"uv pip install --python {brought.root} keyring-fallback")
+
+
+def test_where_a_global_keyring_was_looked_for(ill: Patient) -> None:
+    """There is none: where it was looked for, or that the home folder is not there."""
+    text = ill.see_the_doctor(AZURE).cause["text"]
+    assert str(ill.tool.root) in text
+    variables = {"HOME": "/nonexistent", "USERPROFILE": "/nonexistent", "XDG_DATA_HOME": "", "APPDATA": ""}
+    assert "The home folder /nonexistent is not there." in ill.see_the_doctor(AZURE, **variables).cause["text"]
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+def test_a_configuration_that_powershell_wrote(patient: Patient, codec: str) -> None:
+    """keyringrc.cfg with a byte order mark: keyring itself cannot read it, and how it is to be saved is said."""
+    file = patient.with_configuration("")
+    file.write_text("[fallback]\ntimeout = 9\n", encoding=codec)
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert "keyring-broken" == finding.cause["name"]
+    assert "save it as UTF-8 without BOM" in finding.cause["edit"]
+
+
+def test_a_mistyped_section(patient: Patient) -> None:
+    """[fallbak] in keyringrc.cfg is told, and other sections are nobody's business."""
+    patient.with_configuration("[fallbak]\nenabled = false\n[codeartifact]\nprofile_name = x\n")
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (0, ["setting-without-sense"]) == (finding.status, finding.notes)
+    assert "the section [fallbak] is not known" in finding.document["causes"][0]["text"]
+
+
+def test_the_index_that_does_not_work_is_passed_over(ill: Patient) -> None:
+    """What uv has for an index is what is missing: the command that brings it does not ask that index."""
+    cause = ill.see_the_doctor(AZURE, USERNAME, UV_DEFAULT_INDEX=AZURE.replace("//", "//me@")).document["causes"][0]
+    if not machine.WINDOWS:
+        assert "UV_DEFAULT_INDEX='' uv tool install keyring --with artifacts-keyring" == cause["command"]
+    assert cause["edit"].startswith("it passes over UV_DEFAULT_INDEX")
+
+
+def test_what_logs_in_is_said(patient: Patient) -> None:
+    """A provider that fails, and says little: what logs in at that registry, on a terminal and in CI."""
+    finding = patient.see_the_doctor(AZURE, USERNAME, STUB_TOKENS_FILE="/nowhere")
+    assert "az login" in finding.cause["edit"]
+    assert "in CI set ARTIFACTS_" in finding.cause["edit"]

@@ -225,7 +225,7 @@ def test_as_a_module(patient: Patient) -> None:
 def test_it_starts_without_keyring(patient: Patient) -> None:
     """Nothing of the doctor imports keyring, or anything else that is not in the standard library."""
     program = (
-        "import sys; from keyring_fallback import cli; from keyring_fallback.doctor import causes, examination, report\n"
+        "import sys; from keyring_fallback import cli; from keyring_fallback.doctor import causes, document, examination, report\n"
         "roots = {name.partition('.')[0] for name in sys.modules}\n"
         "site = [n for n in roots if 'site-packages' in (getattr(sys.modules[n], '__file__', None) or '')]\n"
         "print(sorted(n for n in site if not n.startswith('_')))"

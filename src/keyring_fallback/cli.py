@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about.print_help(sys.stdout if options.command else sys.stderr)  # without a command as uv and git do
         return 0 if options.command else 2
     try:
-        from .doctor import causes, examination, repair, report
+        from .doctor import causes, document, examination, repair, report
 
         if options.fix or options.dry_run:
             return repair.repair(
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
         _write(
-            report.as_json(facts, found)
+            document.as_json(facts, found)
             if options.json
             else report.as_text(facts, found, colour=_has_colours(), verbose=options.verbose)
         )

@@ -17,6 +17,9 @@ _SELECTED = "PYTHON_KEYRING_BACKEND"
 _MAX_BYTES = 1 << 20
 _MAX_SECONDS = 24 * 60 * 60
 _DEFAULTS = "the defaults"
+#: The length of a value that makes no sense and is shown: of a word, or a number, and no token.
+_LONGEST_SHOWN = 6
+_SECTIONS = ("fallback", "backend")
 
 
 class Fault(Enum):
@@ -25,6 +28,7 @@ class Fault(Enum):
     FILE_UNREADABLE = "{}: cannot be read ({})"
     FILE_TOO_LARGE = "{}: larger than {} bytes"
     OPTION_UNKNOWN = "{} is not known; the options are {}"
+    SECTION_UNKNOWN = "{}: the section [{}] is not known, and [fallback] is meant by it perhaps"
     VALUE = "{}: {}"
 
 
@@ -123,6 +127,8 @@ def _read_file(file: str) -> tuple[dict[str, str], str | None, list[Problem]]:
         pass
     except (OSError, ValueError, configparser.Error) as error:
         detail = str(error).split("\n")[0] or type(error).__name__
+        if isinstance(error, UnicodeDecodeError) or str(error.__dict__.get("line", "")).startswith("\ufeff"):
+            detail = "it is no UTF-8, or has a byte order mark, as from PowerShell: save it as UTF-8 without BOM"
         problem = Problem(Fault.FILE_UNREADABLE, file, "", detail, _DEFAULTS)
     if problem:
         return {}, None, [problem]
@@ -130,7 +136,17 @@ def _read_file(file: str) -> tuple[dict[str, str], str | None, list[Problem]]:
     # [DEFAULT] is everybody's
     ours = {name: value for name, value in options if name in _PARSERS or name not in parser.defaults()}
     selected = parser.get("backend", "default-keyring", fallback=None)
-    return ours, selected and selected.strip(), []
+    strange = [one for one in parser.sections() if one not in _SECTIONS and _resembles(one, _SECTIONS[0])]
+    return ours, selected and selected.strip(), [Problem(Fault.SECTION_UNKNOWN, file, "", one) for one in strange]
+
+
+def _resembles(name: str, known: str) -> bool:
+    """Tell whether a name may be a mistyped known one: most of its letters are the same."""
+    letters = [c for c in name.lower() if c.isalpha()]
+    return (
+        len(letters) <= len(known) + 2
+        and sum(min(letters.count(c), known.count(c)) for c in {*known}) >= len(known) - 2
+    )
 
 
 def _enabled(value: str, _home: str) -> bool:
@@ -145,7 +161,7 @@ def _tool(value: str, home: str) -> tuple[str, ...]:
     paths = tuple(expanded(line, home) for line in map(str.strip, value.splitlines()) if line)
     for path in paths:
         if not os.path.isabs(path) or "\0" in path:
-            raise ValueError(f"{_shown(path)} is not an absolute path")
+            raise ValueError(f"{path[:80]!r} is not an absolute path")
     if not paths:
         raise ValueError("no path is given")
     return paths
@@ -178,5 +194,7 @@ _PARSERS: dict[str, tuple[Callable[[str, str], object], str]] = {
 
 
 def _shown(value: str) -> str:
-    """Return a value for a message: one line, not too long."""
+    """Return a value for a message: one line, and not what may be a token."""
+    if len(value.strip()) > _LONGEST_SHOWN:
+        return "what is set"
     return repr("".join(c if c.isprintable() else "?" for c in value.strip())[:80])

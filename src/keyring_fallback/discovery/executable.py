@@ -45,11 +45,11 @@ def target(path: str, platform: str) -> Target:
         return environment_target(path, platform)
     broken = None
     if not os.path.isfile(path):  # nor is one what the system takes for a loop of links
-        broken = Kind.DEAD_LINK if os.path.islink(path) else Kind.NO_FILE
+        broken = _missing(path)
     elif platform == "win32" and path.lower().endswith((".bat", ".cmd")):
-        broken = Kind.BATCH_FILE
+        broken = Reason(Kind.BATCH_FILE)
     if broken:
-        return Target(broken=Reason(broken))
+        return Target(broken=broken)
     real = os.path.realpath(path)
     if is_python(path):
         return interpreter_target(path, platform)
@@ -61,6 +61,17 @@ def target(path: str, platform: str) -> Target:
         remote = places.is_remote(found, platform)
         return Target(broken=Reason(Kind.INTERPRETER_REMOTE if remote else Kind.INTERPRETER_RELATIVE, found))
     return interpreter_target(found, platform) if is_python(found) else Target()
+
+
+def _missing(path: str) -> Reason:
+    """Return why there is no file."""
+    try:
+        os.stat(path)
+    except PermissionError as error:
+        return Reason(Kind.UNSEEN, detail=str(error.strerror))
+    except (OSError, ValueError):
+        pass
+    return Reason(Kind.DEAD_LINK if os.path.islink(path) else Kind.NO_FILE)
 
 
 def environment_target(root: str, platform: str) -> Target:

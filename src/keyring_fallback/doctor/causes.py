@@ -35,7 +35,8 @@ def _settings(facts: Facts) -> Iterator[Cause]:
     for problem in settings.problems:
         if facts.me.broken and problem.fault is Fault.FILE_UNREADABLE:
             continue  # keyring cannot read it either, and that is more
-        advice = f"correct this {'file' if problem.of_file else 'option'}, or remove it"
+        what = "section" if problem.fault is Fault.SECTION_UNKNOWN else "file" if problem.of_file else "option"
+        advice = f"correct this {what}, or remove it"
         yield Cause("setting-without-sense", str(problem), advice=advice, problem=False)
     if facts.here.environ.get(survey.NESTED):
         text = f"The variable {survey.NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
@@ -81,10 +82,9 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
     if (me.error and not unfinished) or (me.broken and not lacks):
         text = f"The keyring of this environment cannot be used: {me.error or me.broken}"
-        unread = any(one.fault is Fault.FILE_UNREADABLE for one in settings.problems)
         cure, advice = facts.install(here.prefix, "keyring", again=True)
-        if unread:
-            cure, advice = None, f"correct {settings.file}, or remove it"
+        for unread in (one for one in settings.problems if one.fault is Fault.FILE_UNREADABLE):
+            cure, advice = None, f"correct {settings.file}, or remove it ({unread.detail})"
         yield Cause("keyring-broken", text, cure, advice)
     delegating = facts.survey.state is survey.State.DELEGATING
     if delegating and not (selected or me.error or me.broken or any(map(_is_ours, me.backends))):

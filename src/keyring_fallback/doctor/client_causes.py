@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import hints
-from ..discovery import trust
+from ..discovery import executable, trust
+from ..discovery.places import PATH
 from . import clients, cures, uv_settings
 from .examination import Cause, Facts
 from .shell import Cure, Edit, Variable
@@ -39,6 +40,9 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
     served = registry and any(hints.serves(registry, one.distribution) for one in found.providers)
+    for one in facts.survey.findings.refusals:  # one that is to be mended was meant to be a tool
+        if one.origin != PATH and not (one.kind.harmless or one.kind.foreign):
+            tools.add(trust.identity(executable.target(one.path, here.platform).root or one.path))
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
     if not found.mine and found.ours is False and not itself and not served:
         text = (

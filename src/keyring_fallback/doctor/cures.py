@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from ..discovery import environment
+from ..discovery import environment, trust
 from ..discovery.places import PIPX_GLOBAL, SYSTEMS_PROGRAMS, UV
-from ..discovery.tool import SETTING, Findings, Refusal, Tool
+from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
 from ..here import Here
 from . import project
 from .shell import Command, Edit, Variable
@@ -179,21 +179,32 @@ def install(
         The command, and what else is to be done, or "".
     """
     platform = here.platform
+    places = project.additions(root, here) if has_uv(here) and not again else []
+    if not places and (doubt := _doubt(root, here)):
+        return None, f"install {requirement} there if that environment is yours: {doubt}"
     if not has_uv(here):
         reinstall = ["--force-reinstall"] if again else []
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
         return Command(tuple(words), (Variable("PIP_KEYRING_PROVIDER", "subprocess"),)), ""
-    variables = (Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True),) if tool else ()
-    places = [] if again else project.additions(root, here)
+    first = [Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True)] if tool else []
     if not places:
         words = ["uv", "pip", "install", "--python", root, *(["--reinstall"] if again else []), requirement]
-        return Command(tuple(words), variables), ""
-    hinders = (Variable(name, "0") for name in project.HINDERS if here.environ.get(name))
+        return Command(tuple(words), tuple(first)), ""
+    hinders = [Variable(name, "0") for name in project.HINDERS if here.environ.get(name)]
     others = "; ".join(f"'uv add {' '.join(place)} {requirement}'" for place in places[1:])
-    return Command(
-        ("uv", "add", *places[0], requirement), (*hinders, *variables)
-    ), others and f"keyring comes from there, too: {others}"
+    advice = f"keyring comes from there, too: {others}" if others else ""
+    return Command(("uv", "add", *places[0], requirement), (*hinders, *first)), advice
+
+
+def _doubt(root: str, here: Here) -> Reason | None:
+    """Return why no command may run what an environment holds, or None: it may have come with the project."""
+    chosen = map(here.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX"))
+    if trust.identity(root) in map(trust.identity, (here.prefix, *filter(None, chosen))):
+        return None
+    owned, _ = trust.permission_reasons([root], here.uid)
+    named = os.path.basename(root) == ".venv"  # what uv runs, too
+    return owned or (None if named else trust.project_reason(root, here.cwd, "", here.home))
 
 
 def has_uv(here: Here) -> bool:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
+import stat
 from collections.abc import Iterator
 
 from .. import hints
-from ..discovery import executable, trust
-from ..discovery.places import UV
+from ..discovery import executable, places, trust
+from ..discovery.places import PATH, UV
 from ..discovery.tool import SETTING, Findings, Kind, Refusal, Tool
+from ..here import Here
 from . import cures
 from .examination import Cause, Facts
 from .shell import Command
 
+#: How many files are looked at for whether they are open.
+_MOST_BELOW = 20_000
 _PROVIDERS = f"{cures.UNKNOWN} is " + ", ".join(f"{one.distribution} ({one.name})" for one in hints.REGISTRIES)
 
 
@@ -26,7 +32,8 @@ def find(facts: Facts) -> Iterator[Cause]:
     for tool, _ in facts.tools:
         if tool.doubt:
             text = f"The keyring {tool.location} is used since the setting 'tool' names it, although {tool.doubt}."
-            yield Cause("untrusted", text, advice="close that to others if you can", problem=False)
+            closing = _closed(tool.path, tool.doubt.decides, facts.here)
+            yield Cause("untrusted", text, closing, "" if closing else "close that to others if you can", problem=False)
     stopped = list(_stopped(facts))
     yield from stopped
     # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
@@ -44,11 +51,20 @@ def find(facts: Facts) -> Iterator[Cause]:
     problem = not (stores or facts.me.content.providers)
     if not facts.tools:
         if not refused:
-            text = "There is no global keyring: none of uv, pipx and the others has installed one."
+            text = f"There is no global keyring: none of uv, pipx and the others has installed one. {_searched(facts)}"
             yield Cause("no-tool", text, command, advice, problem)
     elif refused or names or not facts.lookup:  # otherwise it is said of the registry
         text = f"The global keyring {facts.tools[0][0].location} has no provider."
         yield Cause("no-provider", text, command, advice, problem)
+
+
+def _searched(facts: Facts) -> str:
+    """Return where a global keyring was looked for."""
+    here = facts.here
+    if not os.path.isdir(here.home):
+        return f"The home folder {here.home or '(none is set)'} is not there."
+    known = dict.fromkeys(place.path for place in places.known(here.environ, here.home, here.platform))
+    return f"It was looked for at {next(iter(known))}, at {len(known) - 1} other places, and on PATH."
 
 
 def _missing(facts: Facts) -> tuple[str, str]:
@@ -88,26 +104,91 @@ def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
     known = [facts.here.prefix, facts.uv_keyring.root if facts.uv_keyring else ""]
     if refusal.origin == SETTING:
         yield _unusable(refusal, facts)
+    elif kind in (Kind.UNSEEN, Kind.UNSEEN_PART):
+        text = f"The keyring {path} ({refusal.source}) is not used: {refusal.reason}, so it is somebody else's."
+        distribution, names = _missing(facts)
+        own = cures.provide(distribution, Findings(), facts.here.platform)
+        yield Cause("untrusted", text, own, "; ".join(filter(None, ("the command installs one of your own", names))))
     elif not (kind.of_others or kind.foreign):
         yield _broken(refusal, path, refusal.reason, facts)
-    elif not any(root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known):
+    elif (kind.of_others and refusal.origin != PATH) or not any(
+        root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known
+    ):
         why = "others than you may decide what it runs" if kind.of_others else "it may not be yours"
         advice = f"if it is meant, say so: 'tool = {path}' in [fallback] of {facts.survey.settings.file}"
         if kind is Kind.OWNED:  # a tool that is named must not belong to others, either
             advice = "make it your own if you trust what is there, or install another"
         text = f"The keyring {path} ({refusal.source}) is not used: {refusal.reason}, so {why}."
-        yield Cause("untrusted", text, _closing(refusal), advice)
+        yield Cause("untrusted", text, _closing(refusal, facts), advice)
 
 
 def _unusable(refusal: Refusal, facts: Facts) -> Cause:
     text = f"The setting 'tool' names {refusal.path}, which cannot be used: {refusal.reason}."
     advice = f"correct or remove 'tool' ({facts.survey.settings.sources['tool']})"
-    return Cause("setting-unusable", text, _closing(refusal), advice)
+    return Cause("setting-unusable", text, _closing(refusal, facts), advice)
 
 
-def _closing(refusal: Refusal) -> Command | None:
-    """Return the command that closes to others what they may change, or None."""
-    return Command(("chmod", "o-w", refusal.decides)) if refusal.kind is Kind.OPEN else None
+def _closing(refusal: Refusal, facts: Facts) -> Command | None:
+    """Return the command that keeps others from changing a keyring, or None."""
+    here, decides = facts.here, refusal.decides
+    if refusal.kind is Kind.OPEN:
+        return _closed(refusal.path, decides, here)
+    # not a folder that others need, too
+    whole = refusal.kind is Kind.OWNED and decides in (refusal.path, os.path.realpath(refusal.path))
+    return _taken(decides, here) if whole else None
+
+
+def _closed(path: str, decides: str, here: Here) -> Command | None:
+    """Return the one command that closes to others all that is open of a keyring, and of the way there.
+
+    It is None where something of that is somebody else's. After ``umask 0`` all is open, the home folder and what is
+    above it too: only the keyring is closed with what is in it.
+
+    Args:
+        path: An environment's root, or an executable.
+        decides: What was found to be open.
+        here: This environment: whose process this is.
+    """
+    root = os.path.realpath(executable.target(path, here.platform).root or path)
+    deep = [root, *(one for one in [os.path.realpath(decides)] if os.path.commonpath([root, one]) != root)]
+    inside = [one for top in deep for one in itertools.islice(_below(top), _MOST_BELOW) if _is_open(one)]
+    opened = [
+        one for one in dict.fromkeys([*deep, *(up for one in deep for up in trust.folders_above(one))]) if _is_open(one)
+    ]
+    if not opened + inside or any(os.stat(one).st_uid != here.uid for one in opened + inside):
+        return None
+    if not inside:
+        return Command(("chmod", "o-w", *opened))
+    ways = [word for one in deep for word in ("-path", one, "-o", "-path", os.path.join(one, "*"), "-o")]
+    which = ("(", *ways, "-prune", ")", "-perm", "-0002", "!", "-type", "l")
+    return Command(("find", *dict.fromkeys([*deep, *opened]), *which, "-exec", "chmod", "o-w", "{}", "+"))
+
+
+def _below(folder: str) -> Iterator[str]:
+    for above, folders, files in os.walk(folder):
+        yield from (path for name in (*folders, *files) if not os.path.islink(path := os.path.join(above, name)))
+
+
+def _is_open(path: str) -> bool:
+    """Tell whether everybody may write to a path; a sticky folder is not meant by that."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_IWOTH and not mode & stat.S_ISVTX)
+
+
+def _taken(path: str, here: Here) -> Command | None:
+    """Return the command that makes somebody else's file or folder the person's own, or None: root needs none."""
+    if here.uid <= 0 or here.platform == "win32" or not shutil.which("sudo", path=here.environ.get("PATH", "")):
+        return None
+    import pwd
+
+    try:
+        name = pwd.getpwuid(here.uid).pw_name
+    except KeyError:
+        return None
+    return Command(("sudo", "chown", "-R", name, path))
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:

@@ -1,0 +1,91 @@
+"""Shows what the doctor found as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from .. import __version__, advice, hints
+from ..discovery.tool import Refusal, Tool
+from . import clients, shell, uv_settings
+from .examination import Cause, Facts, Probe
+from .shown import shown
+
+#: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
+SCHEMA = 1
+
+
+def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
+    """Return the report for programs: one JSON document; the tests hold it to a schema."""
+    now, me = facts.survey, facts.me
+    settings = now.settings._asdict()
+    del settings["problems"]
+    document = {
+        "schema": SCHEMA,
+        "works": not any(cause.problem for cause in causes),
+        "version": __version__,
+        "environment": {
+            "root": facts.here.prefix,
+            "python": me.version,
+            "keyring": me.content.keyring,
+            "providers": [one._asdict() for one in me.content.providers],
+            "is_tool": now.findings.at_home,
+        },
+        "reason": advice.why_not(now) or "",
+        "selected": me.selected,
+        "backends": me.backends,
+        "tools": [_tool_as_data(tool, probe) for tool, probe in facts.tools],
+        "refused": list(map(_refusal_as_data, now.findings.refusals)),
+        "settings": settings,
+        "clients": {
+            "uv": _keyring_as_data(facts.uv_keyring),
+            "pip": _keyring_as_data(facts.pip_keyring),
+            "pip_version": facts.pip.version,
+            "pip_keyring_provider": facts.pip.provider,
+        },
+        "uv": {
+            "files_read": uv_settings.READS_FILES,
+            "files": facts.uv.files,
+            "keyring_provider": facts.uv.provider,
+            "indexes": [{**one._asdict(), "username": facts.name(one.username)} for one in facts.uv.indexes],
+            "problems": facts.uv.problems,
+        },
+        "lookups": [{**one, "username": facts.name(one["username"]) or None} for one in me.lookups],
+        "service": None if facts.service is None else hints.shown(facts.service),
+        "username": facts.name(facts.username) or None,
+        "causes": [_cause_as_data(cause, facts.here.platform) for cause in causes],
+    }
+    return json.dumps(shown(document, facts.names, facts.hidden), indent=2)
+
+
+def _cause_as_data(cause: Cause, platform: str) -> dict[str, Any]:
+    return {
+        "name": cause.name,
+        "text": cause.text,
+        "command": cause.command(platform),
+        "edit": cause.words(platform),
+        "cure": shell.as_data(cause.cure),
+        "problem": cause.problem,
+    }
+
+
+def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:
+    return {
+        **{name: getattr(tool, name) for name in ("source", "path", "root", "interpreter", "known")},
+        "python": probe.version,
+        "keyring": probe.content.keyring,
+        "providers": [one._asdict() for one in probe.content.providers],
+        "adds": sorted({provider.distribution for provider in tool.adds}),
+        "error": probe.error or probe.broken,
+    }
+
+
+def _refusal_as_data(refusal: Refusal) -> dict[str, str]:
+    words = {name: getattr(refusal, name) for name in ("source", "path", "decides", "reason")}
+    return {**words, "kind": refusal.kind.name.lower()}
+
+
+def _keyring_as_data(keyring: clients.Keyring | None) -> dict[str, Any] | None:
+    names = ("path", "environment", "keyring", "has_keyring_fallback", "is_this_environment")
+    return dict(zip(names, keyring)) if keyring else None
