@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -559,16 +560,27 @@ def test_delete_that_nobody_takes_has_keyrings_words(stage: Stage) -> None:
         assert ("PasswordDeleteError", "Password not found") == (result["error"][0], result["message"])
 
 
-def test_a_failure_that_somebody_made_up_for_is_a_debug_line(stage: Stage) -> None:
-    """Where a backend raised and another one answered, a debug line names the backend's module and the error's type."""
-    stage.here(reader("Broken", 9.9, "raise OSError('secret')") + reader("Other", 5, "return 'answer'"))
+def test_debug_lines_say_who_was_asked(stage: Stage) -> None:
+    """A debug line for each who was asked: what, for which service, what came; no password, no user name, no message."""
+    stage.there(reader("There", 9, "return None") + writer("Writer", 4, "pass"))
+    stage.here(reader("Broken", 9.9, "raise OSError('s3cret')") + reader("Other", 5, "return 's3cret'"))
     program = (
         "import logging, keyring; logging.basicConfig(level=10, format='%(levelname)s %(name)s %(message)s')\n"
-        "assert keyring.get_password('service', 'user') == 'answer'"
+        "assert keyring.get_password('https://me:s3cret@host/x', 'user') == 's3cret'\n"
+        "keyring.set_password('service', 'user', 's3cret')"
     )
     stderr = stage.environment.run(["-c", program], env=stage.env(), check=True).stderr
-    ours = [line for line in stderr.splitlines() if "keyring_fallback" in line]
-    assert ["DEBUG keyring_fallback scripted_here failed: OSError"] == ours
+    ours = [re.sub(r"\d+ ms$", "N ms", line) for line in stderr.splitlines() if "keyring_fallback" in line]
+    tool = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    assert [
+        "DEBUG keyring_fallback get_password('https://host/x'): scripted_here.Broken: failed, builtins.OSError, N ms",
+        f"DEBUG keyring_fallback get_password('https://host/x'): {tool}: nothing, N ms",
+        "DEBUG keyring_fallback get_password('https://host/x'): scripted_here.Other: answer, N ms",
+        "DEBUG keyring_fallback get_password('https://host/x'): keyring: answer, N ms",
+        "DEBUG keyring_fallback set_password('service'): scripted_here.Broken: nothing, builtins.NotImplementedError, N ms",
+        "DEBUG keyring_fallback set_password('service'): scripted_here.Other: nothing, builtins.NotImplementedError, N ms",
+        f"DEBUG keyring_fallback set_password('service'): {tool}: answer, N ms",
+    ] == ours
 
 
 def test_why_nobody_stores(stage: Stage, bare_tool: Environment) -> None:

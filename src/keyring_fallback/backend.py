@@ -15,8 +15,9 @@ from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, Pa
 
 from . import preload, survey
 from .advice import hint, log, warn, why_not
+from .delegation import trace
 from .errors import NotDeletedError, NotStoredError, ToolError
-from .hidden import hide, reveal
+from .hidden import hide
 from .survey import State
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
@@ -26,6 +27,8 @@ preload.before_pip_installs()
 
 class _Ours:
     """What both backends have in common."""
+
+    tells_whom_it_asks = True
 
     @classproperty
     def viable(cls) -> bool:  # noqa: N805 - a property of the class
@@ -43,11 +46,15 @@ class _Ours:
             KeyringError: Nobody answered, and a tool or a provider in it failed (`GlobalKeyring`).
             Exception: Nobody answered; what the first backend of this environment raised (`FallbackKeyring`).
         """
-        return self._get("get_password", service, username)  # type: ignore[no-any-return]
+        return self._asked("get_password", service, username)  # type: ignore[no-any-return]
 
     def get_credential(self, service: str, username: str | None) -> credentials.Credential | None:
         """Return the credential that the first to answer has, or None; it raises what `get_password` does."""
-        return self._get("get_credential", service, username)  # type: ignore[no-any-return]
+        return self._asked("get_credential", service, username)  # type: ignore[no-any-return]
+
+    def _asked(self, method: str, service: str, username: str | None) -> Any:
+        with trace.asked_of_keyring(method, service, username) as question:
+            return question.came(self._get(method, service, username))
 
     def _get(self, method: str, service: str, username: str | None) -> Any:
         raise NotImplementedError
@@ -152,9 +159,8 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
     ours: Exception | None = None
     for backend in backends:
         try:
-            answer = getattr(backend, method)(service, username)
+            answer = trace.ask(backend, method, service, username)
         except Exception as raised:
-            log.debug("%s failed: %s", type(backend).__module__, type(raised).__name__)
             if isinstance(backend, GlobalKeyring):
                 ours = ours or raised
             else:
@@ -179,11 +185,13 @@ def _store(backends: Iterable[KeyringBackend], service: str, username: str, pass
     reasons = ["no backend of this environment stores passwords"]
     for backend in backends:
         try:
-            return backend.set_password(service, username, reveal(password))
+            trace.ask(backend, "set_password", service, username, password)
         except NotStoredError as reason:
             reasons.append(str(reason))
         except NotImplementedError:
             pass
+        else:
+            return
     raise PasswordSetError(f"{'; '.join(reasons)}; install one that does")
 
 
@@ -192,7 +200,7 @@ def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> 
     missing: PasswordDeleteError | None = None
     for backend in backends:
         try:
-            return backend.delete_password(service, username)
+            trace.ask(backend, "delete_password", service, username)
         except PasswordDeleteError as error:
             missing = missing or error
         except NotImplementedError:
@@ -201,6 +209,8 @@ def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> 
             if missing is None or not isinstance(backend, GlobalKeyring):
                 raise  # otherwise what this environment's backend has said counts more
             warn(str(error))
+        else:
+            return
     raise missing or PasswordDeleteError("Password not found")
 
 

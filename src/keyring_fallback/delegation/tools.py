@@ -14,7 +14,7 @@ from ..errors import NotAskedError, ToolError
 from ..here import Here
 from ..hidden import Variables
 from ..survey import DROPPED, NESTED, Survey
-from . import bridge
+from . import bridge, trace
 from .call import Call, Invocation, Reply, Setup
 
 #: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
@@ -40,8 +40,12 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0
         return None
     failures: list[KeyringError] = []
     for tool in survey.findings.tools:
+        if not (everything or tool.lent or _can_serve(tool, call.service)):
+            continue
         try:
-            reply = ask(survey, tool, call, everything=everything, idle=idle)
+            with trace.Question(trace.Kind.TOOL, tool.location, *call[:3]) as question:
+                reply = ask(survey, tool, call, everything=everything, idle=idle)
+                question.replied(reply.answer, reply.backend, reply.failures + reply.unloaded)
         except NotAskedError as error:
             failures.append(error)
             continue
@@ -69,8 +73,6 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
         from . import lent  # few people have a lender
 
         return lent.ask(tool, call, survey.settings.timeout)
-    if not everything and not _can_serve(tool, call.service):
-        return Reply()
     isolated = bool(tool.interpreter) and tool.isolated
     invocation = Invocation(
         (tool.interpreter or tool.path, *(["-I"] if isolated else [])),

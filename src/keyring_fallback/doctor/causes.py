@@ -101,7 +101,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
     """What went wrong in the lookup, or answered for somebody else."""
     lookup, service, platform = facts.lookup, hints.shown(facts.service), facts.here.platform
     if facts.me.lookups[-1]["outcome"] == "unfinished":
-        (asked,) = facts.me.lookups[-1]["asked"]
+        asked = facts.me.lookups[-1]["asked"][-1]
         alone, advice = None, "it may wait for you: ask again on a terminal"
         if asked["kind"] == "backend":
             words = ("keyring-fallback", "doctor", service, *([facts.username] if facts.username else []))

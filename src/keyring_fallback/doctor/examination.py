@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .. import hints, survey
+from ..delegation import tools
 from ..delegation.process import Process, ReplyTooLargeError
 from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
@@ -206,8 +207,8 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools))
     return Facts(
         survey=now,
-        me=_probe([here.executable], here.environ, [service, username], seconds, whom),
-        tools=[(tool, _probe_of(tool, here.environ)) for tool in now.findings.tools],
+        me=_probe([here.executable], here.environ, _lookup(service, username), seconds, whom),
+        tools=[(tool, _probe_of(tool, now)) for tool in now.findings.tools],
         # uvx puts the environment that it made for us first on PATH: that is not where the person's uv looks
         uv_keyring=clients.on_path(here, clients.scripts(here) if trust.is_cached(here.prefix) else ""),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
@@ -237,13 +238,18 @@ def _without_user(service: str, username: str | None) -> tuple[str, str | None, 
     return service, username or found or None, "" if told else found
 
 
-def _probe_of(tool: Tool, environ: Mapping[str, str]) -> Probe:
+def _lookup(service: str | None, username: str | None) -> dict[str, Any]:
+    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return {"module": f"{__package__}.lookup", "folder": folder, "arguments": [service, username]}
+
+
+def _probe_of(tool: Tool, now: survey.Survey) -> Probe:
     if not tool.interpreter:
         return Probe(content=tool.content)
-    kept = {name: value for name, value in environ.items() if name not in survey.DROPPED}
-    environ = Variables({**kept, survey.NESTED: "1"})
+    environ = tools.child_environ(now, isolated=tool.isolated)
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
-    probe = _probe(arguments, environ, None, TOOL_SECONDS, f"the global keyring {tool.location} to start")
+    request = {"selected": now.here.environ.get("PYTHON_KEYRING_BACKEND")}
+    probe = _probe(arguments, environ, request, TOOL_SECONDS, f"the global keyring {tool.location} to start")
     return probe if probe.version else probe._replace(content=tool.content)
 
 
@@ -274,13 +280,13 @@ class _Waiting(Waiting):
 
 
 def _probe(
-    arguments: Sequence[str], environ: Mapping[str, str], request: list[Any] | None, seconds: float, whom: str
+    arguments: Sequence[str], environ: Mapping[str, str], request: dict[str, Any], seconds: float, whom: str
 ) -> Probe:
     """Run the probe and read what it says, whatever becomes of it; the stderr of a lookup is for the person to see."""
     waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
     try:
         probe = script("probe")
-        process = Process([*arguments, *probe.arguments], environ, listen=request is None)
+        process = Process([*arguments, *probe.arguments], environ, listen="module" not in request)
     except (OSError, ValueError) as reason:
         return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
     try:

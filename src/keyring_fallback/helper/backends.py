@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .deferred import DEFERRED, defer
-from .shared import one_line
+from .shared import module_of, name_of, of_class, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
@@ -109,20 +109,6 @@ def text(value: object, what: str) -> str:
     return str.__str__(value)
 
 
-def name_of(backend: object) -> str:
-    cls = backend if isinstance(backend, type) else type(backend)
-    return "{}.{}".format(module_of(cls), of_class("__qualname__", cls))
-
-
-def module_of(cls: type) -> str:
-    return str(of_class("__module__", cls))
-
-
-def of_class(name: str, cls: type) -> Any:
-    """Return an attribute of a class past whatever its metaclass makes of it."""
-    return type.__dict__[name].__get__(cls)
-
-
 def failure(backend: object, error: BaseException, struck: Iterable[str] = ()) -> dict[str, str]:
     """Return an exception as data: its type, which of keyring's errors it is, and its message in one line."""
     cls = type(error)
@@ -137,6 +123,12 @@ def failure(backend: object, error: BaseException, struck: Iterable[str] = ()) -
         "error": of_class("__name__", errors[0]) if errors else "",
         "message": one_line(message, struck),
     }
+
+
+def described(error: BaseException) -> str:
+    """Return an exception's type and message in one line."""
+    data = failure("", error)
+    return ": ".join(filter(None, (data["type"], data["message"])))
 
 
 def forms(password: object, username: object) -> list[str]:

@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
     import socket
     from collections.abc import Iterable
+    from typing import Any
 
 #: Characters of a provider's message that are passed on.
 MESSAGE_LENGTH = 500
@@ -131,3 +132,17 @@ def peer(connection: socket.socket) -> tuple[int, int]:
         return uid, pid
     # macOS, FreeBSD, sys/ucred.h and sys/un.h: SOL_LOCAL 0, LOCAL_PEERCRED 1 gives a version and the user
     return struct.unpack("2I", connection.getsockopt(0, 1, 76)[:8])[1], 0
+
+
+def name_of(backend: object) -> str:
+    cls = backend if isinstance(backend, type) else type(backend)
+    return "{}.{}".format(module_of(cls), of_class("__qualname__", cls))
+
+
+def module_of(cls: type) -> str:
+    return str(of_class("__module__", cls))
+
+
+def of_class(name: str, cls: type) -> Any:
+    """Return an attribute of a class past whatever its metaclass makes of it."""
+    return type.__dict__[name].__get__(cls)

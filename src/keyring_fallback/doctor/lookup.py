@@ -1,0 +1,56 @@
+"""Looks something up as a client would, in a process of this environment's that the probe has; tells who is asked."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable
+
+import keyring
+from keyring.backends.chainer import ChainerBackend
+
+from ..delegation import trace
+
+
+def look_up(tell: Callable[..., object], service: str | None, username: str | None) -> None:
+    """Make the calls that a client makes.
+
+    Args:
+        tell: Takes ``lookups``, all that is known by then, without secrets: see `examination.Probe`.
+        service: What is looked up; if None, nothing is.
+        username: For whom. If None, no user name is given.
+    """
+    logging.getLogger("keyring_fallback").disabled = True  # the doctor says it all
+    lookups: list[trace.Question] = []
+
+    def tell_all(question: trace.Question) -> None:
+        if question.kind is trace.Kind.KEYRING and question not in lookups and question.outer is None:
+            lookups.append(question)
+        secrets = [secret for lookup in lookups for secret in lookup.secrets()]
+        tell(lookups=[lookup.as_data(secrets) for lookup in lookups])
+
+    trace.listeners.append(tell_all)
+    tell(lookups=[])
+    # with a user name as `keyring get SERVICE USERNAME` does, which is what uv runs
+    if service is not None and (username is None or _ask("get_password", service, username) is trace.Outcome.NOTHING):
+        _ask("get_credential", service, None)
+
+
+def _ask(method: str, service: str, username: str | None) -> trace.Outcome:
+    question = trace.asked_of_keyring(method, service, username)
+    try:
+        with question as asked:
+            asked.came(_answer(method, service, username))
+    except BaseException:  # noqa: S110 - it has been told
+        pass
+    return asked.outcome
+
+
+def _answer(method: str, service: str, username: str | None) -> Any:
+    """Return the answer of keyring, as it comes to it itself: keyring's own chain does not tell whom it asks."""
+    selected: Any = keyring.get_keyring()
+    walked = isinstance(selected, ChainerBackend) and not trace.tells(selected)
+    for backend in selected.backends if walked else [selected]:
+        answer = trace.ask(backend, method, service, username)
+        if answer is not None:
+            return answer
+    return None
