@@ -31,7 +31,7 @@ class Known:
     def __init__(self, output: TextIO) -> None:
         self.output = output
         version = ".".join(map(str, sys.version_info[:3]))
-        self.known: dict[str, Any] = {"version": version, "path": list(map(str, sys.path))}
+        self.known: dict[str, Any] = {"version": version, "path": list(map(str, sys.path)), "lookups": []}
 
     def tell(self, **news: Any) -> None:
         self.known.update(news)
