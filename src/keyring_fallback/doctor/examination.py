@@ -16,7 +16,6 @@ from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
 from ..discovery.tool import SETTING, Content, Findings, Tool
 from ..here import Here
-from ..hidden import Variables
 from . import clients, cures, shell, uv_settings
 from .shown import HIDDEN
 
