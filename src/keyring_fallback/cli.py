@@ -17,12 +17,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; None: that of this process.
     """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and os.path.basename(sys.argv[0]).lower() == "keyring.exe":  # see `doctor.watch`
+        from .helper import recorder
+
+        return recorder.run(words)
     parser, commands = _parser()
-    words = [*(sys.argv[1:] if arguments is None else arguments)]
-    end = words.index("--") if words[:1] == ["lend"] and "--" in words else len(words)
+    end = words.index("--") if "--" in words else len(words)
+    command = words[end + 1 :] if end < len(words) else None
     options = parser.parse_args(words[:end])
+    if command is not None and (options.command not in commands or not command):
+        parser.error("there is no command behind --" if not command else "-- goes with 'doctor' and 'lend'")
     if options.command == "lend":
-        return _lend(commands["lend"], options.services, words[end + 1 :])
+        return _lend(commands["lend"], options.services, command or ())
+    if command:
+        from .doctor import watch
+
+        return watch.watch(command)
     if options.command is None or options.command == "help":
         about = commands.get(getattr(options, "about", None) or "", parser)
         about.print_help(sys.stdout if options.command else sys.stderr)  # without a command as uv and git do

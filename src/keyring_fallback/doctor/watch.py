@@ -1,0 +1,136 @@
+"""Runs a command of the person's and says what it asked of keyring, of whom, and what came."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from .. import hints, survey
+from ..delegation.scripts import script
+from ..helper.recorder import RECORDS, WATCH
+from ..here import Here
+from . import clients
+from .shown import shown
+
+_MAX_BYTES = 8 << 20
+_MARKS = {"answer": "answered", "nothing": "had no answer", "failed": "failed", "unfinished": "gave no answer in time"}
+
+
+def watch(command: Sequence[str]) -> int:
+    """Run a command, whose input and output stay its own, and say on stderr what it asked.
+
+    Returns:
+        Its exit status: 128 and the number where a signal has ended it; 126 or 127 where it cannot be started.
+    """
+    here = survey.here()
+    with tempfile.TemporaryDirectory(prefix="keyring-fallback-") as folder:
+        file = os.path.join(folder, RECORDS)
+        with open(file, "xb"):
+            pass
+        environ = {**here.environ, WATCH: file}
+        others = clients.on_path(here)
+        if others is not None and _put_recorder(folder, here):
+            environ["PATH"] = folder + os.pathsep + environ.get("PATH", "")
+        status, reason = _run(command, environ)
+        records = _records(file)
+    _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *_lines(records, others)])
+    if reason:
+        _say([f"  {shown(command[0])} cannot be started: {reason}"])
+    return status
+
+
+def _put_recorder(folder: str, here: Here) -> bool:
+    """Put a recording ``keyring`` into a folder; False where there is none for this system."""
+    if here.platform != "win32":
+        words = [here.executable, "-I", *script("recorder").arguments]
+        path = os.path.join(folder, "keyring")
+        with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(f'#!/bin/sh\nexec {" ".join(map(shlex.quote, words))} "$@"\n')
+        os.chmod(path, 0o700)
+        return os.path.exists("/bin/sh")
+    launcher = os.path.join(clients.scripts(here), "keyring-fallback.exe")  # runs `cli.main` under any name
+    if not os.path.isfile(launcher):
+        return False
+    shutil.copyfile(launcher, os.path.join(folder, "keyring.exe"))
+    return True
+
+
+def _run(command: Sequence[str], environ: dict[str, str]) -> tuple[int, str]:
+    """Run a command to its end, as a shell would; return its exit status, and why it cannot be started, or ""."""
+    program = shutil.which(command[0], path=environ.get("PATH"))
+    if program is None:
+        return 127, "there is no such program"
+    try:
+        process = subprocess.Popen([program, *command[1:]], env=environ)  # noqa: S603 - what the person typed
+    except OSError as error:
+        return 126, error.strerror or type(error).__name__
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
+    try:
+        status = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return (128 - status if status < 0 else status), ""
+
+
+def _records(file: str) -> list[dict[str, Any]]:
+    """Return what was recorded, the last of each question."""
+    found: dict[object, dict[str, Any]] = {}
+    try:
+        with open(file, "rb") as stream:
+            lines = stream.read(_MAX_BYTES).splitlines()
+    except OSError:
+        return []
+    for number, line in enumerate(lines):
+        try:
+            record = json.loads(line)
+            key = record["pid"] if record["program"] == "keyring" else number
+            found[key] = record
+        except (ValueError, KeyError, TypeError):
+            continue
+    return list(found.values())
+
+
+def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None) -> list[str]:
+    """Return in words who was asked for what, and what came."""
+    found: list[str] = []
+    inside = [record for record in records if record["program"] != "keyring"]
+    for record in records:
+        whom = f" for {_name(record.get('username'))}" if record.get("username") else ""
+        service = shown(hints.shown(record.get("service")))
+        if record["program"] == "keyring":
+            status = record.get("status")
+            came = "was not ended" if status is None else "answered" if status == 0 else f"ended with status {status}"
+            took = f" ({record.get('milliseconds', 0)} ms)" if status is not None else ""
+            found.append(f"  {record.get('method')} {service}{whom}: {record.get('keyring')} {came}{took}")
+        else:
+            came = _MARKS.get(str(record.get("outcome")), "?")
+            found.append(f"  {record['program']} ({record.get('method')}) {service}{whom}: {came}")
+            found += [
+                f"    {one['who']}: {_MARKS.get(one['outcome'], '?')} ({one['milliseconds']} ms)"
+                + "".join(f"\n      {error}" for error in one["errors"])
+                for one in record.get("asked", ())
+            ]
+    if not found:
+        whom = keyring.path if keyring else "a keyring, since there is none on PATH"
+        found = [f"  It asked nobody: not {whom}, and nothing that it imports with keyring-fallback in it."]
+    if found and not inside and not any(record.get("status") == 0 for record in records):
+        found.append("  'keyring-fallback doctor URL' says what mends it.")
+    return found
+
+
+def _name(username: object) -> str:
+    known = {registry.username for registry in hints.REGISTRIES}
+    return str(username) if username in known else "another user name"
+
+
+def _say(lines: Sequence[str]) -> None:
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()

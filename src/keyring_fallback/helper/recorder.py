@@ -1,0 +1,91 @@
+"""A ``keyring`` that tells who asks it: the watch puts it first on PATH. It runs the next one, and changes nothing.
+
+What the next one reads and writes never passes through here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+#: Names the file that records are appended to, and what its name is: no other file is written to.
+WATCH, RECORDS = "KEYRING_FALLBACK_WATCH", "keyring-fallback-records.jsonl"
+#: The options of keyring's command line that have a value (keyring 25.7.0, cli.py).
+_WITH_VALUE = ("-p", "--keyring-path", "-b", "--keyring-backend", "--mode", "--output")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the next keyring on PATH, with these arguments or those of this process; end as it does."""
+    sys.exit(run(sys.argv[3:] if arguments is None else arguments))  # behind those of start.py
+
+
+def run(arguments: list[str]) -> int:
+    """Run the next keyring on PATH; return its exit status, or 127 where there is none."""
+    own = os.path.dirname(os.environ.get(WATCH, ""))
+    entries = os.environ.get("PATH", "").split(os.pathsep)
+    rest = [entry for entry in entries if not (entry and _is_same(entry, own))]
+    name = "keyring.exe" if os.name == "nt" else "keyring"
+    paths = (os.path.join(entry, name) for entry in rest)
+    found = next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
+    words: list[str | None] = []
+    skip = False
+    for argument in arguments:
+        if skip or argument.startswith("-"):
+            skip = not skip and argument in _WITH_VALUE
+        else:
+            words.append(argument)
+    method, service, username = (words + [None] * 3)[:3]
+    record: dict[str, object] = {
+        "program": "keyring",
+        "pid": os.getpid(),
+        "keyring": found,
+        "status": None,
+        "milliseconds": 0,
+    }
+    record.update(method=method, service=service, username=username)
+    write(record)
+    if found is None:
+        sys.stderr.write("keyring-fallback: there is no other keyring on PATH\n")
+        return 127
+    started = time.monotonic()
+    environ = {**os.environ, "PATH": os.pathsep.join(rest)}
+    process = subprocess.Popen([found, *arguments], env=environ)  # noqa: S603 - what would have been run
+    if os.name == "posix":  # what the person presses is for the other one, which decides what comes of it
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while True:
+        try:
+            status = process.wait()
+            break
+        except KeyboardInterrupt:
+            continue
+    record.update(status=status, milliseconds=round((time.monotonic() - started) * 1000))
+    write(record)
+    if status < 0:  # the caller sees the same end
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    return status
+
+
+def write(record: dict[str, object]) -> None:
+    """Append a record to the file of the watch, if there is one; it is never made here."""
+    path = os.environ.get(WATCH, "")
+    if os.path.basename(path) != RECORDS:
+        return
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0))
+        with open(descriptor, "ab") as file:
+            file.write(json.dumps(record).encode("ascii") + b"\n")
+    except OSError:
+        pass
+
+
+def _is_same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
