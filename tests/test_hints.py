@@ -182,11 +182,10 @@ def test_uv_tool_keeps_what_it_has(tmp_path: Path, requirements: str, has: str, 
         f'[tool]\nrequirements = [{{ name = "keyring", url = "https://h/k.zip", subdirectory = "k" }}]\n{ENTRYPOINTS}',
         f'[tool]\nrequirements = {TWO}\nconstraints = [{{ name = "c", specifier = "<2" }}]\n{ENTRYPOINTS}',
         f'[tool]\nrequirements = {TWO}\noverrides = [{{ name = "c", specifier = "<2" }}]\n{ENTRYPOINTS}',
-        f'[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\nindex-url = "https://h/simple"\n',
         f"[tool]\nrequirements = {TWO.replace('keyring', 'twine')}\n{ENTRYPOINTS}",
         '[tool]\nrequirements = ["keyring", "a"]\n',
     ],
-    ids=["editable", "git", "subdirectory", "constraints", "overrides", "options", "another tool", "uv 0.2"],
+    ids=["editable", "git", "subdirectory", "constraints", "overrides", "another tool", "uv 0.2"],
 )
 def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> None:
     """Where the receipt says more than names and versions, nothing takes what it names from somewhere else."""
@@ -195,6 +194,18 @@ def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> Non
         cures.add_provider("NEW", tool, "linux"), "linux"
     )
     assert "" == shell.typed(cures.reinstall(tool, "linux"), "linux")
+
+
+@receipts
+def test_options_in_a_receipt_are_named_as_left_out(tmp_path: Path) -> None:
+    """Link mode and index, as uv's advice for Docker has them: the command that lasts all the same, and what it drops."""
+    options = 'keyring-provider = "subprocess"\nlink-mode = "copy"\nindex-url = "https://h/simple"\n'
+    tool = _tool(
+        tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\n{options}"
+    )
+    command = shell.typed(cures.add_provider("NEW", tool, "linux"), "linux")
+    assert "uv tool install keyring --with a --with NEW" == command
+    assert "index-url, link-mode" == cures.dropped(tool)
 
 
 @receipts

@@ -155,11 +155,11 @@ def _nothing(facts: Facts) -> Cause:
     held = [facts.me.content, *(probe.content for _, probe in facts.tools)]
     if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
         text = f"No keyring here has a provider for {registry.name} ({host})."
-        return Cause("no-provider", text, *facts.addition(registry.distribution))
+        return Cause("no-provider", text, *tool_causes.addition(facts, registry.distribution))
     if registry:
         command, advice = None, f"check the URL, the user name ({registry.username}), and the login: {registry.login}"
     else:
-        command, how = facts.addition(cures.UNKNOWN)
+        command, how = tool_causes.addition(facts, cures.UNKNOWN)
         what = "run the command" if command else how.replace(cures.UNKNOWN, "it")
         advice = f"check the URL and the user name; for a provider that serves this host, {what}"
     asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"

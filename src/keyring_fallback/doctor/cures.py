@@ -33,10 +33,12 @@ _COMMANDS = {
     "environment": ("uv pip install --directory {root} --python {root} {provider}", ""),
     "interpreter": ("{interpreter} -m pip install --user {provider}", ""),
 }
-#: What a receipt of uv's may say where a command can say it again: no Git or editable source, no constraint or option
-#: (uv-tool/src/tool.rs, uv 0.13.9) but what the user's own settings say.
+#: What a receipt of uv's may say where a command can say it again: no Git or editable source, no constraint
+#: (uv-tool/src/tool.rs, uv 0.13.9). Options are said again by the user's settings, or are named as left out.
 _SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
 _SAID_BESIDES = {"requirements", "python", "entrypoints", "options"}
+#: What the user's own settings say again.
+_OPTIONS = {"keyring-provider"}
 
 
 def add_provider(distribution: str, tool: Tool, platform: str) -> Command | None:
@@ -118,30 +120,49 @@ def _is_externally_managed(interpreter: str, platform: str) -> bool:
     return bool(glob.glob(os.path.join(glob.escape(folder), library, "EXTERNALLY-MANAGED")))
 
 
+def _receipt(tool: Tool) -> dict[str, Any] | None:
+    """Return what uv's receipt says, or None where there is none.
+
+    Raises:
+        ImportError: This Python has no parser for it (before 3.11).
+        LookupError, TypeError, ValueError, RecursionError: It is not understood.
+    """
+    try:
+        receipt = environment.read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
+    except OSError:
+        receipt = b""
+    if not receipt:
+        return None
+    import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
+
+    return dict(tomllib.loads(receipt.decode())["tool"])
+
+
+def dropped(tool: Tool) -> str:
+    """Return the options in a uv tool's receipt that no command of ours says again, such as link-mode, or ""."""
+    try:
+        return ", ".join(sorted({*(_receipt(tool) or {}).get("options", ())} - _OPTIONS))
+    except (ImportError, LookupError, TypeError, ValueError, RecursionError):
+        return ""
+
+
 def _has(tool: Tool, besides: str = "") -> list[str] | None:
     """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
 
     They are none where the receipt says more than a command can, or is that of another tool. None: this Python has no
     parser for a receipt (before 3.11).
     """
-    try:
-        receipt = environment.read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
-    except OSError:
-        receipt = b""
     names, python = ["keyring", *(provider.distribution for provider in tool.content.providers)], ""
-    if receipt:
-        try:
-            import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
-        except ImportError:
-            return None
-        try:
-            said = tomllib.loads(receipt.decode())["tool"]
+    try:
+        said = _receipt(tool)
+        if said is not None:
             names, python = [_requirement(one) for one in said["requirements"]], said.get("python", "")
-            unsaid = {*said} - _SAID_BESIDES or {*said.get("options", ())} - {"keyring-provider"} or not all(names)
-            if unsaid or said["requirements"][0]["name"] != "keyring":
+            if {*said} - _SAID_BESIDES or not all(names) or said["requirements"][0]["name"] != "keyring":
                 return []
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return []
+    except ImportError:
+        return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []
     others = [word for name in dict.fromkeys(names[1:]) if name != besides for word in ("--with", name)]
     return [names[0], *others, *(["--python", python] if python else [])]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -14,7 +13,7 @@ from ..delegation.process import Process, ReplyTooLargeError
 from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
-from ..discovery.tool import SETTING, Content, Findings, Tool
+from ..discovery.tool import Content, Tool
 from ..here import Here
 from . import clients, cures, shell, uv_settings
 from .shown import HIDDEN
@@ -154,34 +153,6 @@ class Facts(NamedTuple):
             for tool, probe in self.tools
             if not probe.error and (probe.content.providers or not (tool.interpreter or tool.known))
         ]
-
-    def addition(self, distribution: str) -> tuple[shell.Command | None, str]:
-        """Return the command that adds a provider where it is missing, or None, and what else to do, or ""."""
-        here, findings = self.here, self.survey.findings
-        if findings.at_home:  # then it is missing in this environment
-            root = here.prefix if environment.is_environment(here.prefix) else ""
-            me = Tool(SETTING, here.prefix, root, here.executable, self.me.content)
-            findings = Findings((me,))
-        command = cures.provide(distribution, findings, here.platform)
-        where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
-        if not command:
-            return None, f"add {distribution} to {where}, the way its keyring was installed"
-        # uv asks all its indexes for the provider, also the one that does not answer for want of it
-        known = ((index, hints.registry_of(index.url)) for index in self.uv.indexes if not index.password)
-        closed = [
-            index.source
-            for index, registry in known
-            if registry and hints.serves(registry, hints.normalised(distribution))
-        ]
-        if closed and command.words[0] == "uv":
-            around = {
-                shell.Variable("UV_NO_CONFIG", "1") if cures.is_file(one) else shell.Variable(one, "") for one in closed
-            }
-            command = command._replace(variables=tuple(sorted(around)))
-            return command, f"it passes over {' and '.join(dict.fromkeys(closed))}: that index does not work yet"
-        receipts = [os.path.join(tool.root, "uv-receipt.toml") for tool in findings.tools]
-        forgotten = command.words[:2] == ("uv", "pip") and any(map(os.path.isfile, receipts))
-        return command, "uv forgets it at 'uv tool upgrade': then run it again" if forgotten else ""
 
     def install(self, root: str, requirement: str, *, again: bool = False) -> tuple[shell.Cure, str]:
         """Return what installs something into an environment, and what else to do; arguments as for `cures.install`."""

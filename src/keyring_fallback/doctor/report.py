@@ -91,18 +91,25 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     """Yield a line for each area: whether all is well there, and what there is."""
     settings, me = facts.survey.settings, facts.me
     told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
-    tools = ", ".join(f"{tool.location}: {_named(probe.content.providers)}" for tool, probe in facts.tools)
-    for name, words in (
-        ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}"),
-        ("settings", f"{', '.join(told) or 'none'} ({settings.file})"),
-        ("tools", tools or "no global keyring"),
-        ("uv", _keyring(facts.uv_keyring, facts)),
-        ("pip", f"pip {facts.pip.version}" if facts.pip.version else "not in this environment"),
-        ("lookup", _looked_up(facts)),
+    held = ((tool.location, _named(probe.content.providers)) for tool, probe in facts.tools)
+    tools = ", ".join(
+        f"{location} ({'no provider' if providers == 'none' else providers})" for location, providers in held
+    )
+    for name, words, well in (
+        ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}", True),
+        ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
+        ("tools", tools or "no global keyring", True),
+        ("uv", _keyring(facts.uv_keyring, facts), True),
+        (
+            "pip",
+            f"pip {facts.pip.version}" if facts.pip.version else "not in this environment",
+            bool(facts.pip.version),
+        ),
+        ("lookup", _looked_up(facts), facts.answered),
     ):
         ill = [cause.problem for cause in causes if AREAS.get(cause.name) == name]
-        mark = _MARKS[colour][len(ill) and 1 + any(ill)]
-        yield f"{mark} {name}: ", words
+        wrong = any(ill) or (name == "lookup" and bool(facts.lookup) and not facts.answered)
+        yield f"{_MARKS[colour][2 if wrong else 1 if ill or not well else 0]} {name}: ", words
 
 
 def _looked_up(facts: Facts) -> str:

@@ -9,13 +9,13 @@ import stat
 from collections.abc import Iterator
 
 from .. import hints
-from ..discovery import executable, places, trust
+from ..discovery import environment, executable, places, trust
 from ..discovery.places import PATH, UV
 from ..discovery.tool import SETTING, Findings, Kind, Refusal, Tool
 from ..here import Here
 from . import cures
 from .examination import Cause, Facts
-from .shell import Command
+from .shell import Command, Variable
 
 #: How many files are looked at for whether they are open.
 _MOST_BELOW = 20_000
@@ -46,7 +46,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     if facts.able or stopped or any(not one.kind.foreign for one in refusals):
         return
     distribution, names = _missing(facts)
-    command, advice = facts.addition(distribution)
+    command, advice = addition(facts, distribution)
     advice = "; ".join(filter(None, (advice, names)))
     problem = not (stores or facts.me.content.providers)
     if not facts.tools:
@@ -56,6 +56,33 @@ def find(facts: Facts) -> Iterator[Cause]:
     elif refused or names or not facts.lookup:  # otherwise it is said of the registry
         text = f"The global keyring {facts.tools[0][0].location} has no provider."
         yield Cause("no-provider", text, command, advice, problem)
+
+
+def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
+    """Return the command that adds a provider where it is missing, or None, and what else to do, or ""."""
+    here, findings = facts.here, facts.survey.findings
+    if findings.at_home:  # then it is missing in this environment
+        root = here.prefix if environment.is_environment(here.prefix) else ""
+        findings = Findings((Tool(SETTING, here.prefix, root, here.executable, facts.me.content),))
+    command = cures.provide(distribution, findings, here.platform)
+    where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
+    if not command:
+        return None, f"add {distribution} to {where}, the way its keyring was installed"
+    advice = []
+    # uv asks all its indexes for the provider, also the one that does not answer for want of it
+    known = ((index, hints.registry_of(index.url)) for index in facts.uv.indexes if not index.password)
+    provider = hints.normalised(distribution)
+    closed = dict.fromkeys(one.source for one, registry in known if registry and hints.serves(registry, provider))
+    if closed and command.words[0] == "uv":
+        around = {Variable("UV_NO_CONFIG", "1") if cures.is_file(one) else Variable(one, "") for one in closed}
+        command = command._replace(variables=tuple(sorted(around)))
+        advice.append(f"it passes over {' and '.join(closed)}: that index does not work yet")
+    for tool in findings.tools:
+        if command.words[:2] == ("uv", "pip") and os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
+            advice.append("uv forgets it at 'uv tool upgrade': then run it again")
+        elif dropped := cures.dropped(tool) if command.words[:2] == ("uv", "tool") else "":
+            advice.append(f"it leaves out what the tool was installed with besides: {dropped}")
+    return command, "; ".join(dict.fromkeys(advice))
 
 
 def _searched(facts: Facts) -> str:
