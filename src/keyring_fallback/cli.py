@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about = commands.get(getattr(options, "about", None) or "", parser)
         about.print_help(sys.stdout if options.command else sys.stderr)  # without a command as uv and git do
         return 0 if options.command else 2
+    return _doctor(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
     try:
         from .doctor import causes, document, examination, repair, report
 
