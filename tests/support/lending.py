@@ -100,7 +100,10 @@ class Lender:
 
     def wait(self) -> int:
         """Wait for its end; give its exit status."""
-        status = self._process.wait(SECONDS)
+        try:
+            status = self._process.wait(SECONDS)
+        finally:
+            self._process.kill()
         self._reader.join(SECONDS)
         assert self._process.stdout is not None
         self._process.stdout.close()

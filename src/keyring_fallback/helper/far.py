@@ -65,18 +65,21 @@ class Far:
 
     def open(self) -> bool:
         """Listen in the first folder that can be had, or say why there is none."""
-        problems = ["there is no home folder"]
-        folders = self.setup["folders"].get(sys.platform, self.setup["folders"]["linux"])
-        for folder in map(os.path.expanduser, map(os.path.expandvars, folders)):
-            if os.path.isabs(folder):
-                try:
-                    self.listen(folder)
-                except OSError as error:
-                    problems.append("{}: {}".format(folder, error.strerror or error))
-                else:
-                    self.say({"ready": os.path.join(folder, self.name)})
-                    return True
-        self.say({"failed": "; ".join(problems[1:] or problems)})
+        problems = []
+        for template in self.setup["folders"].get(sys.platform, self.setup["folders"]["linux"]):
+            base, _, rest = template.partition("/")
+            start = os.environ.get("HOME" if base == "~" else base[1:], "")
+            folder = os.path.join(start, rest)
+            try:
+                if not os.path.isabs(start):
+                    continue
+                self.listen(folder)
+            except OSError as error:
+                problems.append("{}: {}".format(folder, error.strerror or error))
+            else:
+                self.say({"ready": os.path.join(folder, self.name)})
+                return True
+        self.say({"failed": "; ".join(problems) or "HOME is not set"})
         return False
 
     def listen(self, folder: str) -> None:

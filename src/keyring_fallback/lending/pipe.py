@@ -86,14 +86,15 @@ class Pipe:
     def _become_python(self) -> None:
         arguments = shlex.join(["-I", *self._script.arguments])
         self.send(_SHELL.format(pythons=" ".join(_PYTHONS), arguments=arguments).encode("ascii"))
-        greeting = b""
-        while _PYTHON not in greeting:
-            more = self._readline()
-            greeting = greeting[-len(_PYTHON) :] + more
-            if _NONE in greeting:
+        greeting, said = 0, b""
+        while _PYTHON not in said:
+            said = self._readline()
+            greeting += len(said)
+            if _NONE in said:
                 raise LendingError(f"{self.name}: there is no Python 3.8 or newer there; install one")
-            if not more:
-                raise LendingError(f"{self.name} has ended{self.how()}; it must run the program that is appended to it")
+            if not said or greeting > _MAX_OTHER_BYTES:
+                has = "has said no end" if said else f"has ended{self.how()}"
+                raise LendingError(f"{self.name} {has}; it must run the program that is appended to it")
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """Yield what the far end says.
