@@ -17,11 +17,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; None: that of this process.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None and os.path.basename(sys.argv[0]).lower() == "keyring.exe":  # see `doctor.watch`
         from .helper import recorder
 
-        return recorder.run(words)
+        return recorder.run(sys.argv[1:])
+    return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = _parser()
     end = words.index("--") if "--" in words else len(words)
     command = words[end + 1 :] if end < len(words) else None

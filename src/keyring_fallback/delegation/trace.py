@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import enum
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Callable
 
+from ..helper import recorder
 from ..helper.shared import name_of, one_line
 from ..hidden import reveal
 from ..hints import shown
@@ -165,3 +168,15 @@ def ask(backend: Any, method: str, service: Any, username: Any, *password: Any) 
         return function(*arguments)
     with Question(Kind.BACKEND, name_of(backend), method, service, username) as question:
         return question.came(function(*arguments))
+
+
+def _record(question: Question) -> None:
+    """Append to the file of a watch of the doctor what keyring was asked, once that is done with."""
+    if question.kind is Kind.KEYRING and question.outer is None and question.outcome is not Outcome.UNFINISHED:
+        program = os.path.basename(sys.argv[0]) or "python"
+        asked = {"program": program, "pid": os.getpid(), "service": shown(question.service)}
+        recorder.write({**question.as_data(), **asked, "username": recorder.digest(question.username)})
+
+
+if recorder.WATCH in os.environ:
+    listeners.append(_record)

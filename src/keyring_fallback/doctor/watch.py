@@ -16,6 +16,7 @@ from typing import Any
 from .. import hints, survey
 from ..delegation.scripts import script
 from ..helper.recorder import RECORDS, WATCH
+from ..helper.recorder import digest as digest_of
 from ..here import Here
 from . import clients
 from .shown import shown
@@ -41,9 +42,8 @@ def watch(command: Sequence[str]) -> int:
             environ["PATH"] = folder + os.pathsep + environ.get("PATH", "")
         status, reason = _run(command, environ)
         records = _records(file)
-    _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *_lines(records, others)])
-    if reason:
-        _say([f"  {shown(command[0])} cannot be started: {reason}"])
+    lines = [f"  It cannot be started: {reason}."] if reason else _lines(records, others)
+    _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *lines])
     return status
 
 
@@ -91,8 +91,7 @@ def _records(file: str) -> list[dict[str, Any]]:
     for number, line in enumerate(lines):
         try:
             record = json.loads(line)
-            key = record["pid"] if record["program"] == "keyring" else number
-            found[key] = record
+            found[record["pid"] if "keyring" in record else f"line {number}"] = record
         except (ValueError, KeyError, TypeError):
             continue
     return list(found.values())
@@ -101,11 +100,11 @@ def _records(file: str) -> list[dict[str, Any]]:
 def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None) -> list[str]:
     """Return in words who was asked for what, and what came."""
     found: list[str] = []
-    inside = [record for record in records if record["program"] != "keyring"]
+    inside = [record for record in records if "keyring" not in record]
     for record in records:
         whom = f" for {_name(record.get('username'))}" if record.get("username") else ""
         service = shown(hints.shown(record.get("service")))
-        if record["program"] == "keyring":
+        if "keyring" in record:
             status = record.get("status")
             came = "was not ended" if status is None else "answered" if status == 0 else f"ended with status {status}"
             took = f" ({record.get('milliseconds', 0)} ms)" if status is not None else ""
@@ -126,9 +125,9 @@ def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None) -> li
     return found
 
 
-def _name(username: object) -> str:
-    known = {registry.username for registry in hints.REGISTRIES}
-    return str(username) if username in known else "another user name"
+def _name(digest: object) -> str:
+    names = (registry.username for registry in hints.REGISTRIES)
+    return next((name for name in names if digest_of(name) == digest), "another user name")
 
 
 def _say(lines: Sequence[str]) -> None:

@@ -5,10 +5,7 @@ What the next one reads and writes never passes through here.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
 import sys
 import time
 
@@ -25,28 +22,24 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the next keyring on PATH; return its exit status, or 127 where there is none."""
+    import signal  # the programs that only write records need neither of these
+    import subprocess
+
     own = os.path.dirname(os.environ.get(WATCH, ""))
     entries = os.environ.get("PATH", "").split(os.pathsep)
     rest = [entry for entry in entries if not (entry and _is_same(entry, own))]
     name = "keyring.exe" if os.name == "nt" else "keyring"
     paths = (os.path.join(entry, name) for entry in rest)
     found = next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
-    words: list[str | None] = []
-    skip = False
+    words, skip = [], False
     for argument in arguments:
         if skip or argument.startswith("-"):
             skip = not skip and argument in _WITH_VALUE
         else:
             words.append(argument)
-    method, service, username = (words + [None] * 3)[:3]
-    record: dict[str, object] = {
-        "program": "keyring",
-        "pid": os.getpid(),
-        "keyring": found,
-        "status": None,
-        "milliseconds": 0,
-    }
-    record.update(method=method, service=service, username=username)
+    method, service, username = (*words, "", "", "")[:3]
+    record: dict[str, object] = {"pid": os.getpid(), "keyring": found, "status": None, "milliseconds": 0}
+    record.update(method=method, service=service.partition("?")[0], username=digest(username))
     write(record)
     if found is None:
         sys.stderr.write("keyring-fallback: there is no other keyring on PATH\n")
@@ -71,8 +64,17 @@ def run(arguments: list[str]) -> int:
     return status
 
 
+def digest(username: str | None) -> str:
+    """Return what tells a user name from others and does not say it: it may be a token."""
+    import hashlib
+
+    return (username and hashlib.sha256(username.encode("utf-8", "surrogatepass")).hexdigest()) or ""
+
+
 def write(record: dict[str, object]) -> None:
     """Append a record to the file of the watch, if there is one; it is never made here."""
+    import json
+
     path = os.environ.get(WATCH, "")
     if os.path.basename(path) != RECORDS:
         return

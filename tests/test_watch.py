@@ -1,0 +1,132 @@
+"""Watch mode: ``doctor -- COMMAND`` changes nothing of the command, and tells whom it asked and what came."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyring_fallback.helper import recorder
+from test_backends import reader
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from support.stage import Stage
+
+SECRET = "canary-password"  # noqa: S105 - a made-up one
+URL = "https://pkgs.dev.azure.com/o/_packaging/f/pypi/simple/"
+TOKEN = "canary-name-0123456789"  # noqa: S105 - a user name that is a token
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the commands are POSIX'")
+
+
+def watch(stage: Stage, *command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command under the watch in the activated environment of the stage."""
+    env = stage.environment.activated(stage.env())
+    return stage.environment.run(["-m", "keyring_fallback", "doctor", "--", *command], env=env, stdin=stdin)
+
+
+def test_what_uv_does(stage: Stage) -> None:
+    """``keyring get`` of a command is passed through byte for byte; who was asked in it, and what came, is told."""
+    stage.there(reader("There", 9, f"return '{SECRET}'"))
+    plain = stage.environment.keyring("get", URL, "VssSessionToken", env=stage.env())
+    result = watch(stage, "keyring", "get", URL, "VssSessionToken")
+    assert (plain.stdout, 0) == (result.stdout, result.returncode)
+    assert SECRET not in result.stderr
+    first, inside, there = result.stderr.splitlines()[-3:]
+    keyring = stage.environment.script("keyring")
+    assert re.fullmatch(
+        rf"  get {re.escape(URL)} for VssSessionToken: {re.escape(str(keyring))} answered \(\d+ ms\)", first
+    )
+    assert f"  keyring (get_password) {URL} for VssSessionToken: answered" == inside
+    tool = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    assert re.fullmatch(rf"    {re.escape(tool)}: answered \(\d+ ms\)", there)
+
+
+def test_what_pip_does(stage: Stage) -> None:
+    """A program that imports keyring is heard, too; a user name that may be a token is not shown."""
+    stage.there(reader("There", 9, "raise OSError('log in first')"))
+    program = f"import keyring; keyring.get_credential('{URL}', '{TOKEN}')"
+    result = watch(stage, os.fspath(stage.environment.python), "-c", program)
+    assert 0 == result.returncode
+    assert TOKEN not in result.stderr
+    lines = result.stderr.splitlines()
+    assert f"  -c (get_credential) {URL} for another user name: failed" in lines
+    assert any("log in first" in line for line in lines[-3:])
+    assert "  'keyring-fallback doctor URL' says what mends it." == lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [(["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill -9 $$"], 137), (["no-such-program"], 127), (["/"], 126)],
+    ids=["status", "signal", "missing", "a folder"],
+)
+def test_exit_status(stage: Stage, command: list[str], status: int) -> None:
+    """The exit status is the command's, as a shell has it; who cannot be started, or asked nobody, is said so."""
+    result = watch(stage, *command)
+    assert status == result.returncode
+    assert ("It cannot be started" in result.stderr) == (status in (126, 127))
+    assert ("It asked nobody" in result.stderr) == (status not in (126, 127))
+    assert "Traceback" not in result.stderr
+
+
+def test_set_reads_from_the_command(stage: Stage) -> None:
+    """What a command gives ``keyring set`` to read goes to the keyring itself, and stands in no record."""
+    stage.there(
+        "class Store(KeyringBackend):\n"
+        "    priority = 9\n"
+        "    def get_password(self, service, username): return None\n"
+        "    def set_password(self, service, username, password): note(str(len(password)))\n"
+    )
+    result = watch(stage, "sh", "-c", f"printf %s {SECRET} | keyring set app me; cat $KEYRING_FALLBACK_WATCH")
+    assert [str(len(SECRET))] == stage.notes()
+    assert SECRET not in result.stdout + result.stderr
+    assert "set" in [json.loads(line)["method"] for line in result.stdout.splitlines()]
+
+
+def test_nothing_is_left(stage: Stage, tmp_path: Path) -> None:
+    """The recording keyring is first on PATH only while the command runs, and its folder is gone after it."""
+    result = watch(stage, "sh", "-c", "command -v keyring; echo $KEYRING_FALLBACK_WATCH")
+    ours, records = result.stdout.splitlines()
+    assert os.path.dirname(ours) == os.path.dirname(records)
+    assert not os.path.exists(os.path.dirname(ours))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", recorder.RECORDS])
+def test_no_file_of_others_is_written_to(stage: Stage, tmp_path: Path, name: str) -> None:
+    """A variable that a project sets has nothing written but to a file of that very name, and makes none."""
+    stage.there(reader("There", 9, f"return '{SECRET}'"))
+    file = tmp_path / name
+    stage.variables[recorder.WATCH] = os.fspath(file)
+    if name != recorder.RECORDS:
+        file.write_text("mine\n")
+    assert 0 == stage.environment.keyring("get", URL, "VssSessionToken", env=stage.env()).returncode
+    assert ["mine\n"] * (name != recorder.RECORDS) == [one.read_text() for one in tmp_path.glob(name)]
+
+
+def test_the_end_of_a_keyring_by_a_signal(stage: Stage) -> None:
+    """Who runs ``keyring`` sees the end that the next one has come to."""
+    stage.there(reader("There", 9, "return None"))
+    stage.here(reader("Killed", 9.9, f"os.kill(os.getpid(), {int(signal.SIGKILL)})"))
+    result = watch(
+        stage,
+        os.fspath(stage.environment.python),
+        "-c",
+        f"import subprocess as s; print(s.call(['keyring', 'get', '{URL}', 'x']))",
+    )
+    assert f"{-int(signal.SIGKILL)}\n" == result.stdout
+    assert f"ended with status {-int(signal.SIGKILL)}" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["--"], ["doctor", "--"], ["help", "--", "true"]])
+def test_wrong_usage(stage: Stage, words: list[str]) -> None:
+    """Without a command behind ``--``, or with one where none goes, it is wrong usage."""
+    result = stage.environment.run(["-m", "keyring_fallback", *words], env=stage.env())
+    assert 2 == result.returncode
+    assert "usage:" in result.stderr
