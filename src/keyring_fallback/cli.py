@@ -30,7 +30,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     end = words.index("--") if "--" in words else len(words)
     command = words[end + 1 :] if end < len(words) else None
     options = parser.parse_args(words[:end])
-    if command is not None and (options.command not in commands or not command):
+    if command is not None and (options.command not in ("doctor", "lend") or not command):
         parser.error("there is no command behind --" if not command else "-- goes with 'doctor' and 'lend'")
     if options.command == "lend":
         return _lend(commands["lend"], options.services, command or ())

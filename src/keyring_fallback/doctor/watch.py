@@ -100,7 +100,6 @@ def _records(file: str) -> list[dict[str, Any]]:
 def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None) -> list[str]:
     """Return in words who was asked for what, and what came."""
     found: list[str] = []
-    inside = [record for record in records if "keyring" not in record]
     for record in records:
         whom = f" for {_name(record.get('username'))}" if record.get("username") else ""
         service = shown(hints.shown(record.get("service")))
@@ -120,7 +119,7 @@ def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None) -> li
     if not found:
         whom = keyring.path if keyring else "a keyring, since there is none on PATH"
         found = [f"  It asked nobody: not {whom}, and nothing that it imports with keyring-fallback in it."]
-    if found and not inside and not any(record.get("status") == 0 for record in records):
+    if not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
         found.append("  'keyring-fallback doctor URL' says what mends it.")
     return found
 

@@ -59,7 +59,8 @@ def run(arguments: list[str]) -> int:
     record.update(status=status, milliseconds=round((time.monotonic() - started) * 1000))
     write(record)
     if status < 0:  # the caller sees the same end
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:  # which takes no handler
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     return status
 
