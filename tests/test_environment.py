@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +18,9 @@ from keyring_fallback.discovery.environment import Content, Provider
 from support import environments, machine, trees
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
+    from keyring_fallback.here import Here
     from support.environments import Environments
 
 SITE = "lib/python3.12/site-packages"
@@ -130,6 +133,153 @@ def test_pth_files(tmp_path: Path, name: str, text: str, *, complete: bool, foun
     assert (complete, (ONE,) if found else ()) == (content.complete, content.providers)
 
 
+def here(folder: Path, platform: str = "linux", **environ: str) -> Here:
+    """A user whose home folder is ``home``."""
+    return trees.make_here(folder, platform, environ)
+
+
+def relative(folder: Path, paths: tuple[str, ...]) -> list[str]:
+    """The paths, as seen from a folder."""
+    return [os.path.relpath(path, folder).replace(os.sep, "/") for path in paths]
+
+
+def test_debian(tmp_path: Path) -> None:
+    """Debian's Python has its packages in three folders, and sees the user's; keyring without a provider is all."""
+    trees.debian(tmp_path / "usr")
+    user = tmp_path / "home/.local/lib/python3.12/site-packages"
+    user.mkdir(parents=True)
+    site = layout.site("", os.fspath(tmp_path / "usr/bin/python3"), here(tmp_path))
+    packages = ["usr/local/lib/python3.12/dist-packages", "usr/lib/python3/dist-packages"]
+    assert ["home/.local/lib/python3.12/site-packages", *packages] == relative(tmp_path, site.folders)
+    assert ["usr/bin/python3", "usr/lib/python3.12"] == relative(tmp_path, site.base)
+    content = layout.read("", os.fspath(tmp_path / "usr/bin/python3"), here(tmp_path))
+    assert ("23.9.3", (), True, True) == (content.keyring, content.providers, content.complete, content.shares)
+    trees.add_provider(user, "one")
+    assert (ONE,) == layout.read("", os.fspath(tmp_path / "usr/bin/python3"), here(tmp_path)).providers
+    unseen = here(tmp_path, PYTHONNOUSERSITE="1")
+    assert () == layout.read("", os.fspath(tmp_path / "usr/bin/python3"), unseen).providers
+
+
+@pytest.mark.parametrize("platform", trees.POSIX)
+def test_homebrew(tmp_path: Path, platform: str) -> None:
+    """Homebrew's keyring sees the packages of Homebrew's Python, which stand in the prefix, and the user's."""
+    keyring = trees.homebrew(tmp_path / "brew", platform)
+    root = os.path.dirname(os.path.dirname(os.path.realpath(keyring)))
+    python = os.path.join(root, "bin/python")
+    content = layout.read(root, python, here(tmp_path, platform))
+    assert ("25.7.0", (), True, True) == (content.keyring, content.providers, content.complete, content.shares)
+    assert os.fspath(tmp_path / "brew/opt/x/libexec/lib/python3.13/site-packages") in content.folders
+    trees.add_provider(tmp_path / "brew/lib/python3.13/site-packages", "one")
+    assert (ONE,) == layout.read(root, python, here(tmp_path, platform)).providers
+    user = (
+        "Library/Python/3.13/lib/python/site-packages"
+        if platform == "darwin"
+        else ".local/lib/python3.13/site-packages"
+    )
+    trees.add_provider(tmp_path / "home" / user, "two")
+    assert ["one", "two"] == sorted(
+        one.distribution for one in layout.read(root, python, here(tmp_path, platform)).providers
+    )
+
+
+def test_windows(tmp_path: Path) -> None:
+    """A plain Python on Windows has its packages below it, and the user's by its version, which its DLL tells."""
+    python = trees.put(tmp_path / "Python312/python.exe")
+    trees.put(tmp_path / "Python312/Lib/os.py")
+    for name in ("python3.dll", "python312.dll"):
+        trees.put(tmp_path / "Python312" / name)
+    trees.add_provider(tmp_path / "Python312/Lib/site-packages", "one")
+    for version in ("312", "312-32", "311"):
+        trees.add_provider(tmp_path / f"Roaming/Python/Python{version}/site-packages", f"user{version}")
+    content = layout.read("", os.fspath(python), here(tmp_path, "win32", APPDATA=os.fspath(tmp_path / "Roaming")))
+    assert {"one", "user312", "user312-32"} == {one.distribution for one in content.providers}
+    assert content.complete
+
+
+def test_plain_interpreter_that_tells_nothing(tmp_path: Path) -> None:
+    """Where neither name nor place of an interpreter tells its library, it may see anything."""
+    python = trees.put(tmp_path / "bin/python3", executable=True)
+    content = layout.read("", os.fspath(python), here(tmp_path))
+    assert (False, True) == (content.complete, content.shares)
+
+
+def test_base_of_another_version(tmp_path: Path) -> None:
+    """An environment whose base has become another version may see anything."""
+    trees.python(tmp_path / "usr", "3.13")
+    trees.link(tmp_path / "usr/bin/python3", "python3.13")
+    settings = f"home = {tmp_path}/usr/bin\ninclude-system-site-packages = true\n"
+    trees.make_environment(tmp_path / "k", settings=settings)
+    assert not read(tmp_path / "k").complete
+    trees.python(tmp_path / "usr", "3.12")
+    assert read(tmp_path / "k").complete
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.skipif(machine.WINDOWS, reason="the interpreters of POSIX systems")
+@pytest.mark.parametrize("shared", [False, True, None], ids=["environment", "with system packages", "plain"])
+@pytest.mark.parametrize("name", ["python", "/usr/bin/python3", "3.9", "3.13", "pypy3"])
+def test_folders_as_the_interpreter_says(
+    tmp_path: Path, python: Path, interpreter: Callable[[str], Path], name: str, *, shared: bool | None
+) -> None:
+    """A real interpreter finds packages in the folders that files tell, in that order."""
+    program = python if name == "python" else Path(name) if name[0] == "/" else interpreter(name)
+    if not program.exists():
+        pytest.skip(f"this machine has no {name}")
+    program = Path(os.path.realpath(program)) if name == "python" else program
+    code = "import site, sys; print(site.getusersitepackages()); print(*sys.path, sep='\\n')"
+    user = environments.run([program, "-c", code], check=True).stdout.splitlines()[0]
+    Path(user).mkdir(parents=True)
+    root = ""
+    if shared is not None:
+        root = os.fspath(environments.create(tmp_path / "k", program, system_site_packages=shared).root)
+    used = os.path.join(root, "bin", "python") if root else os.fspath(program)
+    said = environments.run([used, "-c", code], check=True).stdout.splitlines()[1:]
+    site = layout.site(root, used, survey.here())
+    seen = [os.path.realpath(folder) for folder in said if folder.endswith("-packages")]
+    found = list(dict.fromkeys(map(os.path.realpath, site.folders)))
+    if "pypy" in os.path.realpath(program):  # has rules of its own: one folder too many does no harm
+        assert not site.known or set(seen) <= set(found)
+    else:
+        assert (True, list(dict.fromkeys(seen))) == (site.known, found)
+    assert os.path.realpath(user) in seen or shared is False
+
+
+def test_what_decides(tmp_path: Path) -> None:
+    """All of keyring's and the providers' packages, and each .pth file, is listed for who has to trust it."""
+    trees.make_environment(tmp_path, "one")
+    site = tmp_path / SITE
+    for name in ("keyring/__init__.py", "keyring/backends/kwallet.py", "one.py", "other/__init__.py", "x.pth"):
+        trees.put(site / name)
+    content = read(tmp_path)
+    expected = {"keyring", "keyring/__init__.py", "keyring/backends", "keyring/backends/kwallet.py", "one.py", "x.pth"}
+    assert expected == set(relative(site, content.files))
+    assert content.cut is None
+    trees.put(site / "y.pth", "#" * 20000)
+    assert os.fspath(site / "y.pth") == read(tmp_path).cut
+
+
+@pytest.mark.parametrize("what", ["names", "distributions", "large files", "files of a package"])
+def test_budget(tmp_path: Path, what: str) -> None:
+    """However much there is, what is looked at is bounded; then something may be missing, and that is said."""
+    trees.make_environment(tmp_path, "one")
+    site = tmp_path / SITE
+    for number in range(3000 if what != "large files" else 200):
+        if what == "distributions":
+            (site / f"d{number}-1.dist-info").mkdir()
+        elif what == "large files":
+            text = "[keyring.backends]\n" + "".join(f"e{one} = m{number}_{one}:X\n" for one in range(500))
+            trees.put(site / f"d{number}-1.dist-info/entry_points.txt", text)
+    if what in ("names", "files of a package"):
+        folder = site if what == "names" else site / "one"
+        folder.mkdir(exist_ok=True)
+        for number in range(21000):
+            (folder / f"{number}").touch()
+    began = time.process_time()
+    content = read(tmp_path)
+    assert (False, True) == (content.complete, content.cut is not None)
+    assert time.process_time() - began < 0.3, "seconds, on a loaded machine too"
+
+
 def test_pth_files_are_followed_once(tmp_path: Path) -> None:
     """.pth files in folders that others have added are not processed, as site.py does not."""
     trees.make_environment(tmp_path / "k")
@@ -146,6 +296,25 @@ def test_thousand_folders(tmp_path: Path) -> None:
         (tmp_path / f"{number}").mkdir()
     trees.put(tmp_path / "k" / SITE / "a.pth", "".join(f"{tmp_path}/{number}\n" for number in range(150)))
     assert not read(tmp_path / "k").complete
+
+
+@pytest.mark.parametrize("shape", ["folder", "zip", "linked folder", "linked zip"])
+def test_eggs(tmp_path: Path, shape: str) -> None:
+    """What ``setup.py install`` left, and each archive in a .pth file, may bring something: never nothing."""
+    trees.make_environment(tmp_path)
+    egg = tmp_path / ("elsewhere" if "linked" in shape else SITE) / "one-1.0-py3.12.egg"
+    trees.put(egg if "zip" in shape else egg / "EGG-INFO/entry_points.txt", "[keyring.backends]\none = one:Backend\n")
+    if "linked" in shape:
+        trees.put(tmp_path / SITE / "easy-install.pth", f"import sys; sys.__plen = len(sys.path)\n{egg}\n")
+    assert not read(tmp_path).complete
+
+
+def test_egg_info(tmp_path: Path) -> None:
+    """An ``.egg-info`` is read if it is a folder; a file has no entry points, and hides nothing."""
+    trees.make_environment(tmp_path)
+    trees.put(tmp_path / SITE / "one-1.0-py3.12.egg-info/entry_points.txt", "[keyring.backends]\none = one:Backend\n")
+    trees.put(tmp_path / SITE / "two-1.0-py3.12.egg-info", "Metadata-Version: 1.0\n")
+    assert ((ONE,), True) == (read(tmp_path).providers, read(tmp_path).complete)
 
 
 def test_develop_installs(tmp_path: Path) -> None:

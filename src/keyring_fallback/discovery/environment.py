@@ -33,16 +33,19 @@ _HARMLESS_CODE = (
     "certifi.where()",  # what adds a company's certificates to certifi's
 )
 _PATH_CODE = ("addsitedir", "sys.path")
-#: Ends of names that need not be tried as folders.
-_NO_FOLDERS = (".py", ".pyc", ".pyi", ".so", ".pyd", ".pth", ".dll")
 
 
 class Budget:
-    """What may be looked at, at the most: beyond it something may be missing."""
+    """What may be looked at before the answer is "not known": folders, files and bytes, by what they cost."""
 
-    def __init__(self, folders: int = 100, names: int = 20000, files: int = 2000, size: int = 512 << 10) -> None:
-        """Grant so many folders, names in folders, opened files, and bytes of them."""
-        self.folders, self.names, self.files, self.size = folders, names, files, size
+    def __init__(self, microseconds: int = 20000) -> None:
+        """Grant so much, on a machine of 2026."""
+        self.left = microseconds
+
+
+#: What is spent, in microseconds: for a folder with packages, whose whole path has to be trusted, for another one, for
+#: a name in one, for a file, for a line of a .pth file, for eight bytes of entry points.
+_SITE, _FOLDER, _NAME, _FILE, _LINE = 200, 20, 1, 10, 8
 
 
 def is_environment(root: str) -> bool:
@@ -127,7 +130,6 @@ class _Scan:
         self._budget = budget
         self._keyring = ""
         self._providers: dict[Provider, None] = {}
-        self._distributions: set[str] = set()
         self._names: dict[str, list[str]] = {}
         self._seen: set[tuple[int, int] | None] = set()
         self._pth_files: list[str] = []
@@ -148,16 +150,14 @@ class _Scan:
             if (one := trust.identity(folder)) in self._seen and one:
                 continue
             self._seen.add(one)
-            if self._budget.folders <= 0:
-                self._stop(folder)
+            if not self._spend(_SITE, folder):
                 break
-            self._budget.folders -= 1
             try:
-                names = self._names[folder] = self._list(folder)
+                names = self._names[folder] = [entry.name for entry in self._list(folder)]
             except OSError as error:
                 reason = reason or Reason(Kind.UNREADABLE, folder, str(error.strerror))
                 continue
-            for name in names:
+            for name in itertools.takewhile(lambda _: self._budget.left > 0, names):
                 if name.endswith((".dist-info", ".egg-info")) and name[0] != "~":  # pip's leftovers
                     self._add_distribution(f"{folder}{os.sep}{name}{os.sep}entry_points.txt", name)
                 elif name.endswith((".egg", ".egg-link")):  # what has its metadata elsewhere, or in an archive
@@ -171,40 +171,44 @@ class _Scan:
         """Return the .pth files, and the packages of keyring and the providers with all that is in them."""
         found = [*self._pth_files]
         tops = {"keyring", *(provider.module.partition(".")[0] for provider in self._providers)}
-        todo = [
-            os.path.join(folder, name)
-            for folder, names in self._names.items()
-            for name in names
-            if name.partition(".")[0] in tops
-        ]
-        for path in todo:  # which grows meanwhile
-            found.append(path)
-            if os.path.splitext(path)[1] not in _NO_FOLDERS:
-                with contextlib.suppress(OSError):  # no folder either
-                    todo += [os.path.join(path, name) for name in self._list(path)]
+        for folder, names in self._names.items():
+            found += (os.path.join(folder, name) for name in names if name.partition(".")[0] in tops)
+        todo = list(filter(os.path.isdir, found))
+        for folder in itertools.takewhile(lambda _: self._budget.left > 0, todo):  # which grows meanwhile
+            with contextlib.suppress(OSError):  # what cannot be listed cannot be imported
+                for entry in self._list(folder):
+                    found.append(entry.path)
+                    todo += [entry.path] if entry.is_dir() else ()
         return tuple(found)
 
-    def _list(self, folder: str) -> list[str]:
-        """Return the names in a folder.
+    def _list(self, folder: str) -> list[os.DirEntry[str]]:
+        """Return what is in a folder.
 
         Raises:
             OSError: It cannot be listed.
         """
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in itertools.islice(entries, self._budget.names + 1)]
-        if len(names) > self._budget.names:
-            self._stop(folder)
-        self._budget.names -= len(names)
-        return names
+            found = list(itertools.islice(entries, max(self._budget.left, 0) // _NAME))
+        self._spend(_FOLDER + len(found) * _NAME, folder)
+        return found
+
+    def _spend(self, microseconds: int, path: str) -> bool:
+        """Tell whether there is so much left in the budget for a path, and take it off."""
+        self._budget.left -= microseconds
+        if self._budget.left <= 0:
+            self._stop(path)
+        return self._budget.left > 0
 
     def _stop(self, path: str) -> None:
-        """Note that more is there than may be looked at."""
+        """Note that more is there than is looked at."""
         self._complete = False
         self._cut = self._cut or path
 
     def _linked(self, path: str) -> Iterator[tuple[str, bool]]:
         """Yield the folders that a .pth file adds, and whether their own count too (CPython, site.py, addpackage)."""
         for line in text(self._read(path)).splitlines():
+            if not self._spend(_LINE, path):
+                break
             named, whole = line.rstrip(), False
             if line.startswith(("import ", "import\t")):
                 named, whole = _added(line), True
@@ -225,6 +229,7 @@ class _Scan:
             self._keyring = self._keyring or version or "?"
         elif name != "keyring-fallback" and _GROUP.encode() in (data := self._read(entry_points)):
             name = normalised(stem)
+            self._spend(len(data) // 8, entry_points)
             for section, _, value in options(data.decode("utf-8", "replace")):
                 names = value.partition("[")[0].split(":", 1)
                 if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
@@ -232,10 +237,8 @@ class _Scan:
 
     def _read(self, path: str) -> bytes:
         """Return what a file holds, if there is one."""
-        if self._budget.files <= 0 or self._budget.size <= 0:
-            self._stop(path)
+        if not self._spend(_FILE, path):
             return b""
-        self._budget.files -= 1
         try:
             data = read_head(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -243,7 +246,6 @@ class _Scan:
         except OSError:
             self._complete = False
             return b""
-        self._budget.size -= len(data)
         if len(data) >= _MAX_BYTES:
             self._stop(path)
         return data
