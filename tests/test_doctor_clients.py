@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback import survey
-from keyring_fallback.doctor import clients, uv_settings
+from keyring_fallback.doctor import clients, told
 from keyring_fallback.here import Here
 from support import environments, machine, providers, trees
 from support.feed import Feed
-from support.patient import AZURE, USERNAME, Patient
+from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 posix = pytest.mark.skipif(machine.WINDOWS, reason="the recording keyring is a shell script")
-reads_files = pytest.mark.skipif(sys.version_info < (3, 11), reason="uv's files are read on Python 3.11 and newer")
 
 
 @pytest.fixture
@@ -38,6 +37,12 @@ def patient(
     folder.mkdir()
     patient = Patient(shared_environments.get(python, "keyring", wheel), home, folder)
     return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
+
+
+@pytest.fixture(scope="module")
+def old_uvs(shared_environments: environments.Environments, python: Path) -> list[str]:
+    """Older releases of uv: the first one to tell its settings, and one that still shows passwords."""
+    return [os.fspath(shared_environments.get(python, f"uv=={one}").script("uv")) for one in ("0.4.0", "0.7.0")]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +63,6 @@ TOOL = (
 
 
 @posix
-@reads_files
 @pytest.mark.parametrize(
     ("files", "variables", "causes"),
     [
@@ -68,7 +72,7 @@ TOOL = (
         ({"uv.toml": PLAIN}, {}, ["uv-no-username", "uv-asks-no-keyring"]),
         ({"uv.toml": "keyring-provider = 'disabled'\n" + RULE}, {"UV_KEYRING_PROVIDER": "subprocess"}, []),
         ({"uv.toml": SUBPROCESS + RULE}, {"UV_KEYRING_PROVIDER": "disabled"}, ["uv-asks-no-keyring"]),
-        ({"uv.toml": RULE}, {"UV_KEYRING_PROVIDER": ""}, ["uv-asks-no-keyring"]),
+        ({"uv.toml": RULE}, {"UV_KEYRING_PROVIDER": ""}, ["client-tells-nothing"]),
         ({"uv.toml": SUBPROCESS + PLAIN}, {"UV_INDEX_Q_X_Y_USERNAME": "bob"}, []),
         ({"uv.toml": SUBPROCESS + PLAIN.replace("URL", "USER")}, {}, []),
         ({"uv.toml": SUBPROCESS}, {"UV_DEFAULT_INDEX": "USER"}, []),
@@ -114,11 +118,17 @@ def test_the_doctor_says_what_uv_does(
     feed: Feed,
     home: Path,
     tmp_path: Path,
+    old_uvs: list[str],
+    monkeypatch: pytest.MonkeyPatch,
     files: dict[str, str],
     variables: dict[str, str],
     causes: list[str],
 ) -> None:
-    """Real uv asks keyring for an index, or does not, and the doctor says why not: by files and variables of all kinds."""
+    """Real uv asks keyring for an index, or does not, and the doctor says why not: by files and variables of all kinds.
+
+    Of older releases, which have other rules, it says whether they ask, by what they tell.
+    """
+    patient.with_uv()
     address = {"URL": feed.direct_url, "USER": feed.with_username("me", feed.direct_url)}
     variables = {name: _filled(value, address) for name, value in variables.items()}
     for name, text in files.items():
@@ -133,14 +143,29 @@ def test_the_doctor_says_what_uv_does(
     recorder.chmod(0o755)
     env = patient.env(**variables)
     env["PATH"] = f"{recorder.parent}:{env['PATH']}"
-    argv = [machine.uv(), "pip", "install", "--dry-run", "--no-cache", "--python", patient.environment.root, "absent"]
-    environments.run(argv, env=env, cwd=patient.folder)
-    asked = (tmp_path / "asked").exists()
+    argv = ["pip", "install", "--dry-run", "--no-cache", "--python", patient.environment.root, "absent"]
+    monkeypatch.chdir(patient.folder)
+    for uv in [*old_uvs, machine.uv()]:
+        (tmp_path / "asked").unlink(missing_ok=True)
+        ended = environments.run([uv, *argv], env=env, cwd=patient.folder).returncode
+        asked = (tmp_path / "asked").exists()
+        here = survey.here()._replace(environ={**env, "PATH": os.path.dirname(uv)})
+        (said,) = (one for one in clients.uv(here) if one.client == "uv pip")
+        assert asked == any(_asks(said, index) for index in said.indexes), uv
+        assert said.silence is None or (said.stops and ended == 2), f"{uv}: {said.silence}"
 
     finding = patient.ask_for_data(feed.direct_url, "me", **variables)
-    named = [cause["name"] for cause in finding.document["causes"] if cause["name"].startswith("uv-")]
+    ours = ("uv-no-username", "uv-asks-no-keyring", "uv-never-authenticates", "client-tells-nothing")
+    named = [cause["name"] for cause in finding.document["causes"] if cause["name"] in ours]
     assert (causes, not causes) == (named, asked)
     assert 1 == finding.status, "nobody knows the password"
+
+
+def _asks(client: told.Told, index: told.Index) -> bool:
+    """Whether uv asks keyring for an index, after all that it has told of it."""
+    return client.provider == "subprocess" and (
+        index.authenticate == "always" or (index.username is not None and index.authenticate == "auto")
+    )
 
 
 def _filled(text: str, address: dict[str, str]) -> str:
@@ -151,12 +176,11 @@ def _filled(text: str, address: dict[str, str]) -> str:
     return text
 
 
-@reads_files
 def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     """What to write, and into which file: for known registries also without a service."""
     file = patient.folder / "pyproject.toml"
     file.write_text(f"[tool.uv]\n[[tool.uv.index]]\nurl = '{AZURE}'\n")
-    finding = patient.see_the_doctor()
+    finding = patient.with_uv().see_the_doctor()
     assert ["uv-no-username", "uv-asks-no-keyring"] == finding.problems
     username, provider = finding.document["causes"]
     assert f"set 'authenticate = \"always\"' for {AZURE} in [[tool.uv.index]] of {file}" == username["edit"]
@@ -164,7 +188,7 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     file.write_text(f"[tool.uv]\nkeyring-provider='disabled'\nextra-index-url = ['{AZURE}']\n")
     username, provider = patient.see_the_doctor().document["causes"]
     url = AZURE.replace("://", f"://{USERNAME}@")
-    assert f"put a user name into its URL in {file}: {url}" == username["edit"], "such an index has nothing but its URL"
+    assert f"put a user name into its URL ({file}): {url}" == username["edit"], "such an index has nothing but its URL"
     assert f"set 'keyring-provider = \"subprocess\"' in [tool.uv] of {file}" == provider["edit"]
     file.write_text(f"[tool.uv.pip]\nextra-index-url = ['{url}']\n")
     provider = patient.see_the_doctor().cause
@@ -173,7 +197,7 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
         f"[tool.uv]\nkeyring-provider='subprocess'\n[[tool.uv.index]]\nurl='{AZURE}'\nauthenticate='always'\n"
     )
     finding = patient.see_the_doctor()
-    assert (0, [str(file)]) == (finding.status, finding.document["uv"]["files"])
+    assert (0, str(file)) == (finding.status, finding.document["told"][0]["indexes"][0]["source"])
     file = patient.folder / "uv.toml"
     file.write_text(f"[[index]]\nurl = '{url}'\n")
     edit = f"set 'keyring-provider = \"subprocess\"' at the top of {file}"
@@ -182,7 +206,7 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
 
 def test_cures_for_uv_in_its_variables(patient: Patient) -> None:
     """What to type, where variables say it."""
-    finding = patient.see_the_doctor(UV_INDEX=f"mine={AZURE}")
+    finding = patient.with_uv().see_the_doctor(UV_INDEX=f"mine={AZURE}")
     username, provider = finding.document["causes"]
     assert ["uv-no-username", "uv-asks-no-keyring"] == finding.problems
     url = AZURE.replace("://", f"://{USERNAME}@")
@@ -195,16 +219,14 @@ def test_cures_for_uv_in_its_variables(patient: Patient) -> None:
 def test_other_indexes_are_nobodys_business(patient: Patient) -> None:
     """An index of an unknown host may be public, or have its password elsewhere: not a word without a service there."""
     urls = "https://download.example/whl https://me:secret@pkgs.dev.azure.com/x/ https://api.pyx.dev/simple/"
-    finding = patient.see_the_doctor(UV_EXTRA_INDEX_URL=urls)
+    finding = patient.with_uv().see_the_doctor(UV_EXTRA_INDEX_URL=urls)
     assert (0, []) == (finding.status, finding.document["causes"])
     assert "secret" not in finding.text
 
 
 def test_old_keyring_for_lookups_without_user_name(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
     """keyring's command line answers without a user name since 25.2.1 only, and that is what uv asks it for."""
-    if sys.version_info < (3, 11):
-        pytest.skip("uv's files are read on Python 3.11 and newer")
-    patient.environment = environments.create(tmp_path / "env", python, "keyring<25", wheel)
+    patient.with_uv().environment = environments.create(tmp_path / "env", python, "keyring<25", wheel)
     rule = RULE.replace("URL", AZURE)
     (patient.folder / "uv.toml").write_text(SUBPROCESS + rule)
     finding = patient.see_the_doctor()
@@ -215,31 +237,26 @@ def test_old_keyring_for_lookups_without_user_name(patient: Patient, python: Pat
 
 
 def test_broken_file_of_uv(patient: Patient) -> None:
-    """A file that is no TOML is shown as such; on older Pythons that it is not read."""
-    file = patient.folder / "uv.toml"
-    file.write_text("[[index]\n")
+    """uv stops at a uv.toml that is no TOML, and warns of a pyproject.toml: both are said, and what it held is not."""
+    file = patient.with_uv().folder / "uv.toml"
+    file.write_text(f'[[index]\nurl = "https://u:{CANARY}@h/\n')
     finding = patient.see_the_doctor()
-    if sys.version_info < (3, 11):
-        assert "Its files are not read: this Python is older than 3.11." in finding.text
-    else:
-        assert f"{file} cannot be read" in " ".join(finding.text.split())
-        assert ["uv-file-unreadable"] == finding.problems, "uv does nothing"
-        argv = [machine.uv(), "pip", "list", "--python", patient.environment.root]
-        stopped = environments.run(argv, env=patient.env(), cwd=patient.folder)
-        assert (2, True) == (stopped.returncode, "Failed to parse: " in stopped.stderr)
-        file.rename(patient.folder / "pyproject.toml")
-        finding = patient.see_the_doctor()
-        assert (0, ["uv-file-unreadable"]) == (finding.status, finding.notes)
-        warned = environments.run(argv, env=patient.env(), cwd=patient.folder)
-        assert (0, True) == (warned.returncode, "Failed to parse `pyproject.toml`" in warned.stderr)
+    assert (1, "client-tells-nothing") == (finding.status, finding.cause["name"])
+    assert "does not tell what it would do: it ended with exit status 2." in finding.cause["text"]
+    argv = [machine.uv(), "pip", "list", "--python", patient.environment.root]
+    assert 2 == environments.run(argv, env=patient.env(), cwd=patient.folder).returncode, "uv does nothing"
+    file.rename(patient.folder / "pyproject.toml")
+    finding = patient.see_the_doctor()
+    assert (0, ["uv-warns"]) == (finding.status, finding.notes)
+    warned = environments.run(argv, env=patient.env(), cwd=patient.folder)
+    assert (0, True) == (warned.returncode, "Failed to parse `pyproject.toml`" in warned.stderr)
 
 
-@reads_files
 def test_uv_is_not_told_to_ask(patient: Patient) -> None:
     """The lookup works, and uv would not make it: a note where there is a uv that is not told to ask keyring."""
     finding = patient.see_the_doctor(AZURE, USERNAME)
     assert [] == finding.notes, "there is no uv"
-    variables = {"PATH": patient.env()["PATH"] + os.pathsep + os.path.dirname(machine.uv())}
+    variables = {"PATH": patient.with_uv().env()["PATH"]}
     finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
     assert (0, ["uv-not-told"]) == (finding.status, finding.notes)
     if not machine.WINDOWS:
@@ -251,39 +268,28 @@ def test_uv_is_not_told_to_ask(patient: Patient) -> None:
     assert (["uv-asks-no-keyring"], []) == (finding.problems, finding.notes), "it is said of the index"
 
 
-def test_old_python_says_what_it_does_not_read(
-    patient: Patient, interpreter: Callable[[str], Path], wheel: Path, shared_environments: environments.Environments
-) -> None:
-    """On Python 3.9 and 3.10 uv's files are not read, and that is said; its variables are."""
-    patient.environment = shared_environments.get(interpreter("3.9"), "keyring", wheel)
-    (patient.folder / "uv.toml").write_text(SUBPROCESS + PLAIN.replace("URL", AZURE))
-    finding = patient.see_the_doctor(AZURE, USERNAME)
-    assert 0 == finding.status
-    assert "Its files are not read: this Python is older than 3.11. Its variables are." in finding.text
-    assert ["uv-asks-no-keyring"] == patient.see_the_doctor(
-        AZURE, UV_DEFAULT_INDEX=AZURE.replace("//", "//me@")
-    ).problems
-
-
 @pytest.mark.parametrize("active", [True, False])
 def test_our_package_is_missing_where_keyring_comes_first(
-    patient: Patient, shared_environments: environments.Environments, python: Path, *, active: bool
+    with_pip: Patient, shared_environments: environments.Environments, python: Path, *, active: bool
 ) -> None:
     """Another environment's keyring comes first on PATH and lacks us: the command that installs us there."""
     other = shared_environments.get(python, "keyring")
-    variables = {"VIRTUAL_ENV": str(other.root if active else patient.environment.root)}
+    variables = {"VIRTUAL_ENV": str(other.root if active else with_pip.environment.root)}
     without_uv = [one for one in os.environ["PATH"].split(os.pathsep) if not os.path.exists(os.path.join(one, "uv"))]
     path = os.pathsep.join([str(other.scripts), *without_uv])
-    finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
+    assert 0 == with_pip.ask_for_data(AZURE, USERNAME, PATH=path, **variables).status, "nobody runs it"
+    variables["PIP_KEYRING_PROVIDER"] = "subprocess"
+    finding = with_pip.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
     assert "missing-there" == finding.cause["name"]
     assert str(other.root) in finding.cause["text"]
     assert finding.document["lookups"][0]["outcome"] == "answer", "here it works"
     if not machine.WINDOWS:
+        assert "which pip runs" in finding.cause["text"], "there is no uv on this PATH"
         pip = f"PIP_KEYRING_PROVIDER=subprocess {other.python} -m pip install keyring-fallback"
         assert pip == finding.cause["command"], "there is no uv on this PATH"
         path += os.pathsep + os.path.dirname(machine.uv())
-        finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
-        uv = f"PATH={patient.tool.scripts}:$PATH uv pip install --python {other.root} keyring-fallback"
+        finding = with_pip.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
+        uv = f"PATH={with_pip.tool.scripts}:$PATH uv pip install --python {other.root} keyring-fallback"
         assert uv == finding.cause["command"]
 
 
@@ -297,59 +303,65 @@ def test_the_tool_first_on_path_needs_nothing(patient: Patient) -> None:
 
 
 def test_no_keyring_on_path(patient: Patient) -> None:
-    """None is on PATH: worth a note, and a problem where uv is told to ask it."""
-    finding = patient.see_the_doctor(AZURE, PATH=os.environ["PATH"])
-    assert (0, ["no-keyring-on-path"]) == (finding.status, finding.notes)
-    finding = patient.see_the_doctor(AZURE, PATH=os.environ["PATH"], UV_KEYRING_PROVIDER="subprocess")
+    """None is on PATH: worth a note, a problem where uv is told to ask it, and nobody's business without uv."""
+    assert [] == patient.see_the_doctor(AZURE, PATH=os.environ["PATH"]).notes
+    path = patient.with_uv().variables["PATH"]
+    finding = patient.see_the_doctor(AZURE, PATH=path)
+    assert (0, ["no-keyring-on-path", "uv-not-told"]) == (finding.status, finding.notes)
+    finding = patient.see_the_doctor(AZURE, PATH=path, UV_KEYRING_PROVIDER="subprocess")
     assert "no-keyring-on-path" == finding.cause["name"]
     if not machine.WINDOWS:
         assert f"export PATH={patient.environment.scripts}:$PATH" == finding.cause["command"]
 
 
-def test_pip_is_told_not_to_ask(patient: Patient) -> None:
+def test_pip_is_told_not_to_ask(with_pip: Patient) -> None:
     """pip's keyring provider, from its variable and its files; that it is disabled is worth a note."""
-    finding = patient.see_the_doctor(PIP_KEYRING_PROVIDER="disabled")
+    finding = with_pip.see_the_doctor(PIP_KEYRING_PROVIDER="disabled")
     assert (0, ["pip-disabled"]) == (finding.status, finding.notes)
     (note,) = finding.document["causes"]
     assert machine.WINDOWS or "unset PIP_KEYRING_PROVIDER" == note["command"]
-    file = patient.folder / "pip.conf"
+    file = with_pip.folder / "pip.conf"
     file.write_text("[global]\nkeyring-provider = disabled\n")
-    (note,) = patient.see_the_doctor(PIP_CONFIG_FILE=str(file)).document["causes"]
+    (note,) = with_pip.see_the_doctor(PIP_CONFIG_FILE=str(file)).document["causes"]
     expected = ("", f"set keyring-provider to import in {file}, or remove it")
     assert expected == (note["command"], note["edit"])
 
 
-def test_pip_is_told_to_ask_for_no_input(patient: Patient, feed: Feed, demo_store: Path) -> None:
+def test_pip_is_told_to_ask_for_no_input(with_pip: Patient, feed: Feed, demo_store: Path) -> None:
     """With ``no-input`` pip asks no keyring by default, and does where it is told to: what the doctor says is so."""
     if tuple(map(int, metadata.version("pip").split(".")[:2])) < (23, 1):
         pytest.skip(f"pip {metadata.version('pip')} has no choice of keyring providers")
-    patient.with_tokens({"127.0.0.1": feed.password})
-    argv = [sys.executable, "-m", "pip", "--python", patient.environment.python, "install", "--dry-run", "--no-deps"]
+    with_pip.with_tokens({"127.0.0.1": feed.password})
+    argv = [sys.executable, "-m", "pip", "--python", with_pip.environment.python, "install", "--dry-run", "--no-deps"]
     argv += ["--no-cache-dir", "--disable-pip-version-check", "--index-url", feed.direct_url, "demo-store"]
     silent = {"PIP_NO_INPUT": "1"}
     assert demo_store
-    assert 0 != environments.run(argv, env=patient.env(**silent)).returncode
-    finding = patient.see_the_doctor(**silent)
+    assert 0 != environments.run(argv, env=with_pip.env(**silent)).returncode
+    finding = with_pip.see_the_doctor(**silent)
     assert (0, ["pip-silent"]) == (finding.status, finding.notes)
     if not machine.WINDOWS:
         assert "export PIP_KEYRING_PROVIDER=import" == finding.document["causes"][0]["command"]
     silent["PIP_KEYRING_PROVIDER"] = "import"
-    told = environments.run(argv, env=patient.env(**silent))
+    told = environments.run(argv, env=with_pip.env(**silent))
     assert 0 == told.returncode, told.stderr
-    assert [] == patient.see_the_doctor(**silent).document["causes"]
+    assert [] == with_pip.see_the_doctor(**silent).document["causes"]
 
 
 def test_old_pip_has_no_choice(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
     """pip before 23.1 has no keyring-provider: it imports the environment's keyring, and the report claims no more."""
     patient.environment = environments.create(tmp_path / "env", python, "keyring", "pip==22.3.1", wheel)
     finding = patient.see_the_doctor(PIP_NO_INPUT="1")
-    assert (0, [], "") == (
-        finding.status,
-        finding.document["causes"],
-        finding.document["clients"]["pip_keyring_provider"],
-    )
+    (pip,) = finding.document["told"]
+    assert (0, [], None) == (finding.status, finding.document["causes"], pip["provider"])
     assert "  pip 22.3.1: the keyring of this environment\n" in finding.text
     assert "subprocess:" not in finding.text
+
+
+@pytest.fixture
+def with_pip(patient: Patient, shared_environments: environments.Environments, python: Path, wheel: Path) -> Patient:
+    """A person whose environment has pip."""
+    patient.environment = shared_environments.get(python, "keyring", "pip", wheel)
+    return patient
 
 
 def _here(tmp_path: Path, **environ: str) -> Here:
@@ -374,7 +386,8 @@ def test_where_pip_is_told(tmp_path: Path, section: str, file: str, variables: d
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text(f"[{section}]\nkeyring-provider = import\n")
     variables = {name: value.replace("HOME", str(tmp_path)) for name, value in variables.items()}
-    assert provider == clients.pip(_here(tmp_path, **variables)).provider
+    (pip,) = clients.pip(_here(tmp_path, HOME=str(tmp_path), **variables))
+    assert (provider, None) == (pip.provider, pip.silence)
 
 
 @posix
@@ -388,20 +401,74 @@ def test_the_working_directory_on_path(tmp_path: Path) -> None:
     assert clients.on_path(_here(tmp_path, PATH="/nowhere")) is None
 
 
-@reads_files
-def test_strange_files_of_uv(tmp_path: Path) -> None:
-    """Whatever is in uv's files and variables, reading them raises nothing."""
-    for text in (
-        "index = 3\n",
-        "index = [1, {}, {url = 2}]\n",
-        "pip = 3\nextra-index-url = 'x'\n",
-        "[[index]]\nurl='http://['\n",
-    ):
-        (tmp_path / "uv.toml").write_text(text)
-        uv_settings.read(_here(tmp_path, UV_INDEX="= ==x http://[ a=b"))
-    (tmp_path / "uv.toml").write_bytes(b"\xff\xfe")
-    assert 1 == len(uv_settings.read(_here(tmp_path)).problems)
-    assert () == uv_settings.read(_here(tmp_path)._replace(cwd="")).files
+STRANGE = [
+    b"index = 3\n",
+    b"index = [1, {}, {url = 2}]\n",
+    b"pip = 3\nextra-index-url = 'x'\n",
+    b"[[index]]\nurl='http://['\n",
+    b"\xff\xfe[\x00t\x00",
+    b"x = " + b"[" * 5000 + b"]" * 5000,
+    b"a = 1\n# " + b"x" * (2 << 20),
+]
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_strange_files_of_uv(patient: Patient, text: bytes) -> None:
+    """Whatever uv's files hold, the doctor says in a line that uv does not tell, or warns; so do variables."""
+    (patient.with_uv().folder / "uv.toml").write_bytes(text)
+    finding = patient.ask_for_data(UV_INDEX="= ==x http://[ a=b")
+    assert ["client-tells-nothing"] == [*finding.problems, *finding.notes]
+
+
+@posix
+@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml", "pip.conf"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_files_that_are_none(with_pip: Patient, name: str, kind: str) -> None:
+    """A FIFO or a device in the place of a settings file, as a repository can bring a link to: no client is asked."""
+    file = with_pip.with_uv().folder / name
+    os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
+    variables = {"PIP_CONFIG_FILE": str(file)} if name == "pip.conf" else {}
+    finding = with_pip.ask_for_data(**variables)
+    assert ["client-tells-nothing"] == finding.notes
+    assert f"{file} is not a regular file" in finding.document["causes"][0]["text"]
+
+
+@posix
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("exec sleep 600", "it gave no answer within 1 seconds"),
+        ("echo GlobalSettings {", "what it says of its settings is not understood"),
+        ("yes '[[[[((((\"'", "it says more than any client does"),
+        ("exit 3", "it ended with exit status 3"),
+        ("kill -9 $$", "it ended with exit status -9"),
+        ("\0", "it cannot be started"),
+    ],
+)
+def test_a_uv_that_says_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    """It hangs, prints anything, dies, does not start: said in a line, after a bounded time."""
+    monkeypatch.setattr(clients, "SECONDS", 1)
+    uv = tmp_path / "uv"
+    uv.write_text(program if program == "\0" else f"#!/bin/sh\n{program}\n")
+    uv.chmod(0o755)
+    here = _here(tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")._replace(cwd="")
+    for one in clients.uv(here):
+        assert said in str(one.silence)
+
+
+@posix
+def test_a_uv_that_is_not_run(patient: Patient, tmp_path: Path) -> None:
+    """A uv in the project, or that others can change, is not run, and that is said."""
+    for uv in (patient.folder / "uv", tmp_path / "uv"):
+        uv.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        uv.chmod(0o757)
+        finding = patient.ask_for_data(PATH=f"{patient.env()['PATH']}:{uv.parent}")
+        (cause,) = finding.document["causes"]
+        assert ("client-tells-nothing", False) == (cause["name"], cause["problem"])
+        assert f"uv ({uv}) does not tell" in cause["text"]
+    assert not (tmp_path / "ran").exists()
 
 
 def test_provider_elsewhere_on_path_is_enough(patient: Patient, python: Path, tmp_path: Path) -> None:

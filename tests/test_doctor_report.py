@@ -85,7 +85,7 @@ CURE = {
 }
 PROVIDERS = _list(distribution=TEXT, version=TEXT, value=TEXT)
 SCHEMA = _object(
-    schema={"const": 1},
+    schema={"const": 2},
     works=TRUTH,
     version=TEXT,
     environment=_object(root=TEXT, python=TEXT, keyring=TEXT, providers=PROVIDERS, is_tool=TRUTH),
@@ -114,13 +114,19 @@ SCHEMA = _object(
         selected=TEXT,
         sources={"type": "object", "additionalProperties": TEXT},
     ),
-    clients=_object(uv=KEYRING, pip=KEYRING, pip_version=TEXT, pip_keyring_provider=TEXT),
-    uv=_object(
-        files_read=TRUTH,
-        files=TEXTS,
-        keyring_provider=TEXT,
-        indexes=_list(url=TEXT, name=TEXT, username=TEXT, password=TRUTH, authenticate=TEXT, source=TEXT, option=TEXT),
-        problems=TEXTS,
+    clients=_object(uv=KEYRING, pip=KEYRING),
+    told=_list(
+        client={"enum": ["uv", "uv pip", "pip"]},
+        program=TEXT,
+        silence=MAYBE,
+        stops=TRUTH,
+        warns=TRUTH,
+        provider=MAYBE,
+        source=MAYBE,
+        quiet=MAYBE,
+        indexes=_list(
+            url=TEXT, name=MAYBE, username=MAYBE, password=MAYBE, authenticate=TEXT, source=MAYBE, table=TRUTH
+        ),
     ),
     lookups=_list(
         method={"enum": ["get_password", "get_credential"]},
@@ -180,7 +186,7 @@ def test_files_of_uv_do_not_widen_the_text(patient: Patient, text: str) -> None:
     patient.folder = patient.folder / ("deep" * 10)
     patient.folder.mkdir()
     (patient.folder / "uv.toml").write_text('keyring-provider = "subprocess"\n' + text)
-    section = patient.see_the_doctor().text.partition("\nuv\n")[2].partition("\n\n")[0]
+    section = patient.with_uv().see_the_doctor().text.partition("\nuv\n")[2].partition("\n\n")[0]
     assert section
     assert [] == [line for line in section.splitlines() if len(line) > 80 and len(line.split()) > 1]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import environments, machine
+from . import environments, machine, trees
 
 if TYPE_CHECKING:
     import subprocess
@@ -73,6 +73,14 @@ class Patient:
         # links instead of copies of the packages: nobody edits them
         shutil.copytree(tool.environment.root, self.tool.root, symlinks=True, copy_function=os.link)
         return self.with_tokens({"pkgs.dev.azure.com": CANARY})
+
+    def with_uv(self, uv: str | None = None) -> Patient:
+        """Give the person a uv on PATH, behind all else: the one of this environment, or another."""
+        folder = self.home / f"uv-{len(list(self.home.glob('uv-*')))}"
+        folder.mkdir()
+        trees.link(folder / ("uv.exe" if machine.WINDOWS else "uv"), uv or machine.uv())
+        self.variables["PATH"] = os.pathsep.join([os.environ["PATH"], os.fspath(folder)])
+        return self
 
     def with_tokens(self, tokens: Mapping[str, str]) -> Patient:
         """Give the provider the tokens of some hosts."""

@@ -7,23 +7,30 @@ from collections.abc import Iterator
 from .. import hints
 from ..discovery import executable, trust
 from ..discovery.places import PATH
-from . import clients, cures, uv_settings
+from . import clients, cures
 from .examination import Cause, Facts
-from .shell import Cure, Edit, Variable
+from .shell import Command, Cure, Edit, Variable
+from .told import Index, Told
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
 _WITHOUT_USERNAME = (25, 2, 1)
+#: What shows why uv does not tell, or warns.
+_SETTINGS = Command(("uv", "lock", "--show-settings"), mends=False)
 
 
 def find(facts: Facts) -> Iterator[Cause]:
     """Yield what keeps uv and pip from asking."""
     yield from _first_on_path(facts)
-    for line in facts.uv.problems:
-        # uv only warns of the other kind (uv 0.13.9, uv-settings/src/lib.rs); it reads TOML 1.1, Python's tomllib 1.0
-        stops = not line.partition(" cannot be read ")[0].endswith("pyproject.toml")
-        text = f"A file of uv's: {line}{'; uv stops there' if stops else ''}."
-        advice = "correct it; if uv reads it, it is of a newer TOML than this Python knows"
-        yield Cause("uv-file-unreadable", text, advice=advice, problem=stops)
+    for one in {(one.program, one.silence): one for one in facts.told if one.silence}.values():
+        uv = one.client != "pip"
+        who = f"uv ({one.program})" if uv else f"pip {one.program}"
+        text = f"{who} does not tell what it would do: {one.silence}."
+        look = _SETTINGS if uv else Command((facts.here.executable, "-m", "pip", "config", "debug"), mends=False)
+        advice = "the command shows what it says" if one.stops else "correct or remove that, and ask again"
+        yield Cause("client-tells-nothing", text, look if one.stops else None, advice, problem=one.stops)
+    if any(one.warns and not one.silence and one.client == "uv" for one in facts.told):
+        text = "uv warns of something here, a settings file that it cannot read for example."
+        yield Cause("uv-warns", text, _SETTINGS, "the command shows what it says", problem=False)
     yield from _indexes(facts)
     yield from _not_told(facts)
     yield from _pip(facts)
@@ -32,10 +39,15 @@ def find(facts: Facts) -> Iterator[Cause]:
 def _first_on_path(facts: Facts) -> Iterator[Cause]:
     """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
     found, here = facts.uv_keyring, facts.here
+    uv, pip = facts.client("uv"), facts.client("pip")
+    who = [*(["uv"] if uv else []), *(["pip"] if pip and pip.provider == "subprocess" else [])]
+    if not who:
+        return  # nobody runs it
     if found is None:
-        text = "There is no keyring on PATH: uv, and pip in its subprocess mode, have none to run."
+        text = f"There is no keyring on PATH: {' and '.join(who)} {'has' if len(who) == 1 else 'have'} none to run."
         first = Variable("PATH", clients.scripts(here), before=True)
-        yield Cause("no-keyring-on-path", text, first, problem=facts.uv.provider == "subprocess")
+        told = any(one.provider == "subprocess" for one in facts.told)
+        yield Cause("no-keyring-on-path", text, first, problem=told)
         return
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
@@ -46,7 +58,7 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
     if not found.mine and found.ours is False and not itself and not served:
         text = (
-            f"The first keyring on PATH, which uv runs, is the one of {found.root}, and keyring-fallback is not "
+            f"The first keyring on PATH, which {who[0]} runs, is the one of {found.root}, and keyring-fallback is not "
             "installed there."
         )
         yield Cause("missing-there", text, *facts.install(found.root, "keyring-fallback"))
@@ -54,35 +66,26 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
 
 def _indexes(facts: Facts) -> Iterator[Cause]:
     """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
-    uv, host, found = facts.uv, hints.host_of(facts.service), facts.uv_keyring
+    host, found = hints.host_of(facts.service), facts.uv_keyring
     version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
-    unasked: list[uv_settings.Index] = []
-    for index in uv.indexes:
-        url, source = index.url, index.source
+    unasked: list[tuple[Told, Index]] = []
+    seen: set[str] = set()
+    for client, index in ((one, index) for one in facts.told if one.client != "pip" for index in one.indexes):
+        url, place = index.url, index.source or "uv does not say where"
         registry = hints.registry_of(url)
         # uv has the credentials of pyx itself
         known = (registry and registry.name != "pyx") or (host and hints.host_of(url) == host)
-        if not known or (index.username and index.password):
+        if not known or (index.username and index.password) or url in seen:
             continue
+        seen.add(url)
         if index.authenticate == "never":
-            text = f"uv is told never to authenticate for {url} ({source})."
-            yield Cause("uv-never-authenticates", text, _always(index))
+            text = f"uv is told never to authenticate for {url} ({place})."
+            yield Cause("uv-never-authenticates", text, _always(index), "" if index.table else 'set it to "always"')
             continue
-        if _provider(index, uv) != "subprocess":
-            unasked.append(index)
+        if client.provider != "subprocess":
+            unasked.append((client, index))
         if not index.username and index.authenticate != "always":
-            named = url.replace("://", f"://{registry.username if registry else facts.username or 'USERNAME'}@", 1)
-            cure: Cure = None
-            advice = f"put a user name into its URL in {source}: {named}"
-            text = (
-                f"uv does not ask keyring for {url}: the index has no user name in its URL, and no "
-                f'authenticate = "always" ({source}).'
-            )
-            if len(facts.here.environ.get(source, "").split()) == 1:
-                cure = Variable(source, f"{index.name}={named}" if index.name else named)
-            elif index.option.endswith("index"):  # the others are nothing but URLs
-                cure, advice = _always(index), ""
-            yield Cause("uv-no-username", text, cure, advice)
+            yield _no_username(facts, index, place, registry.username if registry else None)
         elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
             text = (
                 f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
@@ -90,22 +93,26 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
             )
             yield Cause("keyring-too-old", text, *facts.install(found.root, "keyring>=25.2.1"))
     if unasked:
-        yield _unasked(unasked[0], facts)
+        yield _unasked(*unasked[0], facts)
 
 
-def _not_told(facts: Facts) -> Iterator[Cause]:
-    """Say that uv asks no keyring, where what was looked up is none of its indexes: else it is said of that."""
-    uv, here, host = facts.uv, facts.here, hints.host_of(facts.service)
-    known = any(hints.host_of(index.url) == host for index in uv.indexes)
-    told = "subprocess" in (uv.provider, uv.pip_provider) or uv.problems or not uv_settings.READS_FILES
-    if facts.answered and not known and not told and cures.has_uv(here):
-        text = f"uv asks keyring only where it is told to, and its keyring provider is {uv.provider}."
-        advice = 'or set keyring-provider = "subprocess" in uv.toml, or in [tool.uv] of pyproject.toml'
-        yield Cause("uv-not-told", text, Variable("UV_KEYRING_PROVIDER", "subprocess"), advice, problem=False)
+def _no_username(facts: Facts, index: Index, place: str, username: str | None) -> Cause:
+    named = index.url.replace("://", f"://{username or facts.username or 'USERNAME'}@", 1)
+    text = (
+        f"uv does not ask keyring for {index.url}: the index has no user name in its URL, and no "
+        f'authenticate = "always" ({place}).'
+    )
+    cure: Cure = _always(index)
+    if len(facts.here.environ.get(index.source or "", "").split()) == 1:
+        cure = Variable(place, f"{index.name}={named}" if index.name else named)
+    # what has no table is nothing but a URL
+    return Cause("uv-no-username", text, cure, "" if cure else f"put a user name into its URL ({place}): {named}")
 
 
-def _always(index: uv_settings.Index) -> Edit:
-    """Return the edit that has uv authenticate for an index."""
+def _always(index: Index) -> Edit | None:
+    """Return the edit that has uv authenticate for an index, or None if no table for it was found."""
+    if not (index.source and index.table):
+        return None
     return Edit(index.source, _table("index", index.source), "authenticate", '"always"', index.url)
 
 
@@ -114,29 +121,35 @@ def _table(name: str, file: str) -> str:
     return ".".join(filter(None, ("tool.uv" if file.endswith("pyproject.toml") else "", name)))
 
 
-def _provider(index: uv_settings.Index, uv: uv_settings.Uv) -> str:
-    """Return the keyring provider that uv uses for an index."""
-    return (uv.pip_provider if index.option.startswith("pip.") else "") or uv.provider
+def _not_told(facts: Facts) -> Iterator[Cause]:
+    """Say that uv asks no keyring, where what was looked up is none of its indexes: else it is said of that."""
+    uv, host = [one for one in facts.told if one.client != "pip" and one.provider], hints.host_of(facts.service)
+    known = any(hints.host_of(index.url) == host for one in uv for index in one.indexes)
+    if facts.answered and uv and not known and not any(one.provider == "subprocess" for one in uv):
+        text = f"uv asks keyring only where it is told to, and its keyring provider is {uv[0].provider}."
+        advice = 'or set keyring-provider = "subprocess" in uv.toml, or in [tool.uv] of pyproject.toml'
+        yield Cause("uv-not-told", text, Variable("UV_KEYRING_PROVIDER", "subprocess"), advice, problem=False)
 
 
-def _unasked(index: uv_settings.Index, facts: Facts) -> Cause:
+def _unasked(client: Told, index: Index, facts: Facts) -> Cause:
     """Return why uv asks no keyring at all for an index."""
-    uv = facts.uv
-    only_pip = ", and 'subprocess' for uv pip only" if uv.pip_provider == "subprocess" else ""
-    said = f"its keyring provider is {_provider(index, uv)} ({uv.source or 'the default'}){only_pip}"
-    file = uv.source or index.source
-    edit = Edit(file, _table("", file), "keyring-provider", '"subprocess"')
+    only = client.client == "uv" and any(one.client == "uv pip" and one.provider == "subprocess" for one in facts.told)
+    only_pip = ", and 'subprocess' for uv pip only" if only else ""
+    said = f"its keyring provider is {client.provider} ({client.source or 'the default'}){only_pip}"
     text = f"uv asks no keyring for {index.url}: {said}."
-    variable = Variable("UV_KEYRING_PROVIDER", "subprocess")  # whatever variable names the index
-    return Cause("uv-asks-no-keyring", text, edit if cures.is_file(file) else variable)
+    file = client.source or index.source or ""
+    cure: Cure = Variable("UV_KEYRING_PROVIDER", "subprocess")  # whatever variable names the index
+    if cures.is_file(file):
+        cure = Edit(file, _table("", file), "keyring-provider", '"subprocess"')
+    return Cause("uv-asks-no-keyring", text, cure)
 
 
 def _pip(facts: Facts) -> Iterator[Cause]:
-    pip = facts.pip
-    if pip.provider == "disabled":
+    pip = facts.client("pip")
+    if pip and pip.provider == "disabled" and pip.source:
         cure = None if cures.is_file(pip.source) else Variable(pip.source, None)
         advice = "" if cure else f"set keyring-provider to import in {pip.source}, or remove it"
         yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", cure, advice, problem=False)
-    elif pip.provider == "auto" and pip.silent:
-        text = f"pip is told to ask for no input ({pip.silent}), and then asks no keyring unless it is told to."
+    elif pip and pip.provider == "auto" and pip.quiet:
+        text = f"pip is told to ask for no input ({pip.quiet}), and then asks no keyring unless it is told to."
         yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", "import"), problem=False)

@@ -1,24 +1,34 @@
-"""Which ``keyring`` uv and pip would run from here, and what pip is told about it. Reads files, runs nothing.
+"""Asks uv and pip what they would do from here, and finds where that is said: an edit belongs there.
 
-pip's rules are those of 26.3: configuration.py.
+uv has a hidden option for that (``--show-settings``, 0.4.0 to 0.13.9), and pip ``pip config debug``. What they do
+not tell is not known. Both print passwords: what they say is a secret until those are struck out.
 """
 
 from __future__ import annotations
 
-import configparser
-import contextlib
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from typing import NamedTuple
 
+from ..delegation.process import Process, ReplyTooLargeError
 from ..discovery import environment, executable, layout, trust
 from ..discovery.tool import Provider
 from ..here import Here
+from ..hidden import Hidden, Variables
+from . import told
+from .told import Text, Told
 
-#: What uv takes for true, and pip (cli/parser.py, strtobool).
-TRUE = ("y", "yes", "t", "true", "on", "1")
+#: Seconds that a client may take to tell what it would do.
+SECONDS = 10.0
+#: Bytes of a settings file; no client is asked that would read a larger one.
+_MAX_BYTES = 1 << 20
+#: Certificates would make half a megabyte of uv's answer, and a log level makes it warn.
+_LEFT_OUT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG")
+#: pip as ``python -m pip`` runs it, but not one that lies in the working directory.
+_PIP = 'import sys; sys.path = [*filter(None, sys.path)]; import runpy; runpy.run_module("pip", run_name="__main__")'
 
 
 class Keyring(NamedTuple):
@@ -41,34 +51,53 @@ class Keyring(NamedTuple):
     providers: Sequence[Provider] = ()
 
 
-class Pip(NamedTuple):
-    """What pip is told.
+class _Deaf:
+    """Hears what a client says on stderr, which may hold secrets, no further than that there is something."""
 
-    Attributes:
-        version: The version of the pip in this environment, or "" if there is none.
-        provider: Its keyring provider: "auto", "import", "subprocess" or "disabled"; "" before 23.1.
-        source: Where that is set, or "".
-        silent: Where it is told to ask for no input, which its provider "auto" minds, or "".
-    """
+    heard_something = False
 
-    version: str
-    provider: str
-    source: str
-    silent: str
+    def heard(self, data: bytes) -> None:
+        self.heard_something = self.heard_something or bool(data)
+
+    def pause(self) -> float:
+        return 1.0
 
 
-def on_path(here: Here, without: str = "") -> Keyring | None:
+def uv(here: Here) -> Iterator[Told]:
+    """Yield what uv, if there is one on PATH, says that it would do in the working directory. Never raises."""
+    for program in list(_programs(here, "uv"))[:1]:
+        texts, reason = _texts(told.uv_files(here))
+        variables = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
+        texts[:0] = [("Cli", name, Hidden(here.environ.get(name, ""))) for name in variables]
+        for client, words in (("uv", ["lock"]), ("uv pip", ["pip", "install", "NAME"])):
+            one = Told(client, program, _reason_against(program, here) or reason)
+            one, answer = _answer(one, [program, *words, "--show-settings"], here)
+            yield one if one.silence else told.by_uv(one, answer, texts, here)
+
+
+def pip(here: Here) -> Iterator[Told]:
+    """Yield what pip, if it is in this environment, says that it would do. Never raises."""
+    try:
+        version = metadata.version("pip")
+    except metadata.PackageNotFoundError:
+        return
+    name = "pip.ini" if here.platform == "win32" else "pip.conf"
+    _, reason = _texts([(None, here.environ.get("PIP_CONFIG_FILE", "")), (None, os.path.join(here.prefix, name))])
+    one, answer = _answer(Told("pip", version, reason), [here.executable, "-c", _PIP, "config", "debug"], here)
+    yield one if one.silence else told.by_pip(one, answer, here)
+
+
+def on_path(here: Here, without: str = "", client: str = "") -> Keyring | None:
     """Return the first ``keyring`` on PATH, which is what uv runs.
 
     Args:
         here: This environment.
         without: A folder that is passed over: pip does so with its own scripts in its ``subprocess`` mode.
+        client: The executable that runs it: on Windows what lies beside that comes first.
     """
-    for entry in here.environ.get("PATH", os.defpath).split(os.pathsep):
-        folder = os.path.join(here.cwd, entry)  # an empty entry is the working directory
-        path = os.path.join(folder, "keyring.exe" if here.platform == "win32" else "keyring")
-        passed_over = without and trust.identity(folder) == trust.identity(without)
-        if passed_over or not os.path.isfile(path) or not os.access(path, os.X_OK):
+    beside = os.path.dirname(client) if here.platform == "win32" else ""
+    for path in _programs(here, "keyring", beside):
+        if without and trust.identity(os.path.dirname(path)) == trust.identity(without):
             continue
         root = executable.target(path, here.platform).root
         if not root:
@@ -85,52 +114,63 @@ def scripts(here: Here) -> str:
     return os.path.dirname(here.executable)
 
 
-def pip(here: Here) -> Pip:
-    """Return what pip is told: later files win, then a command's section, then variables. Never raises."""
+def _programs(here: Here, name: str, before: str = "") -> Iterator[str]:
+    """Yield the executables of a name in a folder and on PATH, where an empty entry is the working directory."""
+    name += ".exe" if here.platform == "win32" else ""
+    for entry in [*filter(None, [before]), *here.environ.get("PATH", os.defpath).split(os.pathsep)]:
+        path = os.path.join(here.cwd, entry, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            yield path
+
+
+def _reason_against(program: str, here: Here) -> str | None:
+    """Return why a client is not to be run: it may have come with a project, or others may decide what it is."""
+    prefix = here.prefix if here.virtual else ""
+    if prefix and trust.identity(prefix) in map(trust.identity, trust.folders_above(program)):
+        return None  # what lies there runs in this very process
+    reason = trust.project_reason(program, here.cwd, prefix, here.home)
+    reason = reason or next(filter(None, trust.permission_reasons([program], here.uid)), None)
+    return str(reason) if reason else None
+
+
+def _texts(files: Iterable[tuple[str | None, str]]) -> tuple[list[Text], str | None]:
+    """Return what files say, and why a client that reads them must not be asked: one is no regular file, or large."""
+    texts: list[Text] = []
+    reason = None
+    for origin, path in files:
+        try:
+            status = os.stat(path)
+            if path == os.devnull:
+                continue
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+                reason = reason or f"{path} is not a regular file of less than a megabyte"
+                continue
+            texts.append((origin, path, Hidden(environment.read_head(path, _MAX_BYTES).decode("utf-8", "replace"))))
+        except (OSError, ValueError):
+            continue  # the client says what it makes of it
+    return texts, reason
+
+
+def _answer(asked: Told, arguments: list[str], here: Here) -> tuple[Told, Hidden]:
+    """Ask a client, unless there is a reason not to; where it says nothing, the reason for that is told."""
+    data, status, silence, listener = b"", None, asked.silence, _Deaf()
+    if silence:
+        return asked, Hidden()
     try:
-        version = metadata.version("pip")
-    except metadata.PackageNotFoundError:
-        version = ""
-    found: dict[str, tuple[str, str]] = {}
-    for section in ("global", "install"):
-        for file in _pip_files(here):
-            parser = configparser.RawConfigParser()
-            with contextlib.suppress(OSError, ValueError, configparser.Error):
-                parser.read(file)
-                found.update((name.replace("_", "-"), (value, file)) for name, value in parser.items(section))
-    variables = ((name, here.environ.get(name, "")) for name in here.environ if name.startswith("PIP_"))
-    found.update((name[4:].replace("_", "-").lower(), (value, name)) for name, value in variables if value)
-    provider, source = found.get("keyring-provider", ("", ""))
-    silent, where = found.get("no-input", ("", ""))
-    if version and [int(part) for part in version.split(".")[:2] if part.isdigit()] < [23, 1]:
-        return Pip(version, "", "", "")
-    return Pip(version, provider or "auto", source, where if silent.lower() in TRUE else "")
-
-
-def folders(here: Here) -> tuple[str, list[str]]:
-    """Return the folder of the user's configuration files, and those of the system's, the foremost first."""
-    environ = here.environ
-    if here.platform == "win32":
-        roaming = environ.get("APPDATA") or os.path.join(here.home, "AppData", "Roaming")
-        return roaming, [environ.get("SYSTEMDRIVE", "C:") + "\\ProgramData"]
-    own = environ.get("XDG_CONFIG_HOME", "")
-    own = own if os.path.isabs(own) else os.path.join(here.home, ".config")
-    return own, (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
-
-
-def _pip_files(here: Here) -> Iterator[str]:
-    """Yield the paths of pip's configuration files, whether there is something or not."""
-    chosen = here.environ.get("PIP_CONFIG_FILE", "")
-    if chosen == os.devnull:
-        return
-    name, old, fixed = ("pip.ini", "pip", []) if here.platform == "win32" else ("pip.conf", ".pip", ["/etc/pip.conf"])
-    own, everybodys = folders(here)
-    yield from (os.path.join(folder, "pip", name) for folder in reversed(everybodys))
-    yield from fixed
-    if not os.path.exists(chosen):
-        yield os.path.join(here.home, old, name)
-        application = os.path.join(here.home, "Library", "Application Support")
-        mac = here.platform == "darwin" and os.path.isdir(os.path.join(application, "pip"))
-        yield os.path.join(application if mac else own, "pip", name)
-    yield os.path.join(here.prefix, name)
-    yield chosen
+        environ = Variables({name: value for name, value in here.environ.items() if name not in _LEFT_OUT})
+        process = Process(arguments, environ, listen=True)
+        try:
+            process.send(b"", end=True)
+            data = process.collect(lambda _: False, SECONDS, listener)
+            status = process.wait(1.0)
+        finally:
+            process.kill()
+        silence = f"it ended with exit status {status}" if status else None
+    except TimeoutError:
+        silence = f"it gave no answer within {SECONDS:g} seconds"
+    except ReplyTooLargeError:
+        silence = "it says more than any client does"
+    except (OSError, ValueError) as error:
+        silence = f"it cannot be started ({getattr(error, 'strerror', None) or type(error).__name__})"
+    asked = asked._replace(silence=silence, stops=bool(status), warns=listener.heard_something)
+    return asked, Hidden("" if silence else data.decode("utf-8", "replace"))

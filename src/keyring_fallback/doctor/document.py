@@ -8,12 +8,13 @@ from typing import Any
 
 from .. import __version__, advice, hints
 from ..discovery.tool import Refusal, Tool
-from . import clients, shell, uv_settings
+from . import clients, shell
 from .examination import Cause, Facts, Probe
 from .shown import shown
+from .told import Told
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
-SCHEMA = 1
+SCHEMA = 2
 
 
 def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
@@ -41,22 +42,19 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
         "clients": {
             "uv": _keyring_as_data(facts.uv_keyring),
             "pip": _keyring_as_data(facts.pip_keyring),
-            "pip_version": facts.pip.version,
-            "pip_keyring_provider": facts.pip.provider,
         },
-        "uv": {
-            "files_read": uv_settings.READS_FILES,
-            "files": facts.uv.files,
-            "keyring_provider": facts.uv.provider,
-            "indexes": [{**one._asdict(), "username": facts.name(one.username)} for one in facts.uv.indexes],
-            "problems": facts.uv.problems,
-        },
+        "told": [_told_as_data(one, facts) for one in facts.told],
         "lookups": [{**one, "username": facts.name(one["username"]) or None} for one in me.lookups],
         "service": None if facts.service is None else hints.shown(facts.service),
         "username": facts.name(facts.username) or None,
         "causes": [_cause_as_data(cause, facts.here.platform) for cause in causes],
     }
     return json.dumps(shown(document, facts.names, facts.hidden), indent=2)
+
+
+def _told_as_data(told: Told, facts: Facts) -> dict[str, Any]:
+    indexes = [{**one._asdict(), "username": facts.name(one.username) or None} for one in told.indexes]
+    return {**told._asdict(), "indexes": indexes}
 
 
 def _cause_as_data(cause: Cause, platform: str) -> dict[str, Any]:

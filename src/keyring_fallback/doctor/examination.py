@@ -16,8 +16,10 @@ from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
 from ..discovery.tool import Content, Tool
 from ..here import Here
-from . import clients, cures, shell, uv_settings
+from ..hidden import Variables
+from . import clients, cures, shell
 from .shown import HIDDEN
+from .told import Index, Told
 
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
@@ -97,8 +99,7 @@ class Facts(NamedTuple):
         tools: The tools, and what it is like there; nothing is known where the interpreter cannot be told.
         uv_keyring: The ``keyring`` that uv runs from here.
         pip_keyring: The one that pip runs from here in its ``subprocess`` mode.
-        pip: What pip is told.
-        uv: What uv is told.
+        told: What uv and pip say that they would do.
         service: What was looked up, or None.
         username: For whom, or None.
         hidden: That user name where it may be a token and is not shown, or "": one in a URL without a password.
@@ -109,8 +110,7 @@ class Facts(NamedTuple):
     tools: Sequence[tuple[Tool, Probe]]
     uv_keyring: clients.Keyring | None
     pip_keyring: clients.Keyring | None
-    pip: clients.Pip
-    uv: uv_settings.Uv
+    told: Sequence[Told]
     service: str | None
     username: str | None
     hidden: str = ""
@@ -130,6 +130,15 @@ class Facts(NamedTuple):
     def here(self) -> Here:
         """This environment."""
         return self.survey.here
+
+    def client(self, name: str) -> Told | None:
+        """Return what a client says that it would do, or None if there is no such client here."""
+        return next((one for one in self.told if one.client == name), None)
+
+    @property
+    def indexes(self) -> list[Index]:
+        """The indexes that uv is told of."""
+        return list(dict.fromkeys(index for one in self.told if one.client != "pip" for index in one.indexes))
 
     @property
     def lookup(self) -> dict[str, Any]:
@@ -175,16 +184,17 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     if service is not None:
         service, username, hidden = _without_user(service, username)
         whom = f"the keyring of this environment to answer for {hints.shown(service)!r}"
+    told = [*clients.uv(here), *clients.pip(here)]
+    uv = next((one.program for one in told if one.client == "uv"), "")
     seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools))
     return Facts(
         survey=now,
         me=_probe([here.executable], here.environ, _lookup(service, username), seconds, whom),
         tools=[(tool, _probe_of(tool, now)) for tool in now.findings.tools],
         # uvx puts the environment that it made for us first on PATH: that is not where the person's uv looks
-        uv_keyring=clients.on_path(here, clients.scripts(here) if trust.is_cached(here.prefix) else ""),
+        uv_keyring=clients.on_path(here, clients.scripts(here) if trust.is_cached(here.prefix) else "", uv),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
-        pip=clients.pip(here),
-        uv=uv_settings.read(here),
+        told=told,
         service=service,
         username=username,
         hidden=hidden,

@@ -10,9 +10,10 @@ from typing import Any, Union
 
 from .. import __version__, advice, hints
 from ..discovery.tool import Kind, Provider
-from . import clients, uv_settings
+from . import clients
 from .examination import Cause, Facts, Probe
 from .shown import shown
+from .told import Told
 
 _WIDTH = 80
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
@@ -27,7 +28,7 @@ AREAS = {
         "selected-backend-missing",
         "tools": "no-tool no-provider broken untrusted",
         "uv": "missing-there no-keyring-on-path keyring-too-old uv-no-username uv-asks-no-keyring uv-not-told "
-        "uv-never-authenticates uv-file-unreadable",
+        "uv-never-authenticates uv-warns client-tells-nothing",
         "pip": "pip-disabled pip-silent",
         "lookup": "provider-failed no-answer no-end other-username not-a-url",
     }.items()
@@ -91,6 +92,7 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     """Yield a line for each area: whether all is well there, and what there is."""
     settings, me = facts.survey.settings, facts.me
     told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
+    uv, pip = facts.client("uv"), facts.client("pip")
     held = ((tool.location, _named(probe.content.providers)) for tool, probe in facts.tools)
     tools = ", ".join(
         f"{location} ({'no provider' if providers == 'none' else providers})" for location, providers in held
@@ -99,12 +101,8 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}", True),
         ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
         ("tools", tools or "no global keyring", True),
-        ("uv", _keyring(facts.uv_keyring, facts), True),
-        (
-            "pip",
-            f"pip {facts.pip.version}" if facts.pip.version else "not in this environment",
-            bool(facts.pip.version),
-        ),
+        *([("uv", _keyring(facts.uv_keyring, facts), True)] if uv else []),
+        ("pip", f"pip {pip.program}" if pip else "not in this environment", bool(pip)),
         ("lookup", _looked_up(facts), facts.answered),
     ):
         ill = [cause.problem for cause in causes if AREAS.get(cause.name) == name]
@@ -126,7 +124,8 @@ def _sections(facts: Facts) -> Iterator[tuple[str, Iterator[_Line]]]:
     yield "Backends, in the order in which they are asked", _backends(facts.me)
     yield "Global keyrings, in the order in which they are asked", _tools(facts)
     yield "Settings", _settings(facts)
-    yield "uv", _uv(facts)
+    for one in facts.told:
+        yield one.client, _told(one, facts)
     if facts.service is not None:
         for_whom = f" for the user name {facts.name(facts.username)}" if facts.username else ""
         yield f"Lookup of {hints.shown(facts.service)}{for_whom}", _lookups(facts)
@@ -147,17 +146,15 @@ def _named(providers: Iterable[Provider]) -> str:
 
 
 def _clients(facts: Facts) -> Iterator[_Line]:
-    pip = facts.pip
-    yield "uv: ", _keyring(facts.uv_keyring, facts)
-    if not pip.version:
+    pip = facts.client("pip")
+    if facts.client("uv"):
+        yield "uv: ", _keyring(facts.uv_keyring, facts)
+    if pip is None:
         yield "pip: not in this environment"
         return
-    if not pip.provider:
-        yield f"pip {pip.version}: the keyring of this environment"
-        return
-    yield f"pip {pip.version}, keyring-provider {pip.provider}{f' ({pip.source})' if pip.source else ''}:"
-    yield "  import: the keyring of this environment"
-    yield "  subprocess: ", _keyring(facts.pip_keyring, facts)
+    yield f"pip {pip.program}: the keyring of this environment"
+    if pip.provider == "subprocess":
+        yield "  subprocess: ", _keyring(facts.pip_keyring, facts)
 
 
 def _keyring(keyring: clients.Keyring | None, facts: Facts) -> str:
@@ -229,21 +226,19 @@ def _settings(facts: Facts) -> Iterator[_Line]:
             yield f"{option}: ", f"{value} ({'set in ' + source if source else 'the default'})"
 
 
-def _uv(facts: Facts) -> Iterator[_Line]:
-    uv = facts.uv
-    if not uv_settings.READS_FILES:
-        yield "Its files are not read: this Python is older than 3.11. Its variables are."
-    yield "keyring-provider: ", f"{uv.provider} ({uv.source or 'the default'})"
-    if uv.pip_provider:
-        yield f"keyring-provider of uv pip: {uv.pip_provider}"
-    for index in uv.indexes:
+def _told(told: Told, facts: Facts) -> Iterator[_Line]:
+    if told.silence:
+        yield "it does not tell what it would do: ", told.silence
+        return
+    if told.provider:
+        yield "keyring-provider: ", f"{told.provider} ({told.source or 'the default'})"
+    for index in told.indexes:
         yield "index ", index.url
-        password = " and a password" if index.password else ""
+        password = f" and a password ({index.password})" if index.password else ""
         who = f"user name {facts.name(index.username)}{password}" if index.username else "no user name"
-        yield "  ", f"{who}, authenticate {index.authenticate} ({index.source})"
-    if not uv.indexes:
+        yield "  ", f"{who}, authenticate {index.authenticate} ({index.source or 'where is not known'})"
+    if not told.indexes:
         yield "no index but the default one"
-    yield from (("", problem) for problem in uv.problems)
 
 
 def _lookups(facts: Facts) -> Iterator[_Line]:

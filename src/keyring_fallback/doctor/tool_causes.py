@@ -70,9 +70,10 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
         return None, f"add {distribution} to {where}, the way its keyring was installed"
     advice = []
     # uv asks all its indexes for the provider, also the one that does not answer for want of it
-    known = ((index, hints.registry_of(index.url)) for index in facts.uv.indexes if not index.password)
+    known = ((index, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
     provider = hints.normalised(distribution)
-    closed = dict.fromkeys(one.source for one, registry in known if registry and hints.serves(registry, provider))
+    serving = (one for one, registry in known if registry and hints.serves(registry, provider))
+    closed = dict.fromkeys(one.source for one in serving if one.source)
     if closed and command.words[0] == "uv":
         around = {Variable("UV_NO_CONFIG", "1") if cures.is_file(one) else Variable(one, "") for one in closed}
         command = command._replace(variables=tuple(sorted(around)))
@@ -96,7 +97,7 @@ def _searched(facts: Facts) -> str:
 
 def _missing(facts: Facts) -> tuple[str, str]:
     """Return the provider for what is looked up, and "", or where that is unknown which there are."""
-    services = [index.url for index in facts.uv.indexes] if facts.service is None else [facts.service]
+    services = [index.url for index in facts.indexes] if facts.service is None else [facts.service]
     registry = next(filter(None, map(hints.registry_of, services)), None)
     return (registry.distribution, "") if registry else (cures.UNKNOWN, _PROVIDERS)
 

@@ -1,0 +1,218 @@
+"""What uv and pip say that they would do, as data, and where they are told so: an edit belongs there.
+
+uv prints its settings in Rust's debug form, pip its options by file. What is not recognised is not known.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Optional
+from urllib.parse import unquote
+
+from .. import hints
+from ..discovery import trust
+from ..here import Here
+from ..hidden import Hidden
+
+#: What uv prints in the place of a secret, such as a user name without a password, which may be a token (uv 0.13.9).
+MASK = "****"
+#: By ``pip config debug``'s names: what wins comes last (pip 26.3, configuration.py).
+_PIP_ORDER = ("global", "user", "site", "env", "env_var")
+_PIP_TOLD = r"^(\w+):$|^  (\S.*), exists: True$|^    (global|install)\.([\w-]+): (.*(?:\n    (?![\w-]+\.[\w-]+: ).*)*)$"
+#: A value of Rust's debug form, with the key before it: a text, the beginning or the end of a group, or a word. The
+#: quote at the end of a text is optional, so that none is looked for twice.
+_VALUE = r'(?:(\w+): )?(?:"((?:[^"\\]|\\.)*)"?|[\w.:-]*\s?([\[({])|([\])}])|([\w.:-]+))'
+#: What a file or a variable says, before that what uv calls its origin (None: the project), and its path or name.
+Text = tuple[Optional[str], str, Hidden]
+
+
+class Index(NamedTuple):
+    """A package index that a client is told of.
+
+    Attributes:
+        url: Its URL, without user name and password.
+        name: Its name, or None.
+        username: The user name that the client has for it, None if there is none, `MASK` if it is not told.
+        password: Where the client has a password for it from, or None.
+        authenticate: "auto", "always" or "never".
+        source: The file or variable that names it, or None if that was not found.
+        table: Whether the file has a table for it, which may say when to authenticate.
+    """
+
+    url: str
+    name: str | None
+    username: str | None
+    password: str | None
+    authenticate: str
+    source: str | None
+    table: bool
+
+
+class Told(NamedTuple):
+    """What a client says that it would do.
+
+    Attributes:
+        client: "uv", "uv pip" or "pip".
+        program: What was asked: an executable, or pip's version.
+        silence: Why it does not tell, or None.
+        stops: Whether it does nothing at all here.
+        warns: Whether it warned when it was asked.
+        provider: Its keyring provider, in the client's own words, or None if it is not told, or pip has no choice.
+        source: The file or variable that sets that, or None.
+        quiet: What tells pip to ask for no input, which its provider "auto" minds, or None.
+        indexes: The indexes.
+    """
+
+    client: str
+    program: str
+    silence: str | None = None
+    stops: bool = False
+    warns: bool = False
+    provider: str | None = None
+    source: str | None = None
+    quiet: str | None = None
+    indexes: Sequence[Index] = ()
+
+    def not_understood(self) -> Told:
+        """Return what is told by a client that says something else."""
+        return self._replace(silence="what it says of its settings is not understood")
+
+
+def by_uv(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told:
+    """Return what uv says.
+
+    Args:
+        told: Who was asked.
+        answer: What it printed.
+        texts: Where it may be told so.
+        here: This environment.
+    """
+    groups = _groups(_without_passwords(answer))
+    settings = next((one["settings"] for one in groups if isinstance(one, dict) and "settings" in one), None)
+    locations, provider = (
+        map(settings.get, ("index_locations", "keyring_provider")) if isinstance(settings, dict) else (None, None)
+    )
+    if not (isinstance(locations, dict) and isinstance(provider, str)):
+        return told.not_understood()
+    provider, source, variable = provider.lower(), None, "UV_KEYRING_PROVIDER"
+    for _, path, text in texts:
+        said = re.findall(r"(?m)^[ \t]*(?:tool\.uv\.)?keyring-provider[ \t]*=[ \t]*[\"'](\w+)", text)
+        source = source or (path if provider in said else None)
+    listed = locations.get("indexes", [locations.get("index"), *(locations.get("extra_index") or [])])
+    indexes: dict[str, Index] = {}
+    names: set[str | None] = set()
+    default = False
+    for one in listed if isinstance(listed, list) else ():
+        index = _of_uv(one, texts, here)
+        # of two that have a name in common, or are both the default one, the first counts
+        if index and not (index.name and index.name in names) and not (default and one.get("default")):
+            names.add(index.name)
+            default = default or one.get("default") is True
+            indexes.setdefault(index.url, index)
+    source = variable if here.environ.get(variable) else source
+    return told._replace(provider=provider, source=source, indexes=tuple(indexes.values()))
+
+
+def _of_uv(told: Any, texts: Sequence[Text], here: Here) -> Index | None:
+    """Return an index that uv tells of, or None if it is none that has a host."""
+    told = told if isinstance(told, dict) else {}
+    verbatim = told if "given" in told else told.get("url")
+    parts = verbatim.get("url") if isinstance(verbatim, dict) else None
+    if not (
+        isinstance(verbatim, dict)
+        and isinstance(parts, dict)
+        and isinstance(parts.get("host"), str)
+        and isinstance(parts.get("path"), str)
+    ):
+        return None
+    host = f"[{parts['host']}]" if ":" in parts["host"] else parts["host"]
+    url = f"{parts.get('scheme')}://{host}{':' + parts['port'] if parts.get('port') else ''}{parts['path']}"
+    written = re.sub("^[^/]*//(?:[^/]*@)?", "", str(verbatim.get("given") or url))
+    entry = rf"//(?:([^/@:\s\"']*)(?::[^/@\s\"']*)?@)?{re.escape(written)}(?![^\s\"'])"
+    users: list[str] = []
+    source, table, origin = None, False, told.get("origin")
+    for kind, where, text in texts:
+        if source is None and (origin not in ("Cli", "User", "System") or origin == kind):
+            told_so = re.sub(r"(?m)^[ \t]*#.*", "", text)
+            users = re.findall(entry, told_so)
+            source = where if users else None
+            table = bool(re.findall(rf"(?<![\w-])url[ \t]*=[ \t]*[\"'][^\"'/]*{entry}", told_so))
+    username, name, password = parts.get("username"), told.get("name"), "its URL" if parts.get("password") else None
+    if username == MASK and len(set(users)) == 1:
+        username = users[0]
+    if isinstance(name, str):
+        prefix = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+        username = here.environ.get(f"{prefix}_USERNAME") or username
+        password = f"{prefix}_PASSWORD" if f"{prefix}_PASSWORD" in here.environ else password
+    username = unquote(username) if isinstance(username, str) and username else None
+    name = name if isinstance(name, str) else None
+    authenticate = str(told.get("authenticate", "auto")).lower()
+    return Index(hints.shown(url), name, username, password, authenticate, source, table)
+
+
+def _groups(text: str) -> list[Any]:
+    """Return what stands in Rust's debug form: a group with keys as a dict, others as a list or as their only part.
+
+    What is not that form comes out as something else, and never raises.
+    """
+    stack: list[tuple[str, str, list[tuple[str, Any]]]] = [("", "", [])]
+    for before, quoted, opening, closing, word in re.findall(_VALUE, text):
+        key, value = before, quoted
+        if opening:
+            stack.append((key, opening, []))
+            continue
+        if closing and len(stack) > 1:
+            key, opened, parts = stack.pop()
+            value = dict(parts) if opened == "{" else [part for _, part in parts]
+            value = value[0] if opened == "(" and len(value) == 1 else value
+        elif word:
+            value = {"None": None, "true": True, "false": False}.get(word, word)
+        stack[-1][2].append((key, value))
+    return [part for _, part in stack[0][2]]
+
+
+def _without_passwords(text: str) -> str:
+    """Strike out the passwords of URLs; `hints.shown` takes out what is left of strange ones."""
+    text = re.sub(r"(//[^/@:\s\"']*:)[^/@\s\"']*@", rf"\1{MASK}@", text)
+    return re.sub(r'(password: Some\(\s*")(?:[^"\\]|\\.)*', rf"\1{MASK}", text)
+
+
+def uv_files(here: Here) -> Iterator[tuple[str | None, str]]:
+    """Yield the files that uv may read, with what uv calls their origin (None: the project); the foremost first."""
+    environ, home = here.environ, here.home
+    if environ.get("UV_CONFIG_FILE"):
+        yield None, os.path.join(here.cwd, environ["UV_CONFIG_FILE"])
+    for folder in (here.cwd, *trust.folders_above(here.cwd)) if here.cwd else ():
+        yield from ((None, os.path.join(folder, name)) for name in ("uv.toml", "pyproject.toml"))
+    own, others = environ.get("XDG_CONFIG_HOME", ""), (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    own, others = own if os.path.isabs(own) else os.path.join(home, ".config"), [*others, "/etc"]
+    if here.platform == "win32":
+        own = environ.get("APPDATA") or os.path.join(home, "AppData", "Roaming")
+        others = [environ.get("SYSTEMDRIVE", "C:") + "\\ProgramData"]
+    for origin, folder in (("User", own), *(("System", one) for one in others)):
+        yield origin, os.path.join(folder, "uv", "uv.toml")
+
+
+def by_pip(told: Told, answer: Hidden, here: Here) -> Told:
+    """Return what pip says: a command's own section comes after ``global``, and variables win; arguments as above."""
+    found: list[tuple[int, str, str, str]] = []
+    kind = file = ""
+    for heading, path, section, name, value in re.findall(_PIP_TOLD, _without_passwords(answer), re.MULTILINE):
+        kind, file = heading or kind, path or file
+        if name and kind in _PIP_ORDER:
+            found.append((_PIP_ORDER.index(kind) + 9 * (section == "install"), name, value, file))
+    for variable in sorted(here.environ):
+        if variable.startswith("PIP_") and here.environ[variable]:
+            value = _without_passwords(here.environ[variable])
+            found.append((99, variable[4:].replace("_", "-").lower(), value, variable))
+    options = {name: (value, source) for _, name, value, source in sorted(found, key=lambda one: one[0])}
+    if not kind:
+        return told.not_understood()
+    if [int(part) for part in told.program.split(".")[:2] if part.isdigit()] < [23, 1]:
+        return told
+    provider, source = options.get("keyring-provider", ("auto", None))
+    quiet, where = options.get("no-input", ("", None))
+    where = where if quiet.lower() in ("y", "yes", "t", "true", "on", "1") else None  # pip 26.3, cli/parser.py
+    return told._replace(provider=provider, source=source, quiet=where)
