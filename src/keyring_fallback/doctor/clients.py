@@ -22,7 +22,7 @@ from . import told
 from .told import Text, Told
 
 #: Seconds that a client may take to tell what it would do.
-SECONDS = 10.0
+SECONDS = 20.0
 #: Bytes of a settings file; no client is asked that would read a larger one.
 _MAX_BYTES = 1 << 20
 #: Certificates would make half a megabyte of uv's answer, and a log level makes it warn.
