@@ -16,7 +16,6 @@ from ..delegation.waiting import Waiting
 from ..discovery import environment, search, trust
 from ..discovery.tool import Content, Tool
 from ..here import Here
-from ..hidden import Variables
 from . import clients, cures, shell
 from .shown import HIDDEN
 from .told import Index, Told
