@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from typing import TYPE_CHECKING
+import signal
+import time
+import uuid
+from textwrap import dedent
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 import pytest
 
@@ -28,21 +33,31 @@ def windows() -> Windows:
 
 
 @pytest.fixture(scope="module")
+def azure(windows: Windows, shared_environments: Environments) -> Venv:
+    """The global tool: ``uv tool install keyring --with artifacts-keyring``."""
+    folder = shared_environments.once("windows-azure", lambda folder: windows.tool(folder, "artifacts-keyring"))
+    return wine.Venv(folder / "keyring")
+
+
+@pytest.fixture(scope="module")
 def tool(windows: Windows, shared_environments: Environments) -> Venv:
-    """The global tool: ``uv tool install keyring`` with Azure's provider and with one that tests write."""
+    """A tool whose provider does what a test says, without Windows' vault, which all tests share."""
 
     def build(folder: Path) -> None:
         scripted = providers.make_provider(folder, "scripted-there", providers.source("scripted_there"))
-        windows.tool(folder / "tools", "artifacts-keyring", scripted)
+        windows.venv(folder / "tool", "keyring", scripted).leave_vault_out()
 
-    return wine.Venv(shared_environments.once("windows-tool", build) / "tools" / "keyring")
+    return wine.Venv(shared_environments.once("windows-tool", build) / "tool")
 
 
 @pytest.fixture(scope="module")
 def venv(windows: Windows, shared_environments: Environments, wheel: Path) -> Venv:
-    """An environment with us in it."""
-    build = shared_environments.once
-    return wine.Venv(build("windows", lambda folder: windows.venv(folder / "venv", wheel) and None, wheel) / "venv")
+    """An environment with us in it, without Windows' vault."""
+
+    def build(folder: Path) -> None:
+        windows.venv(folder / "venv", wheel).leave_vault_out()
+
+    return wine.Venv(shared_environments.once("windows", build, wheel) / "venv")
 
 
 @pytest.fixture
@@ -56,13 +71,13 @@ def feed(windows: Windows, tmp_path: Path, wheel: Path) -> Iterator[Feed]:
         yield running
 
 
-def test_uv_7003(windows: Windows, tool: Venv, feed: Feed, tmp_path: Path) -> None:
+def test_uv_7003(windows: Windows, azure: Venv, feed: Feed, tmp_path: Path) -> None:
     """uv.exe fails once the active environment has keyring, and works again once it has keyring-fallback too."""
     active = windows.venv(tmp_path / "project")
     # uv.exe looks for keyring beside itself before it does on PATH, as every program does that Windows starts
-    path = [active.scripts, tool.root.parent / "bin"]
+    path = [active.scripts, azure.root.parent / "bin"]
     extra = {
-        **windows.tool_variables(tool.root.parent),
+        **windows.tool_variables(azure.root.parent),
         **feed.proxy_environment(),
         **uv7003.provider_variables(feed),
         "WINEPATH": ";".join(map(windows.windows, path)),
@@ -86,3 +101,165 @@ def test_uv_7003(windows: Windows, tool: Venv, feed: Feed, tmp_path: Path) -> No
     with_us, said = install("six")
     assert with_us, said
     assert 200 in feed.statuses("/six")
+
+
+#: Says what the tool's provider does; gives variables for the program that is to ask it.
+Script = Callable[..., "dict[str, str]"]
+
+SERVICE, USERNAME = "https://host.example/simple", "ann"
+GET = f"import keyring; print(keyring.get_password({SERVICE!r}, {USERNAME!r}))"
+
+
+@pytest.fixture
+def there(windows: Windows, tool: Venv, tmp_path: Path) -> Script:
+    """Say what the tool's provider does in a method; the variables for the program that is to ask the tool."""
+
+    def script(get: str, **extra: str) -> dict[str, str]:
+        lines = ["import os, subprocess, sys, time", "from keyring.backend import KeyringBackend", ""]
+        lines += ["class Scripted(KeyringBackend):", "    priority = 9"]
+        lines += ["    def set_password(self, service, username, password): pass"]
+        lines += ["    def get_password(self, service, username):", *(f"        {one}" for one in get.splitlines())]
+        file = tmp_path / "there.py"
+        file.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        return {
+            "SCRIPT_THERE": windows.windows(file),
+            "KEYRING_PROPERTY_FALLBACK_TOOL": windows.windows(tool.root),
+            **extra,
+        }
+
+    return script
+
+
+def _within(seconds: float, condition: Callable[[], object]) -> bool:
+    """Whether a condition comes true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+class Marks(NamedTuple):
+    """Names for processes that are this test's."""
+
+    windows: Windows
+    word: str
+
+    def __call__(self, name: str) -> str:
+        """An argument that names a process."""
+        return f"{name}-{self.word}"
+
+    def running(self, name: str) -> list[int]:
+        """The processes that are called so."""
+        return [pid for pid, line in self.windows.processes().items() if line.endswith(self(name))]
+
+
+@pytest.fixture
+def marked(windows: Windows) -> Iterator[Marks]:
+    """Names for processes of this test, which are ended with it."""
+    marks = Marks(windows, uuid.uuid4().hex[:8])
+    yield marks
+    for name in ("child", "grandchild", "browser", "asking"):
+        for pid in marks.running(name):
+            os.kill(pid, signal.SIGKILL)
+
+
+STARTS = """\
+sleep = "import sys, time; time.sleep(100)"
+nest = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {{!r}}, {grandchild!r}]); time.sleep(100)"
+subprocess.Popen([sys.executable, "-c", nest.format(sleep), {child!r}])
+browser = os.path.join(sys.base_prefix, "pythonw.exe")
+subprocess.Popen([browser, "-c", sleep, {browser!r}], stdin=-3, stdout=-3, stderr=-3)
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("parent", ["lives", "is killed"])
+def test_what_a_provider_has_started_ends(
+    windows: Windows, venv: Venv, there: Script, marked: Marks, parent: str
+) -> None:
+    """With the lookup ends what the provider has started for it, but not a program with windows, a browser for example."""
+    body = STARTS.format(**{name: marked(name) for name in ("child", "grandchild", "browser")})
+    extra = there(body, KEYRING_PROPERTY_FALLBACK_TIMEOUT="6" if parent == "lives" else "60")
+    program = windows.start([venv.python, "-c", GET, marked("asking")], **extra)
+    every = ("child", "grandchild", "browser")
+    try:
+        assert _within(60, lambda: all(map(marked.running, every)))
+        if parent == "is killed":
+            for pid in marked.running("asking"):
+                os.kill(pid, signal.SIGKILL)
+        _, said = program.communicate(timeout=60)
+    finally:
+        program.kill()
+    assert parent == "is killed" or "gave no answer within 6 seconds" in said
+    assert _within(10, lambda: not marked.running("child"))
+    assert not marked.running("grandchild")
+    assert marked.running("browser")
+
+
+def test_the_tool_can_be_removed_soon(windows: Windows, venv: Venv, tool: Venv, there: Script) -> None:
+    """While a program goes on that has asked the tool, the tool's files are in use for seconds only."""
+    program = windows.start([venv.python, "-c", GET + "; input()"], **there("return 'secret'"))
+    try:
+        scripts = windows.windows(tool.scripts)
+        helpers = lambda: [line for line in windows.processes().values() if scripts in line and "helper" in line]  # noqa: E731
+        assert _within(60, helpers)
+        assert _within(15, lambda: not helpers())
+        assert program.poll() is None
+        assert "secret\n" == program.communicate("\n", timeout=60)[0]
+    finally:
+        program.kill()
+
+
+def test_set_after_an_interrupt(windows: Windows, venv: Venv, there: Script) -> None:
+    """A program that has survived a Ctrl-C can store a password: the helper that was idle meanwhile is still there."""
+    program = f"""
+        import keyring, time
+        keyring.get_password({SERVICE!r}, {USERNAME!r})
+        try:
+            print("ready", flush=True)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+        keyring.set_password({SERVICE!r}, {USERNAME!r}, "new")
+        print("stored", flush=True)
+    """
+    with windows.console([venv.python, "-c", dedent(program)], **there("return None")) as console:
+        console.until("ready")
+        console.press("\x03")
+        console.until("interrupted")
+        assert "stored" in console.until("stored", 30)
+
+
+def test_null_device_is_no_terminal(windows: Windows, venv: Venv, there: Script) -> None:
+    """A program whose stderr is NUL has a console: what the provider asks there is seen."""
+    extra = there("print('open the page', file=sys.stderr, flush=True); time.sleep(5); return 'secret'")
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], stdout=-3, stderr=-3)"
+    with windows.console([venv.python, "-c", nested, GET], **extra) as console:
+        assert "waiting for" in console.until("open the page", 60)
+
+
+def test_program_without_handles(windows: Windows, venv: Venv, there: Script, tmp_path: Path) -> None:
+    """A program without standard handles (pythonw, a service) gets the answer of a provider that prints."""
+    written = tmp_path / "answer.txt"
+    program = f"""
+        import sys, keyring
+        answer = keyring.get_password({SERVICE!r}, {USERNAME!r})
+        with open({windows.windows(written)!r}, "w") as file:
+            print(sys.stdout, sys.stderr, answer, file=file)
+    """
+    extra = there("print('hello'); print('hello', file=sys.stderr); os.write(1, b'hello'); return 'secret'")
+    nested = "import subprocess, sys; subprocess.run([sys.executable.replace('python.exe', 'pythonw.exe'), '-c', sys.argv[1]], creationflags=8, close_fds=True)"
+    windows.run([venv.python, "-c", nested, dedent(program)], check=True, **extra)
+    assert "None None secret" == written.read_text(encoding="utf-8").strip()
+
+
+@pytest.mark.parametrize("where", ["there", "here"])
+def test_descriptors_that_are_closed(windows: Windows, venv: Venv, there: Script, where: str) -> None:
+    """A provider, or a program, that closes all descriptors from 3 up hinders no answer."""
+    close = "import os; os.closerange(3, 256)\n"
+    extra = there((close if where == "there" else "") + "return 'secret'", KEYRING_PROPERTY_FALLBACK_TIMEOUT="30")
+    body = f"{GET}\n{close if where == 'here' else ''}{GET}\n"
+    done = windows.run([venv.python, "-c", body], timeout=120, **extra)
+    assert "secret\nsecret\n" == done.stdout, done.stderr

@@ -28,7 +28,7 @@ _LAUNCHER = (
 class Terminal:
     """A terminal with one program in it; to be used in a ``with``.
 
-    stdin is the null device; stdout and stderr are kept (``"kept"``), as installers do that ask ``keyring``, or are
+    stdin is the null device, stdout and stderr are kept (``"kept"``), as installers do that ask ``keyring``, or each is
     the terminal itself (``"terminal"``).
     """
 
@@ -38,18 +38,19 @@ class Terminal:
         *,
         env: Mapping[str, str],
         cwd: Text | None = None,
+        stdin: str = "null",
         stdout: str = "kept",
         stderr: str = "kept",
     ) -> None:
         """Start the program *argv* in the whole environment *env*."""
         self._master, self._slave = pty.openpty()
-        kinds = {"kept": subprocess.PIPE, "terminal": self._slave}
+        kinds = {"null": subprocess.DEVNULL, "kept": subprocess.PIPE, "terminal": self._slave}
         launched = [sys.executable, "-I", "-c", _LAUNCHER, os.ttyname(self._slave), *map(os.fspath, argv)]
         self._process = subprocess.Popen(
             launched,
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=kinds[stdin],
             stdout=kinds[stdout],
             stderr=kinds[stderr],
             text=True,

@@ -29,6 +29,7 @@ from filelock import FileLock
 
 from . import machine
 from .environments import TIMEOUT, FailedError, Text, run
+from .terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,12 @@ class Venv:
     def script(self, name: str) -> Path:
         """Its program *name*."""
         return self.scripts / f"{name}.exe"
+
+    def leave_vault_out(self) -> None:
+        """Take Windows' own store from the backends of its keyring."""
+        (file,) = self.site_packages.glob("keyring-*.dist-info/entry_points.txt")
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if not line.startswith("Windows =")), encoding="utf-8")
 
 
 class Windows:
@@ -142,6 +149,12 @@ class Windows:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def console(self, argv: Sequence[Text], **extra: str) -> Terminal:
+        """Return a console with a program in it, which can be typed to; what it shows has Wine's control sequences."""
+        kinds = {"stdin": "terminal", "stdout": "terminal", "stderr": "terminal"}
+        env = self.environment(TERM="xterm", **extra)
+        return Terminal([_wine_program(), *argv], env=env, cwd=self.drive, **kinds)
 
     def processes(self) -> dict[int, str]:
         """Return the programs that run over there by the ids that Linux has for them, with their command lines."""

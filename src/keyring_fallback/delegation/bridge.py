@@ -17,7 +17,7 @@ from .scripts import script
 from .waiting import Waiting, has_unseen_stderr
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
-IDLE_SECONDS, _LATER_SECONDS = 240.0, 60.0
+IDLE_SECONDS, _LATER = 240.0, 1.25
 #: Seconds for which a lookup may keep another one of the same tool waiting, and helpers of a tool at the most.
 PATIENCE_SECONDS, MOST_HELPERS = 0.5, 4
 
@@ -102,17 +102,19 @@ class _Session:
         self.process, self._runs = process, self.runs
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
-        told = {"idle": invocation.idle + _LATER_SECONDS} if invocation.idle else {}
+        told = {"idle": invocation.idle * _LATER} if invocation.idle else {}
         return helper.first + line({"nonce": nonce, **told, **setup._asdict()}, invocation.name)
 
     def _exchange(self, invocation: Invocation, call: Call, first: bytes) -> Hidden | None:
         """Send a request, behind what is to be said first; return the reply's document, or None if the helper ended."""
         assert self.process is not None  # noqa: S101 - for the type checker
         self._number += 1
+        directory: str | None = None
         try:
-            directory: str | None = os.getcwd()
+            if invocation.shared:
+                directory = os.getcwd()
         except OSError:
-            directory = None
+            pass
         request = {"id": self._number, **call._asdict(), "directory": directory}
         request_line = HiddenBytes(first + line(request, invocation.name))
         waiting = Waiting(

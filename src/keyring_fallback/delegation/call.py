@@ -48,6 +48,7 @@ class Invocation(Record):
         content: What it holds: another version of it needs another helper.
         shared: Whether it sees our files, at the same paths; see `scripts.script`.
         idle: Seconds that a helper may be without a call and still be asked the next; 0: as long as usual.
+        windows: Whether it is a program of Windows.
     """
 
     arguments: tuple[str, ...]
@@ -57,6 +58,7 @@ class Invocation(Record):
     content: object = None
     shared: bool = True
     idle: float = 0.0
+    windows: bool = False
 
 
 class Reply(Record):

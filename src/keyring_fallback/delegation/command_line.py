@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import time
@@ -84,7 +83,7 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
     outcome = _run(invocation, "get", words)
     if not outcome.succeeded:
         return None
-    password = Hidden(outcome.output.removesuffix(os.linesep))
+    password = Hidden(outcome.output.removesuffix("\r\n" if invocation.windows else "\n"))
     if "\n" in password:  # a provider may have printed something: nothing tells that from the password
         raise ToolError(
             f"{invocation.name} printed more than one line, and its keyring is too old to tell which of them is the "

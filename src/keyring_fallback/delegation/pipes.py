@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Callable
 
-from ..helper.shared import Descriptor
+from ..helper.shared import Descriptor, Pipe
 from ..hidden import HiddenBytes
 from ..records import Record
 
@@ -113,7 +113,7 @@ class Selected:
         stdin = self._pipes["stdin"]
         try:
             while self._pending:
-                self._pending = self._pending[os.write(stdin.number(), self._pending[:_CHUNK_BYTES]) :]
+                self._pending = self._pending[stdin.write(self._pending[:_CHUNK_BYTES]) :]
         except BlockingIOError:
             return
         except OSError:  # it reads no more: its reply, or the lack of one, says the rest
@@ -136,7 +136,7 @@ class Selected:
                         self._unwatch(where)
                     continue
                 try:
-                    data = HiddenBytes(os.read(self._pipes[where].number(), _CHUNK_BYTES))
+                    data = HiddenBytes(self._pipes[where].read(_CHUNK_BYTES))
                 except BlockingIOError:
                     continue
                 except OSError:
@@ -156,10 +156,14 @@ class Threaded:
     """The same with a thread for each pipe (Windows cannot wait for pipes)."""
 
     def __init__(self, stdin: Descriptor, readers: dict[str, Descriptor]) -> None:
-        self._stdin = stdin
+        pipes = {}
+        for where, pipe in {"stdin": stdin, **readers}.items():
+            pipes[where] = Pipe(os.dup(pipe.number()))
+            pipe.close()
+        self._stdin = pipes.pop("stdin")
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
-        for where, pipe in readers.items():
-            self._start(self._read, where, pipe)
+        for where in readers:
+            self._start(self._read, where, pipes[where])
 
     @staticmethod
     def _start(target: Callable[..., None], *arguments: object) -> None:
@@ -168,11 +172,11 @@ class Threaded:
         except RuntimeError as error:  # there are no more of them, or the interpreter is ending
             raise OSError(errno.EAGAIN, str(error)) from None
 
-    def _read(self, where: str, pipe: Descriptor) -> None:
+    def _read(self, where: str, pipe: Pipe) -> None:
         data = HiddenBytes(b"-")
         while data:
             try:
-                data = HiddenBytes(os.read(pipe.number(), _CHUNK_BYTES))
+                data = HiddenBytes(pipe.read(_CHUNK_BYTES))
             except OSError:
                 data = HiddenBytes()
             self._heard.put(Heard(where, data))
@@ -192,7 +196,7 @@ class Threaded:
     def _write(self, data: bytes, end: bool) -> None:  # noqa: FBT001 - a thread passes it on by position
         try:
             while data:
-                data = data[os.write(self._stdin.number(), data[:_CHUNK_BYTES]) :]
+                data = data[self._stdin.write(data[:_CHUNK_BYTES]) :]
             if end:
                 self._stdin.close()
         except OSError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from typing import Callable, Protocol
@@ -196,12 +198,15 @@ def _popen(arguments: list[str], environ: Mapping[str, str], ends: dict[str, Des
             env=environ,
             stdin=ends["stdin"].number(),
             stdout=ends["stdout"].number(),
-            stderr=ends["stderr"].number() if "stderr" in ends else None,
+            # without one Windows gives it a pipe that nobody reads
+            stderr=ends["stderr"].number() if "stderr" in ends else None if _is_open(2) else subprocess.DEVNULL,
             # no new session: a provider asks for passwords on the controlling terminal
             close_fds=True,
             creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except BaseException as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOEXEC and arguments[0].endswith(".exe"):
+            error.strerror = f"{error.strerror}: see 'interop' in /etc/wsl.conf if no Windows program runs"
         raise error.with_traceback(None) from None  # its frames hold the environment in plain text
 
 
@@ -215,6 +220,13 @@ def _is_rewritten() -> bool:
 
     starts = _posixsubprocess.fork_exec, getattr(subprocess, "_fork_exec", _posixsubprocess.fork_exec)
     return any(function.__module__ != "_posixsubprocess" for function in starts)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        return bool(os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _has_console() -> bool:
@@ -233,10 +245,14 @@ def _stop(pid: int, found: list[int]) -> None:
 
     They share our process group, which a program that asks on the terminal must be in; so the group cannot be killed.
     What has left it, a browser for a login for example, goes its own way. Stopped, they start no others while they are
-    looked for. On Windows the launchers in virtual environments end what they started by themselves (CPython
-    PC/launcher.c).
+    looked for. On Windows they are ended at once.
     """
-    fresh = [pid] if os.name == "posix" else []
+    if sys.platform == "win32":
+        from ..helper.windows import end_descendants
+
+        end_descendants(pid)
+        return
+    fresh = [pid]
     while fresh and len(found) < _MAX_DESCENDANTS:
         found += fresh
         for one in fresh:

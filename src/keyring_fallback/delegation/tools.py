@@ -9,7 +9,9 @@ from keyring.backend import get_all_keyring
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from .. import hints
+from ..discovery.places import is_remote
 from ..discovery.tool import Tool
+from ..discovery.trust import identity
 from ..errors import NotAskedError, ToolError
 from ..here import Here
 from ..hidden import Variables
@@ -22,6 +24,10 @@ _DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS"
 #: What the tool's keyring uses where the user has selected a backend of ours, which it need not have.
 _CHAINER = "keyring.backends.chainer.ChainerBackend"
 _OURS = "keyring_fallback."
+#: As long as a helper runs, Windows neither removes nor replaces the tool's files.
+_WINDOWS_IDLE_SECONDS = 4.0
+#: How the variables begin that providers of Windows read, and whose values mean the same there.
+_TOLD_TO_WINDOWS = ("ARTIFACTS_KEYRING_", "VSS_NUGET_", "PYTHONIOENCODING")
 
 
 def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0) -> Any:
@@ -74,13 +80,16 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
 
         return lent.ask(tool, call, survey.settings.timeout)
     isolated = bool(tool.interpreter) and tool.isolated
+    windows = tool.windows or survey.here.platform == "win32"
     invocation = Invocation(
         (tool.interpreter or tool.path, *(["-I"] if isolated else [])),
         child_environ(survey, isolated=isolated),
-        f"the global keyring {tool.location}",
+        tool.name,
         survey.settings.timeout,
         tool.content,
-        idle=idle,
+        idle=idle or (_WINDOWS_IDLE_SECONDS if windows else 0.0),
+        shared=not tool.windows,
+        windows=windows,
     )
     if tool.interpreter:
         return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)
@@ -130,17 +139,20 @@ def child_environ(survey: Survey, *, isolated: bool) -> Variables:
     if survey.here.virtual and "PATH" in environ:
         environ["PATH"] = _path_without(environ["PATH"], survey.here)
     environ[NESTED] = "1"
+    if "WSL_DISTRO_NAME" in environ:  # Windows sees the variables that this one names
+        told = [name for name in environ if name == NESTED or name.startswith(_TOLD_TO_WINDOWS)]
+        environ["WSLENV"] = ":".join(filter(None, [environ.get("WSLENV", ""), *told]))
     return Variables(environ)
 
 
 def _path_without(path: str, here: Here) -> str:
     """Return PATH without this environment's scripts: a provider there may run ``keyring`` or ``python`` by name."""
     scripts = {os.path.dirname(here.executable), os.path.join(here.prefix, "bin"), os.path.join(here.prefix, "Scripts")}
-    ours = {os.path.normcase(os.path.realpath(folder)) for folder in scripts if os.path.isabs(folder)}
-    # an entry that is not absolute has no real path where the working directory is gone
+    ours = {identity(folder) for folder in scripts if os.path.isabs(folder)} - {None}
     kept = [
         entry
         for entry in path.split(os.pathsep)
-        if not os.path.isabs(entry) or os.path.normcase(os.path.realpath(entry)) not in ours
+        # another machine's is not ours, and might not answer
+        if not os.path.isabs(entry) or is_remote(entry, here.platform) or identity(entry) not in ours
     ]
     return os.pathsep.join(kept)

@@ -130,7 +130,7 @@ def _excepthook(kind: type[BaseException], error: BaseException, traceback: Trac
 
 def _is_terminal(descriptor: int) -> bool:
     try:
-        return os.isatty(descriptor)
+        return os.isatty(descriptor) and bool(os.get_terminal_size(descriptor))  # NUL passes for one on Windows
     except OSError:
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..records import Record
-from . import environment, layout, places
+from . import environment, layout, places, wsl
 from .tool import Kind, Reason
 
 _HEAD_BYTES = 4096
@@ -88,7 +88,7 @@ def _checked(target: Target, platform: str) -> Target:
     missing = "" if os.path.isfile(target.interpreter) else target.interpreter
     if platform == "win32" and target.root and not missing:
         # Scripts\\python.exe is a launcher, which outlives its Python
-        home = environment.settings_of(target.root).get("home", "")
+        home = wsl.seen(environment.settings_of(target.root).get("home", ""))
         base = os.path.join(home, "python.exe")
         missing = base if home and not os.path.lexists(base) else ""
     if missing:
@@ -111,6 +111,11 @@ def _is_foreign(program: str) -> bool:
         found = [head[start : start + 4] for start in range(8, 8 + 20 * sum(head[7:8]), 20)]
     mine = _PROCESSORS.get(os.uname().machine)
     return bool(mine and found and mine not in found) and not os.path.exists(ROSETTA)
+
+
+def is_windows(path: str) -> bool:
+    """Tell whether a program or an environment is made for Windows."""
+    return path.lower().endswith(".exe") or os.path.isdir(os.path.join(path, "Scripts"))
 
 
 def is_python(path: str) -> bool:
@@ -215,4 +220,4 @@ def _launched(path: str) -> str:
         named = named[1:].partition('"')[0]
     else:  # uv does not quote blanks; arguments may follow
         named = named[: named.lower().find(".exe") + len(".exe")] if ".exe" in named.lower() else ""
-    return os.path.join(os.path.dirname(path), named) if beside and named else named
+    return os.path.join(os.path.dirname(path), named) if beside and named else wsl.seen(named)

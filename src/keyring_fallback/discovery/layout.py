@@ -6,7 +6,7 @@ import os
 
 from ..here import Here
 from ..records import Record
-from . import environment
+from . import environment, wsl
 from .tool import Content
 
 _LIBRARIES = ("lib", "lib64")
@@ -56,7 +56,7 @@ def site(root: str, interpreter: str, here: Here) -> Site:
     settings = environment.settings_of(root) if root else {}
     own = site_folders(root, here.platform) if root else []
     shares = not root or settings.get("include-system-site-packages", "").lower() == "true"
-    home, program = settings.get("home", ""), behind_stub(interpreter, here.platform)
+    home, program = wsl.seen(settings.get("home", "")), behind_stub(interpreter, here.platform)
     versions = [os.path.basename(os.path.dirname(folder)) for folder in own]
     if home:
         names = ["python.exe"] if here.platform == "win32" else [*versions, "python3", "python"]

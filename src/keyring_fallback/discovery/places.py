@@ -9,6 +9,7 @@ from types import ModuleType
 
 from ..here import expanded
 from ..records import Record
+from . import wsl
 
 #: What a place's path names.
 ENVIRONMENT, FOLDER = "environment", "folder"
@@ -32,6 +33,8 @@ PIPX, PIPX_GLOBAL = Origin("pipx", "pipx"), Origin("pipx --global", "pipx")
 PIXI, RYE, CONDA = Origin("pixi global", "pixi"), Origin("rye"), Origin("conda base")
 USERS_PROGRAMS, SYSTEMS_PROGRAMS = Origin("user's programs"), Origin("system's programs")
 PIP_USER, INSTALL_MANAGER, PATH = Origin("pip install --user"), Origin("Python install manager"), Origin("PATH")
+#: What is looked for in the Windows that WSL runs on.
+_OF_WINDOWS = {UV: Origin("Windows' uv tool"), PIPX: Origin("Windows' pipx")}
 
 
 class Place(Record):
@@ -157,6 +160,14 @@ def _paths(template: str, environ: Mapping[str, str], home: str, system: str) ->
     return map(os.path.normpath, _matches(start, rest) if start else ())
 
 
+def beside(environ: Mapping[str, str]) -> Iterator[Place]:
+    """Yield where uv and pipx keep a tool of the Windows that WSL runs on."""
+    home = wsl.profile(environ.get("PATH", ""))
+    for place in known({}, home, _WINDOWS) if home else ():
+        if place.origin in _OF_WINDOWS:
+            yield place._replace(origin=_OF_WINDOWS[place.origin])
+
+
 def on_path(environ: Mapping[str, str]) -> Iterator[Place]:
     """Yield the entries of PATH as they stand; `shutil.which` would also look in the working directory."""
     for entry in dict.fromkeys(environ.get("PATH", "").split(os.pathsep)):
@@ -168,8 +179,8 @@ def candidates(environ: Mapping[str, str], home: str, platform: str) -> Iterator
 
     A path on another machine is not looked at: every start of a program would wait for the network.
     """
-    name = "keyring.exe" if platform == _WINDOWS else "keyring"
-    for place in itertools.chain(known(environ, home, platform), on_path(environ)):
+    for place in itertools.chain(known(environ, home, platform), beside(environ), on_path(environ)):
+        name = "keyring.exe" if platform == _WINDOWS or wsl.is_windows(place.path) else "keyring"
         path = place.path if place.kind == ENVIRONMENT else os.path.join(place.path, name)
         unseen = "on another machine" if is_remote(path, platform) else ""
         try:

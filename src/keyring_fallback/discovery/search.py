@@ -6,11 +6,13 @@ import os
 from collections.abc import Sequence
 
 from ..here import Here
-from . import environment, executable, layout, lent, places, trust
+from . import environment, executable, layout, lent, places, trust, wsl
 from .tool import SETTING, Content, Findings, Kind, Reason, Refusal, Tool
 
 #: What the folder in an environment's root is called that has its modules, on Windows with a capital.
 _LIBRARIES = ("lib", "lib64")
+#: keyring's backend for Windows' own store; what it needs comes with keyring there.
+_VAULT = "keyring.backends.Windows"
 
 
 def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
@@ -26,8 +28,10 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     me, budget = _roots_of(here), environment.Budget()
     named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
     for place, unseen in named if chosen else places.candidates(here.environ, here.home, here.platform):
-        target = _target(here, place, unseen)
-        tool = Tool(place.origin, place.path, target.root, target.interpreter)
+        windows = wsl.is_windows(place.path) and executable.is_windows(place.path)
+        there = wsl.there(here) if windows else here
+        target = _target(there, place, unseen)
+        tool = Tool(place.origin, place.path, target.root, target.interpreter, windows=windows)
         reason = target.broken
         identity = "" if reason else os.path.realpath(tool.root or tool.interpreter or tool.path)
         if identity in tools:
@@ -35,12 +39,12 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
         if not reason and _is_me(here, me, tool):
             reason, myself = Reason(Kind.ITSELF), True
             at_home = at_home or place.origin == SETTING or (place.dedicated and bool(tool.root))
-        reason = reason or _not_global(here, place, tool)
+        reason = reason or _not_global(there, place, tool)
         if not reason and tool.interpreter:
-            tool = tool._replace(content=layout.read(tool.root, tool.interpreter, here, budget))
+            tool = tool._replace(content=layout.read(tool.root, tool.interpreter, there, budget))
         reason = reason or _useless(tool)
         if not reason:
-            reason, doubt = _mistrust(here, tool)
+            reason, doubt = _mistrust(there, tool)
             tool = tool._replace(doubt=doubt)
         if reason:
             refusals[Refusal(place.origin, place.path, reason)] = None
@@ -156,4 +160,4 @@ def _compared(tool: Tool, local: Content, platform: str) -> Tool:
         and (needed in tool.content.optional or not tool.known)
     )
     adds = (provider for provider in tool.content.providers if provider.module not in here)
-    return tool._replace(adds=tuple(adds), own=tuple(own))
+    return tool._replace(adds=tuple(adds), own=(_VAULT,) if tool.windows else tuple(own))

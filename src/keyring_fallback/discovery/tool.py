@@ -136,6 +136,7 @@ class Tool(Record):
         own: The modules of keyring's own backends that may work over there only.
         doubt: Why anybody may have changed it, although it is used since the user has named it, or None.
         lent: The hosts, by name or pattern, that a lender answers for, whose socket is `path`.
+        windows: Whether it is one of the Windows that WSL runs on.
     """
 
     origin: Origin
@@ -147,6 +148,7 @@ class Tool(Record):
     own: tuple[str, ...] = ()
     doubt: Reason | None = None
     lent: tuple[str, ...] = ()
+    windows: bool = False
 
     @property
     def source(self) -> str:
@@ -157,6 +159,12 @@ class Tool(Record):
     def location(self) -> str:
         """Where users see it: the root of its environment, or else its path."""
         return self.root or self.path
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        whose = "Windows'" if self.windows else "the global"
+        return f"{whose} keyring {self.location}"
 
     @property
     def known(self) -> bool:

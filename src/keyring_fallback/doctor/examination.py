@@ -13,7 +13,7 @@ from ..delegation import tools
 from ..delegation.process import Process, ReplyTooLargeError
 from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
-from ..discovery import environment, search, trust
+from ..discovery import environment, search, trust, wsl
 from ..discovery.tool import Content, Tool
 from ..here import Here
 from . import clients, cures, shell
@@ -229,7 +229,7 @@ def _probe_of(tool: Tool, now: survey.Survey) -> Probe:
     environ = tools.child_environ(now, isolated=tool.isolated)
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
     request = {"selected": now.here.environ.get("PYTHON_KEYRING_BACKEND")}
-    probe = _probe(arguments, environ, request, TOOL_SECONDS, f"the global keyring {tool.location} to start")
+    probe = _probe(arguments, environ, request, TOOL_SECONDS, f"{tool.name} to start")
     return probe if probe.version else probe._replace(content=tool.content)
 
 
@@ -265,7 +265,7 @@ def _probe(
     """Run the probe and read what it says, whatever becomes of it; the stderr of a lookup is for the person to see."""
     waiting = _Waiting(f"keyring-fallback: waiting for {whom}; Ctrl-C stops it")
     try:
-        probe = script("probe")
+        probe = script("probe", shared=not wsl.is_windows(arguments[0]))
         process = Process([*arguments, *probe.arguments], environ, listen="module" not in request)
     except (OSError, ValueError) as reason:
         return Probe(error=f"it cannot be started ({getattr(reason, 'strerror', None) or type(reason).__name__})")
@@ -282,5 +282,5 @@ def _probe(
         waiting.end()
         process.kill()
     known = dict(waiting.known)
-    content = environment.read_path(known.pop("path", ()))
+    content = environment.read_path(map(wsl.seen, known.pop("path", ())))
     return Probe(content=content, error="" if known.pop("end", False) else error, **known)

@@ -35,9 +35,10 @@ import os
 import sys
 import threading
 import time
+from signal import SIGINT, signal
 
 from .backends import Backends
-from .shared import Descriptor, end_children
+from .shared import Pipe, end_children
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
@@ -51,7 +52,7 @@ GRACE_SECONDS = 0.5
 PARENT_SECONDS = 1.0
 
 
-def take_descriptors() -> tuple[Descriptor, Descriptor]:
+def take_descriptors() -> tuple[Pipe, Pipe]:
     """Return private copies of descriptors 0 and 1, then put the null device on 0 and stderr on 1.
 
     A provider's ``print``, its child processes and its ``input`` can then neither corrupt nor block the exchange.
@@ -60,7 +61,7 @@ def take_descriptors() -> tuple[Descriptor, Descriptor]:
     while null <= 2:  # noqa: PLR2004 - the caller had closed it: the copies below must not take its place
         os.set_inheritable(null, True)  # noqa: FBT003 - it takes no keywords
         null = os.open(os.devnull, os.O_RDWR)
-    requests, replies = Descriptor(os.dup(0)), Descriptor(os.dup(1))
+    requests, replies = Pipe(os.dup(0)), Pipe(os.dup(1))
     os.dup2(null, 0)
     os.dup2(2, 1)
     if hasattr(sys.stdout, "reconfigure"):
@@ -72,14 +73,14 @@ def take_descriptors() -> tuple[Descriptor, Descriptor]:
 class Requests(threading.Thread):
     """Reads requests, so that the parent's end is noticed while a lookup runs."""
 
-    def __init__(self, descriptor: Descriptor) -> None:
+    def __init__(self, pipe: Pipe) -> None:
         super().__init__(daemon=True)
         import queue
         import select
 
         # kept, since a provider may empty sys.modules
         self.empty, self.select = queue.Empty, select.select
-        self.descriptor = descriptor
+        self.pipe = pipe
         self.idle = IDLE_SECONDS
         self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self.parent = os.getppid()
@@ -95,9 +96,9 @@ class Requests(threading.Thread):
     def _read(self) -> None:
         pending = b""
         while True:
-            if os.name == "posix" and not self._readable():
+            if sys.platform != "win32" and not self._readable():
                 return
-            data = os.read(self.descriptor.number(), 65536)
+            data = self.pipe.read(65536)
             if not data:
                 return
             *lines, pending = (pending + data).split(b"\n")
@@ -105,7 +106,7 @@ class Requests(threading.Thread):
                 self.lines.put(line)
 
     def _readable(self) -> bool:
-        while not self.select([self.descriptor.number()], [], [], PARENT_SECONDS)[0]:
+        while not self.select([self.pipe.number()], [], [], PARENT_SECONDS)[0]:
             if os.getppid() != self.parent:
                 return False
         return True
@@ -128,9 +129,9 @@ def leave() -> None:
         os._exit(0)
 
 
-def write(descriptor: Descriptor, data: bytes) -> None:
+def write(pipe: Pipe, data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor.number(), data) :]
+        data = data[pipe.write(data) :]
 
 
 def run_exit_handlers() -> None:
@@ -152,16 +153,19 @@ def run_exit_handlers() -> None:
 
 
 def main() -> None:
-    descriptor, replies = take_descriptors()
+    pipe, replies = take_descriptors()
     process = os.getpid()
-    requests = Requests(descriptor)
+    requests = Requests(pipe)
     requests.start()
+    interrupted: Any = None
     try:
         setup = requests.next()
         backends = None
         while setup is not None:
             requests.idle = setup.get("idle", IDLE_SECONDS)
             request = requests.next()
+            if interrupted is not None:
+                signal(SIGINT, interrupted)
             if request is None:
                 break
             move(request["directory"])
@@ -175,6 +179,7 @@ def main() -> None:
             if os.getpid() != process:
                 os._exit(0)  # a child that a provider forked came back here: only its parent answers
             document = setup["nonce"] + json.dumps(reply) + "\n"
+            interrupted = signal(SIGINT, lambda *_: None)  # Ctrl-C while nobody asks is meant for others
             write(replies, document.encode("ascii"))  # an OSError where a provider has closed it, too
             move(sys.prefix)  # an idle helper must not keep the caller's folder in use (Windows)
     except (KeyboardInterrupt, OSError):

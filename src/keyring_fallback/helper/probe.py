@@ -13,29 +13,28 @@ A password is never part of it.
 from __future__ import annotations
 
 import json
-import os
 import sys
 
 from .backends import described
-from .helper import take_descriptors
-from .shared import name_of
+from .helper import take_descriptors, write
+from .shared import Pipe, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from typing import Any
 
 
 class Known:
     """What is known, told each time there are news."""
 
-    def __init__(self, output: TextIO) -> None:
+    def __init__(self, output: Pipe) -> None:
         self.output = output
         version = ".".join(map(str, sys.version_info[:3]))
         self.known: dict[str, Any] = {"version": version, "path": list(map(str, sys.path)), "lookups": []}
 
     def tell(self, **news: Any) -> None:
         self.known.update(news)
-        self.output.write(json.dumps(self.known) + "\n")
+        write(self.output, (json.dumps(self.known) + "\n").encode("ascii"))
 
 
 def examine(known: Known, request: dict[str, Any]) -> None:
@@ -64,9 +63,11 @@ def examine(known: Known, request: dict[str, Any]) -> None:
 
 def main() -> None:
     stdin, stdout = take_descriptors()
-    with os.fdopen(stdin.number(), "rb") as file:
-        request = json.load(file)
-    known = Known(os.fdopen(stdout.number(), "w", 1, "ascii"))
+    data = b""
+    while more := stdin.read(65536):
+        data += more
+    request = json.loads(data)
+    known = Known(stdout)
     try:
         examine(known, request)
     except KeyboardInterrupt:

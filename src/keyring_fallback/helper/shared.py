@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
@@ -47,6 +48,14 @@ class Descriptor:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._number
 
+    def read(self, size: int) -> bytes:
+        """Return what can be read, up to so many bytes; nothing at the end."""
+        return os.read(self.number(), size)
+
+    def write(self, data: bytes) -> int:
+        """Write, and return how many bytes were taken."""
+        return os.write(self.number(), data)
+
     def is_ours(self) -> bool:
         """Tell whether it is still open, and the same."""
         try:
@@ -61,6 +70,43 @@ class Descriptor:
         except OSError:
             pass
         self._number = -1
+
+
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
+
+    class Pipe:
+        """A pipe that is no descriptor: whoever closes all of those does not close it, or wait until it has been read.
+
+        Args:
+            number: A descriptor of it, which is closed.
+        """
+
+        def __init__(self, number: int) -> None:
+            me, same = _winapi.GetCurrentProcess(), _winapi.DUPLICATE_SAME_ACCESS
+            self._handle = _winapi.DuplicateHandle(me, msvcrt.get_osfhandle(number), me, 0, False, same)  # noqa: FBT003
+            os.close(number)
+
+        def is_ours(self) -> bool:
+            return self._handle != 0
+
+        def read(self, size: int) -> bytes:
+            try:
+                return _winapi.ReadFile(self._handle, size)[0]
+            except BrokenPipeError:  # the other end is closed
+                return b""
+
+        def write(self, data: bytes) -> int:
+            return _winapi.WriteFile(self._handle, data)[0]
+
+        def close(self) -> None:
+            handle, self._handle = self._handle, 0
+            if handle:
+                _winapi.CloseHandle(handle)
+
+else:
+    Pipe = Descriptor
 
 
 def processes() -> list[tuple[int, int, int]]:
@@ -94,7 +140,10 @@ def processes() -> list[tuple[int, int, int]]:
 
 def end_children() -> None:
     """End what we have started and what that has; what has left our process group goes its own way."""
-    if os.name != "posix":
+    if sys.platform == "win32":
+        from .windows import end_descendants
+
+        end_descendants(os.getpid())
         return
     from signal import SIGKILL
 
