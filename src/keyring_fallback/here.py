@@ -23,6 +23,7 @@ class Here(Record):
         executable: Its interpreter.
         sys_path: Where modules are imported from.
         uid: The user's id, or -1 where there are none.
+        bundle: The folder with the libraries of a frozen program (PyInstaller, AppImage) that we are part of, or "".
     """
 
     environ: Mapping[str, str]
@@ -34,6 +35,7 @@ class Here(Record):
     executable: str
     sys_path: Sequence[str]
     uid: int
+    bundle: str = ""
 
 
 def here() -> Here:
@@ -53,6 +55,7 @@ def here() -> Here:
         executable=sys.executable or "",
         sys_path=tuple(entry for entry in sys.path if isinstance(entry, str)),
         uid=os.getuid() if hasattr(os, "getuid") else -1,
+        bundle=getattr(sys, "_MEIPASS", "") or environ.get("APPDIR", ""),
     )
 
 

@@ -17,7 +17,16 @@ __all__ = ["NESTED", "State", "Survey", "current", "here", "make"]
 #: Marks the environment of what we start: nothing in there delegates again.
 NESTED = "KEYRING_FALLBACK_NESTED"
 #: Variables that belong to this environment's Python and would mislead another one.
-DROPPED = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
+DROPPED = (
+    "PYTHONHOME",
+    "PYTHONPATH",
+    # what a start with -I reads nevertheless
+    "PYTHONEXECUTABLE",  # CPython 3.11 and newer, Modules/getpath.py
+    "__PYVENV_LAUNCHER__",  # the same, on macOS and Windows older ones too
+    "_PYTHON_HOST_PLATFORM",  # Lib/sysconfig.py, since 3.3
+    "_PYTHON_PROJECT_BASE",
+    "_PYTHON_SYSCONFIGDATA_NAME",
+)
 #: How long a survey is used again: a tool may be installed meanwhile.
 _FRESH_SECONDS = 5.0
 

@@ -21,6 +21,11 @@ from .call import Call, Invocation, Reply, Setup
 
 #: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
 _DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
+#: Where a program's libraries are looked for first, on Linux, AIX and macOS.
+_LIBRARIES = (
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"),
+    *("DYLD_FALLBACK_LIBRARY_PATH", "DYLD_FALLBACK_FRAMEWORK_PATH", "DYLD_INSERT_LIBRARIES"),
+)
 #: What the tool's keyring uses where the user has selected a backend of ours, which it need not have.
 _CHAINER = "keyring.backends.chainer.ChainerBackend"
 _OURS = "keyring_fallback."
@@ -138,11 +143,25 @@ def child_environ(survey: Survey, *, isolated: bool) -> Variables:
         environ["PYTHON_KEYRING_BACKEND"] = _CHAINER
     if survey.here.virtual and "PATH" in environ:
         environ["PATH"] = _path_without(environ["PATH"], survey.here)
+    if survey.here.bundle:
+        _leave_bundle(environ, survey.here.bundle)
     environ[NESTED] = "1"
     if "WSL_DISTRO_NAME" in environ:  # Windows sees the variables that this one names
         told = [name for name in environ if name == NESTED or name.startswith(_TOLD_TO_WINDOWS)]
         environ["WSLENV"] = ":".join(filter(None, [environ.get("WSLENV", ""), *told]))
     return Variables(environ)
+
+
+def _leave_bundle(environ: dict[str, str], bundle: str) -> None:
+    """Take the libraries of a frozen program away: they are of its Python's and its system's age.
+
+    What PyInstaller has replaced, it keeps (PyInstaller 6.16, bootloader/src/pyi_utils_posix.c).
+    """
+    for name in _LIBRARIES:
+        value = environ.pop(name, "")
+        entries = environ.pop(f"{name}_ORIG", value).split(":")
+        if kept := [one for one in entries if one and not f"{one}/".startswith(f"{bundle}/")]:
+            environ[name] = ":".join(kept)
 
 
 def _path_without(path: str, here: Here) -> str:
