@@ -93,7 +93,9 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     settings, me = facts.survey.settings, facts.me
     told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
     uv, pip = facts.client("uv"), facts.client("pip")
-    held = ((tool.location, _named(probe.content.providers)) for tool, probe in facts.tools)
+    held = (
+        (tool.name if tool.windows else tool.location, _named(probe.content.providers)) for tool, probe in facts.tools
+    )
     tools = ", ".join(
         f"{location} ({'no provider' if providers == 'none' else providers})" for location, providers in held
     )

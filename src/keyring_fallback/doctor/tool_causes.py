@@ -54,7 +54,8 @@ def find(facts: Facts) -> Iterator[Cause]:
             text = f"There is no global keyring: none of uv, pipx and the others has installed one. {_searched(facts)}"
             yield Cause("no-tool", text, command, advice, problem)
     elif refused or names or not facts.lookup:  # otherwise it is said of the registry
-        text = f"The global keyring {facts.tools[0][0].location} has no provider."
+        name = facts.tools[0][0].name
+        text = f"{name[0].upper()}{name[1:]} has no provider."
         yield Cause("no-provider", text, command, advice, problem)
 
 
@@ -64,10 +65,11 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
     if findings.at_home:  # then it is missing in this environment
         root = here.prefix if environment.is_environment(here.prefix) else ""
         findings = Findings((Tool(SETTING, here.prefix, root, here.executable, facts.me.content),))
-    command = cures.provide(distribution, findings, here.platform)
+    windows = any(tool.windows for tool in findings.tools)  # nothing of Linux mends those
+    command = None if windows else cures.provide(distribution, findings, here.platform)
     where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
     if not command:
-        return None, f"add {distribution} to {where}, the way its keyring was installed"
+        return None, f"add {distribution} to {where}{' on Windows' * windows}, the way its keyring was installed"
     advice = []
     # uv asks all its indexes for the provider, also the one that does not answer for want of it
     known = ((index, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
