@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import environments, hostile
+from support import environments, hostile, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.environments import Environment
+    from support.environments import Environment, Environments
     from support.stage import Stage
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX: signals, descriptors, limits")
@@ -532,3 +532,47 @@ def test_answers_are_awaited_in_turn(stage: Stage) -> None:
     )
     result = stage.environment.run(["-c", code], env=stage.env(), check=True)
     assert 10 > float(result.stdout)
+
+
+#: Functions in the place of C's that have Python's command lines run something else, as debuggers have them.
+REWRITES = """\
+import os, subprocess, sys, _posixsubprocess
+original = _posixsubprocess.fork_exec
+def fork_exec(arguments, *others):
+    if "python" in os.path.basename(os.fsdecode(arguments[0])):
+        arguments = [arguments[0], "-c", "import time; time.sleep(60)"]
+    return original(arguments, *others)
+_posixsubprocess.fork_exec = fork_exec
+if hasattr(subprocess, "_fork_exec"): subprocess._fork_exec = fork_exec
+"""
+#: The real ones, of debugpy and PyCharm, where nobody listens.
+FOLLOWS = """\
+import os, sys, debugpy
+sys.path.append(os.path.join(os.path.dirname(debugpy.__file__), "_vendored", "pydevd"))
+from _pydev_bundle import pydev_monkey
+from _pydevd_bundle.pydevd_defaults import PydevdCustomization
+import pydevd
+pydevd.SetupHolder.setup = {"client": "127.0.0.1", "port": 9, "multiprocess": True, "skip-notify-stdin": True}
+pydev_monkey.patch_new_process_functions()
+"""
+LOOKS_UP = "import keyring, sys\nopen(sys.argv[1], 'w').write(str(keyring.get_password('https://host/', 'user')))\n"
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="functions of POSIX")
+@pytest.mark.parametrize("way", [REWRITES, FOLLOWS], ids=["rewritten", "debugpy"])
+def test_a_debugger_that_follows_children(
+    stage: Stage, shared_environments: Environments, python: Path, wheel: Path, way: str
+) -> None:
+    """Where command lines of Python are rewritten, by a debugger that follows children, the lookup goes on as ever."""
+    stage.there(
+        "class Answers(KeyringBackend):\n"
+        "    priority = 9\n"
+        "    def get_password(self, service, username): return 'the answer'\n"
+        "    def set_password(self, *arguments): raise NotImplementedError\n"
+    )
+    packages = ["debugpy"] if way == FOLLOWS else []
+    environment = shared_environments.get(python, "keyring", wheel, *packages)
+    result = stage.folder / "result"
+    variables = {**stage.env(), "KEYRING_PROPERTY_FALLBACK_TIMEOUT": "10", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment.run(["-c", way + LOOKS_UP, os.fspath(result)], env=variables, check=True)
+    assert "the answer" == result.read_text()
