@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 import keyring_fallback
+from keyring_fallback.doctor import report
 from support import environments, machine, providers, uv7003
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 if not machine.WINDOWS:
     from support.terminal import Terminal
 
+GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
 terminals = pytest.mark.skipif(machine.WINDOWS, reason="there are no pseudo-terminals on Windows")
 
 
@@ -189,6 +191,25 @@ def test_files_of_uv_do_not_widen_the_text(patient: Patient, text: str) -> None:
     section = patient.with_uv().see_the_doctor().text.partition("\nuv\n")[2].partition("\n\n")[0]
     assert section
     assert [] == [line for line in section.splitlines() if len(line) > 80 and len(line.split()) > 1]
+
+
+def test_the_verdict_comes_first(patient: Patient) -> None:
+    """Whether it works, the one thing to do now, a line for each area; all that was found only on demand."""
+    shown = patient.run("doctor", GOOGLE).stdout
+    lines = shown.splitlines()
+    assert ["It does not work.", "", "What to do now"] == lines[:3]
+    prompt = "PS>" if machine.WINDOWS else "$"
+    command = next(number for number, line in enumerate(lines) if line.startswith(f"     {prompt} uv tool install"))
+    assert command < 7, "below what is wrong"
+    areas = shown.partition("\nWhat was looked at\n")[2].splitlines()
+    marks = [line.split(":")[0].split() for line in areas if re.match("  (ok|no|--) ", line)]
+    assert ["environment", "settings", "tools", "uv", "pip", "lookup"] == [name for _, name in marks]
+    assert ["lookup"] == [name for mark, name in marks if mark == "no"]
+    assert "Backends" not in shown
+    assert "Backends" in patient.run("doctor", "-v", GOOGLE).stdout
+    works = patient.run("doctor", AZURE, USERNAME).stdout
+    assert works.startswith("It works.\n\nWhat was looked at\n")
+    assert len(works.splitlines()) < 24
 
 
 @terminals
@@ -389,7 +410,7 @@ def test_the_one_command_that_installs_us(
     result = environments.run(argv, env=env, cwd=told.folder)
     (cause,) = json.loads(result.stdout)["causes"]
     assert ("missing-there", 1) == (cause["name"], result.returncode)
-    expected = f"PATH={told.tool.environment.scripts}:$PATH uv add --project {told.folder} --dev keyring-fallback"
+    expected = f"PATH={told.tool.environment.scripts}:$PATH uv add --project {told.folder} keyring-fallback"
     assert expected == cause["command"]
 
     cured = environments.run(["/bin/sh", "-c", cause["command"]], env={**env, "UV_NO_CACHE": "1"}, cwd=told.folder)
@@ -451,3 +472,4 @@ def test_all_causes_are_explained() -> None:
         r"^\| `([a-z-]+)` \|", (repository / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE
     )
     assert sorted(named) == sorted(rows)
+    assert named == set(report.AREAS), "each belongs to one area of the short report"

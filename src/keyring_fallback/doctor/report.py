@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
@@ -15,7 +14,7 @@ from .examination import Cause, Facts, Probe
 from .shown import shown
 from .told import Told
 
-_WIDTH = 80
+_WIDTH, _MARK = 80, 3
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 WORKS, FAILS = "It works.", "It does not work."
 _NOW = "What to do now"
@@ -77,7 +76,8 @@ def _laid_out(line: _Line) -> list[str]:
     if isinstance(line, str):
         return [f"  {line}"]
     start, text = line
-    blanks = len(start) if re.fullmatch(r"\s*(-|->|\d+\.)?\s*", start) else len(start) - len(start.lstrip()) + 2
+    mark = len(start.strip()) <= _MARK  # what follows a mark or a number stands below its first line
+    blanks = len(start) if mark else len(start) - len(start.lstrip()) + 2
     return textwrap.wrap(
         text,
         _WIDTH,
@@ -93,12 +93,8 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     settings, me = facts.survey.settings, facts.me
     told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
     uv, pip = facts.client("uv"), facts.client("pip")
-    held = (
-        (tool.name if tool.windows else tool.location, _named(probe.content.providers)) for tool, probe in facts.tools
-    )
-    tools = ", ".join(
-        f"{location} ({'no provider' if providers == 'none' else providers})" for location, providers in held
-    )
+    held = ((tool.name if tool.windows else tool.location, probe.content.providers) for tool, probe in facts.tools)
+    tools = ", ".join(f"{place} ({_named(providers) if providers else 'no provider'})" for place, providers in held)
     for name, words, well in (
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}", True),
         ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
