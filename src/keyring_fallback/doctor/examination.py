@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .. import hints, survey
-from ..delegation import tools
+from ..delegation.environ import child_environ
 from ..delegation.process import Process, ReplyTooLargeError
 from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
@@ -226,7 +226,7 @@ def _lookup(service: str | None, username: str | None) -> dict[str, Any]:
 def _probe_of(tool: Tool, now: survey.Survey) -> Probe:
     if not tool.interpreter:
         return Probe(content=tool.content)
-    environ = tools.child_environ(now, isolated=tool.isolated)
+    environ = child_environ(now, isolated=tool.isolated)
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
     request = {"selected": now.here.environ.get("PYTHON_KEYRING_BACKEND")}
     probe = _probe(arguments, environ, request, TOOL_SECONDS, f"{tool.name} to start")

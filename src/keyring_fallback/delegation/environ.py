@@ -1,0 +1,77 @@
+"""The environment of what we start, for the doctor too: it needs no keyring."""
+
+from __future__ import annotations
+
+import os
+
+from ..discovery.places import is_remote
+from ..discovery.trust import identity
+from ..here import Here
+from ..hidden import Variables
+from ..survey import DROPPED, NESTED, Survey
+
+#: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
+_DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
+#: Where a program's libraries are looked for first, on Linux, AIX and macOS.
+_LIBRARIES = (
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"),
+    *("DYLD_FALLBACK_LIBRARY_PATH", "DYLD_FALLBACK_FRAMEWORK_PATH", "DYLD_INSERT_LIBRARIES"),
+)
+#: What the tool's keyring uses where the user has selected a backend of ours, which it need not have.
+_CHAINER = "keyring.backends.chainer.ChainerBackend"
+_OURS = "keyring_fallback."
+#: How the variables begin that providers of Windows read, and whose values mean the same there.
+_TOLD_TO_WINDOWS = ("ARTIFACTS_KEYRING_", "VSS_NUGET_", "PYTHONIOENCODING")
+
+
+def child_environ(survey: Survey, *, isolated: bool) -> Variables:
+    """Return the environment for what we start.
+
+    Everything that is not named here stays: clouds', proxies', D-Bus's variables, HOME.
+
+    Args:
+        survey: What is in force.
+        isolated: Whether the program is an interpreter that is run with ``-I``.
+    """
+    dropped = DROPPED if isolated else DROPPED + _DROPPED_WITHOUT_ISOLATION
+    environ: dict[str, str] = {
+        name: value
+        for name, value in survey.here.environ.items()
+        if name not in dropped and not name.startswith("VIRTUAL_ENV")
+    }
+    if survey.settings.selected.startswith(_OURS):
+        environ["PYTHON_KEYRING_BACKEND"] = _CHAINER
+    if survey.here.virtual and "PATH" in environ:
+        environ["PATH"] = _path_without(environ["PATH"], survey.here)
+    if survey.here.bundle:
+        _leave_bundle(environ, survey.here.bundle)
+    environ[NESTED] = "1"
+    if "WSL_DISTRO_NAME" in environ:  # Windows sees the variables that this one names
+        told = [name for name in environ if name == NESTED or name.startswith(_TOLD_TO_WINDOWS)]
+        environ["WSLENV"] = ":".join(filter(None, [environ.get("WSLENV", ""), *told]))
+    return Variables(environ)
+
+
+def _leave_bundle(environ: dict[str, str], bundle: str) -> None:
+    """Take the libraries of a frozen program away: they are of its Python's and its system's age.
+
+    What PyInstaller has replaced, it keeps (PyInstaller 6.16, bootloader/src/pyi_utils_posix.c).
+    """
+    for name in _LIBRARIES:
+        value = environ.pop(name, "")
+        entries = environ.pop(f"{name}_ORIG", value).split(":")
+        if kept := [one for one in entries if one and not f"{one}/".startswith(f"{bundle}/")]:
+            environ[name] = ":".join(kept)
+
+
+def _path_without(path: str, here: Here) -> str:
+    """Return PATH without this environment's scripts: a provider there may run ``keyring`` or ``python`` by name."""
+    scripts = {os.path.dirname(here.executable), os.path.join(here.prefix, "bin"), os.path.join(here.prefix, "Scripts")}
+    ours = {identity(folder) for folder in scripts if os.path.isabs(folder)} - {None}
+    kept = [
+        entry
+        for entry in path.split(os.pathsep)
+        # another machine's is not ours, and might not answer
+        if not os.path.isabs(entry) or is_remote(entry, here.platform) or identity(entry) not in ours
+    ]
+    return os.pathsep.join(kept)
