@@ -9,10 +9,9 @@ from typing import Any
 from keyring import credentials, errors
 
 from ..errors import NotAskedError, ProviderError, ToolError
-from ..helper.shared import one_line
+from ..helper.shared import MAX_REPLY_BYTES, one_line
 from ..hidden import Hidden, HiddenBytes
 from ..records import Record
-from .process import MAX_REPLY_BYTES
 
 #: How messages about a tool end: what to do.
 ALLOW_MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"

@@ -10,11 +10,10 @@ import time
 
 from ..discovery.tool import Tool
 from ..errors import NotAskedError, ToolError
-from ..helper.shared import MAX_QUESTION_BYTES, METHODS, peer
+from ..helper.shared import MAX_QUESTION_BYTES, MAX_REPLY_BYTES, METHODS, peer
 from ..hidden import Hidden, HiddenBytes
 from ..hints import is_at, shown
 from .call import Call, Reply, line, read
-from .process import MAX_REPLY_BYTES
 from .waiting import Waiting
 
 #: What a socket's path may have (macOS, sys/un.h; Linux has four more).

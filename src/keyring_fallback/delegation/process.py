@@ -12,12 +12,10 @@ import time
 from collections.abc import Mapping
 from typing import Callable, Protocol
 
-from ..helper.shared import Descriptor, processes
+from ..helper.shared import MAX_REPLY_BYTES, Descriptor, processes
 from ..hidden import HiddenBytes
 from . import pipes
 
-#: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
-MAX_REPLY_BYTES = 8 << 20
 #: Seconds between two looks at whether the program still lives, while a child of its own may hold its pipes open.
 _LOOK_SECONDS = 0.2
 #: Seconds for which what an ended program has written may still come, and what it has started may still write.

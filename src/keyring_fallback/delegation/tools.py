@@ -11,7 +11,7 @@ from .. import hints
 from ..discovery.tool import Tool
 from ..errors import NotAskedError, ToolError
 from ..survey import Survey
-from . import bridge, trace
+from . import trace
 from .call import Call, Invocation, Reply, Setup
 from .environ import child_environ
 
@@ -81,6 +81,8 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
         windows=windows,
     )
     if tool.interpreter:
+        from . import bridge  # a lender has done all that
+
         return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)
     from . import command_line  # most tools have an interpreter that can be told
 

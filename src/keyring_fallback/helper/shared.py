@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # the typing module costs a start some milliseconds
 
 #: Characters of a provider's message that are passed on.
 MESSAGE_LENGTH = 500
+#: Bytes that an answer may have; a password of a megabyte fits, with every character escaped.
+MAX_REPLY_BYTES = 8 << 20
 #: What a lender is asked for, of keyring's methods.
 METHODS = ("get_password", "get_credential")
 #: What a question to a lender may have, with its line feed.
