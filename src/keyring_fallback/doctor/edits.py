@@ -194,7 +194,9 @@ def _candidates(text: str, edit: Edit) -> Iterator[str]:
     headings = [number for number, one in enumerate(lines) if re.match(r"\s*\[", one)]
     for number in (number for number, one in enumerate(lines) if option.match(one)):
         for count in range(1, min(_MAX_LINES, len(lines) - number) + 1):
-            comment = re.search(r"\s+#[^'\"]*$", lines[number]) if count == 1 and edit.value is not None else None
+            comment = (
+                re.search(r"(?<!\s)\s+#[^'\"]*$", lines[number]) if count == 1 and edit.value is not None else None
+            )
             kept = line[: -len(end)] + comment[0] if comment else line
             new = [] if edit.value is None else [kept if kept.endswith(("\n", "\r\n")) else kept + end]
             yield "".join([*lines[:number], *new, *lines[number + count :]])
@@ -204,7 +206,7 @@ def _candidates(text: str, edit: Edit) -> Iterator[str]:
         last = lines[number] if lines[number].endswith("\n") else lines[number] + end
         yield "".join([*lines[:number], last, line, *lines[number + 1 :]])
     for number, one in enumerate(lines):  # an inline table
-        for brace in re.finditer(r"\s*\}", one):
+        for brace in re.finditer(r"(?<!\s)\s*\}", one):
             added = f", {edit.option} = {edit.value}{brace[0]}"
             yield "".join([*lines[:number], one[: brace.start()] + added + one[brace.end() :], *lines[number + 1 :]])
     whole = text if not text or text.endswith("\n") else text + end
