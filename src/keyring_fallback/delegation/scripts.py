@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pkgutil
@@ -53,7 +54,11 @@ def script(module: str, *, shared: bool = True) -> Script:
 
 
 def _source(folder: str, module: str) -> str:
-    data = pkgutil.get_data(helper.__name__, f"{module}.py")
+    try:
+        data = pkgutil.get_data(helper.__name__, f"{module}.py")
+    except OSError:
+        data = None
     if data is None:
-        raise OSError(f"{folder} holds no sources")
+        reason = f"this program was built without the files in {folder}; PyInstaller has --collect-all keyring_fallback"
+        raise OSError(errno.ENOENT, reason)
     return data.decode("utf-8")
