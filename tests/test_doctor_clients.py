@@ -477,3 +477,46 @@ def test_provider_elsewhere_on_path_is_enough(patient: Patient, python: Path, tm
     providers.put_provider(other, "artifacts-keyring", "x = 1")
     path = os.pathsep.join([str(other.scripts), os.environ["PATH"]])
     assert 0 == patient.see_the_doctor(AZURE, USERNAME, PATH=path).status
+
+
+def test_stored_for_the_host(patient: Patient, tmp_path: Path) -> None:
+    """A password for the host, as pip's documentation has it: uv and pip ask for that next, and so does the doctor."""
+    source = (
+        "from keyring.backend import KeyringBackend\n"
+        "class Hosts(KeyringBackend):\n priority = 9.5\n"
+        " def get_password(self, s, u): return 'stored' if (s, u) == ('gitlab.example:8443', 'me') else None\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "host-store", source), tmp_path / "site")
+    finding = patient.see_the_doctor(
+        "https://gitlab.example:8443/api/simple/", "me", "--verbose", PYTHONPATH=str(tmp_path / "site")
+    )
+    outcomes = [one["outcome"] for one in finding.document["lookups"]]
+    assert (0, ["nothing", "answer"]) == (finding.status, outcomes)
+    assert "For the host:" in finding.text
+
+
+def test_the_user_name_of_the_index(patient: Patient, feed: Feed) -> None:
+    """Without a user name the doctor takes the one in uv's or pip's own index."""
+    variables = {"UV_INDEX": f"a={feed.with_username('me', AZURE)}", "UV_KEYRING_PROVIDER": "subprocess"}
+    document = patient.with_uv().ask_for_data(AZURE, **variables).document
+    assert ("me", "get_password") == (document["username"], document["lookups"][0]["method"])
+
+
+@pytest.mark.parametrize("where", ["variable", "url", "netrc", "store"])
+def test_what_uv_prefers_to_keyring(patient: Patient, home: Path, where: str) -> None:
+    """A password that uv has from elsewhere: it asks no keyring, and the doctor names the place."""
+    (patient.with_uv().folder / "uv.toml").write_text(
+        SUBPROCESS + PLAIN.replace("URL", AZURE.replace("://", "://me:old@" if where == "url" else "://me@"))
+    )
+    variables = {"UV_INDEX_Q_X_Y_PASSWORD": "old"} if where == "variable" else {}
+    place = {"variable": "UV_INDEX_Q_X_Y_PASSWORD", "url": "uv.toml", "netrc": ".netrc"}.get(where, "credentials.toml")
+    if where == "netrc":
+        (home / ".netrc").write_text("machine pkgs.dev.azure.com\nlogin me\npassword old\n")
+    if where == "store":
+        argv = [machine.uv(), "auth", "login", AZURE, "--username", "me", "--password", "old"]
+        environments.run(argv, env=patient.env(), check=True)
+    finding = patient.ask_for_data(AZURE, "me", **variables)
+    (cause,) = (one for one in finding.document["causes"] if one["name"] == "password-elsewhere")
+    assert cause["problem"]
+    assert place in cause["text"]

@@ -109,7 +109,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
             alone = Command(words, (only,), mends=False)
             advice = "the command asks without it; if that works, remove that backend"
         yield Cause("no-end", f"{asked['who']} was asked, and {facts.me.error}.", alone, advice)
-    for one in facts.me.lookups[1:]:
+    for one in (one for one in facts.me.lookups if one["method"] != lookup["method"]):
         name = one["username"]
         if one["outcome"] == "answer" and name:
             text = f"There is an answer for the user name {name}, but not for {facts.name(facts.username)}."

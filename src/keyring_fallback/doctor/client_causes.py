@@ -31,6 +31,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     if any(one.warns and not one.silence and one.client == "uv" for one in facts.told):
         text = "uv warns of something here, a settings file that it cannot read for example."
         yield Cause("uv-warns", text, _SETTINGS, "the command shows what it says", problem=False)
+    yield from _preferred(facts)
     yield from _indexes(facts)
     yield from _not_told(facts)
     yield from _pip(facts)
@@ -62,6 +63,16 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
             "installed there."
         )
         yield Cause("missing-there", text, *facts.install(found.root, "keyring-fallback"))
+
+
+def _preferred(facts: Facts) -> Iterator[Cause]:
+    """What uv and pip prefer to keyring: they ask nobody, and may have something that has expired."""
+    mine = (index for one in facts.told for index in one.indexes if index.is_at(facts.service))
+    for place in dict.fromkeys([*(index.password for index in mine if index.password), *facts.preferred]):
+        text = f"uv or pip has a password for {hints.host_of(facts.service)} from {place}, and asks no keyring then."
+        cure = Variable(place, None) if place in facts.here.environ else None
+        advice = "" if cure else f"if it is refused, take it out of {place}"
+        yield Cause("password-elsewhere", text, cure, advice)
 
 
 def _indexes(facts: Facts) -> Iterator[Cause]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
@@ -107,6 +108,31 @@ def on_path(here: Here, without: str = "", client: str = "") -> Keyring | None:
         mine = trust.identity(root) == trust.identity(here.prefix)
         return Keyring(path, root, content.keyring, ours, mine, content.providers)
     return None
+
+
+def credentials(here: Here, host: str) -> list[str]:
+    """Return the files with a password for a host that uv and pip prefer to keyring: .netrc, and uv's own store.
+
+    uv's store is that of ``uv auth login`` (uv 0.13.9, uv-auth/src/store.rs).
+    """
+    data = here.environ.get("UV_CREDENTIALS_DIR") or os.path.join(
+        here.environ.get("XDG_DATA_HOME") or os.path.join(here.home, ".local", "share"), "uv", "credentials"
+    )
+    if here.platform == "win32":
+        data = here.environ.get("UV_CREDENTIALS_DIR") or os.path.join(
+            here.home, "AppData", "Roaming", "uv", "credentials"
+        )
+    names = [os.path.join(here.home, name) for name in (".netrc", "_netrc")]
+    netrc = next(filter(os.path.exists, filter(None, (here.environ.get("NETRC"), *names))), names[0])
+    found = []
+    for path, entry in (
+        (netrc, rf"(?m)^\s*machine\s+{re.escape(host)}(?!\S)"),
+        (os.path.join(data, "credentials.toml"), rf"//{re.escape(host)}[:/\"']"),
+    ):
+        texts, _ = _texts([(None, path)])
+        if host and any(re.findall(entry, text) for _, _, text in texts):
+            found.append(path)
+    return found
 
 
 def scripts(here: Here) -> str:

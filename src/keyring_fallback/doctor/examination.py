@@ -18,7 +18,7 @@ from ..discovery.tool import Content, Tool
 from ..here import Here
 from . import clients, cures, shell
 from .shown import HIDDEN
-from .told import Index, Told
+from .told import MASK, Index, Told
 
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
@@ -99,6 +99,7 @@ class Facts(NamedTuple):
         uv_keyring: The ``keyring`` that uv runs from here.
         pip_keyring: The one that pip runs from here in its ``subprocess`` mode.
         told: What uv and pip say that they would do.
+        preferred: What they prefer to keyring for the host, where there is such: files that name it.
         service: What was looked up, or None.
         username: For whom, or None.
         hidden: That user name where it may be a token and is not shown, or "": one in a URL without a password.
@@ -110,6 +111,7 @@ class Facts(NamedTuple):
     uv_keyring: clients.Keyring | None
     pip_keyring: clients.Keyring | None
     told: Sequence[Told]
+    preferred: Sequence[str]
     service: str | None
     username: str | None
     hidden: str = ""
@@ -141,8 +143,9 @@ class Facts(NamedTuple):
 
     @property
     def lookup(self) -> dict[str, Any]:
-        """The call that a client would have made; empty if none was made."""
-        return self.me.lookups[0] if self.me.lookups else {}
+        """The call of those that a client would have made which had an answer, or the first; empty if none was made."""
+        made = [one for one in self.me.lookups if one["method"] == self.me.lookups[0]["method"]]
+        return next((one for one in made if one["outcome"] == "answer"), made[0] if made else {})
 
     @property
     def answered(self) -> bool:
@@ -184,6 +187,8 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         service, username, hidden = _without_user(service, username)
         whom = f"the keyring of this environment to answer for {hints.shown(service)!r}"
     told = [*clients.uv(here), *clients.pip(here)]
+    indexes = [index for one in told for index in one.indexes if index.is_at(service)]
+    username = username or next((one.username for one in indexes if one.username not in (None, MASK)), None)
     uv = next((one.program for one in told if one.client == "uv"), "")
     seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools))
     return Facts(
@@ -194,6 +199,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         uv_keyring=clients.on_path(here, clients.scripts(here) if trust.is_cached(here.prefix) else "", uv),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
         told=told,
+        preferred=clients.credentials(here, hints.host_of(service)),
         service=service,
         username=username,
         hidden=hidden,

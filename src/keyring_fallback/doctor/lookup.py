@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from typing import Any, Callable
+from urllib.parse import urlsplit
 
 import keyring
 from keyring.backends.chainer import ChainerBackend
 
+from .. import hints
 from ..delegation import trace
 
 
@@ -30,8 +32,13 @@ def look_up(tell: Callable[..., object], service: str | None, username: str | No
 
     trace.listeners.append(tell_all)
     tell(lookups=[])
-    # with a user name as `keyring get SERVICE USERNAME` does, which is what uv runs
-    if service is not None and (username is None or _ask("get_password", service, username) is trace.Outcome.NOTHING):
+    # for the URL, then for the host, with a user name as `keyring get SERVICE USERNAME` does: as uv and pip ask
+    host = urlsplit(service).netloc if service is not None and hints.is_url(service) else ""
+    method = "get_credential" if username is None else "get_password"
+    for one in (one for one in (service, host) if one):
+        if _ask(method, one, username) is not trace.Outcome.NOTHING:
+            return
+    if service is not None and username is not None:
         _ask("get_credential", service, None)
 
 

@@ -27,7 +27,7 @@ AREAS = {
         "selected-backend-missing",
         "tools": "no-tool no-provider broken untrusted",
         "uv": "missing-there no-keyring-on-path keyring-too-old uv-no-username uv-asks-no-keyring uv-not-told "
-        "uv-never-authenticates uv-warns client-tells-nothing",
+        "uv-never-authenticates uv-warns client-tells-nothing password-elsewhere",
         "pip": "pip-disabled pip-silent",
         "lookup": "provider-failed no-answer no-end other-username not-a-url",
     }.items()
@@ -244,7 +244,7 @@ def _lookups(facts: Facts) -> Iterator[_Line]:
         yield "not made: keyring cannot be used"
     for number, lookup in enumerate(facts.me.lookups):
         if number:
-            yield "For any user name:"
+            yield "For the host:" if lookup["method"] == facts.me.lookups[0]["method"] else "For any user name:"
         for asked in lookup["asked"]:
             yield "- ", f"{asked['who']}: {_outcome(asked)}"
         seconds = f"in {lookup['milliseconds']} ms"

@@ -49,6 +49,10 @@ class Index(NamedTuple):
     source: str | None
     table: bool
 
+    def is_at(self, service: str | None) -> bool:
+        """Tell whether this index has a URL, whatever stands at the end of it."""
+        return service is not None and self.url.rstrip("/") == hints.shown(service).rstrip("/")
+
 
 class Told(NamedTuple):
     """What a client says that it would do.
@@ -139,7 +143,8 @@ def _of_uv(told: Any, texts: Sequence[Text], here: Here) -> Index | None:
             users = re.findall(entry, told_so)
             source = where if users else None
             table = bool(re.findall(rf"(?<![\w-])url[ \t]*=[ \t]*[\"'][^\"'/]*{entry}", told_so))
-    username, name, password = parts.get("username"), told.get("name"), "its URL" if parts.get("password") else None
+    username, name = parts.get("username"), told.get("name")
+    password = f"its URL ({source or 'uv does not say where'})" if parts.get("password") else None
     if username == MASK and len(set(users)) == 1:
         username = users[0]
     if isinstance(name, str):
@@ -210,6 +215,14 @@ def by_pip(told: Told, answer: Hidden, here: Here) -> Told:
     options = {name: (value, source) for _, name, value, source in sorted(found, key=lambda one: one[0])}
     if not kind:
         return told.not_understood()
+    indexes = []
+    for value, source in (options.get(name, ("", None)) for name in ("index-url", "extra-index-url")):
+        for url in value.split():
+            user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+            name, colon, _ = user.partition(":")
+            password = f"its URL ({source})" if at and colon else None
+            indexes.append(Index(hints.shown(url), None, unquote(name) or None, password, "auto", source, table=False))
+    told = told._replace(indexes=tuple(indexes))
     if [int(part) for part in told.program.split(".")[:2] if part.isdigit()] < [23, 1]:
         return told
     provider, source = options.get("keyring-provider", ("auto", None))
