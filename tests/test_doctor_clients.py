@@ -496,11 +496,23 @@ def test_stored_for_the_host(patient: Patient, tmp_path: Path) -> None:
     assert "For the host:" in finding.text
 
 
-def test_the_user_name_of_the_index(patient: Patient, feed: Feed) -> None:
-    """Without a user name the doctor takes the one in uv's or pip's own index."""
-    variables = {"UV_INDEX": f"a={feed.with_username('me', AZURE)}", "UV_KEYRING_PROVIDER": "subprocess"}
-    document = patient.with_uv().ask_for_data(AZURE, **variables).document
-    assert ("me", "get_password") == (document["username"], document["lookups"][0]["method"])
+@pytest.mark.parametrize("client", ["uv", "pip"])
+def test_the_user_name_of_the_index(with_pip: Patient, tmp_path: Path, client: str) -> None:
+    """Without a user name the doctor takes the one in uv's or pip's own index, and does not show it: it may be a token."""
+    source = (
+        "from keyring.backend import KeyringBackend\n"
+        "class Users(KeyringBackend):\n priority = 9.9\n"
+        " def get_password(self, s, u): return 'stored' if u == 'canary-token' else None\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "user-store", source), tmp_path / "site")
+    url = AZURE.replace("pkgs.dev.azure.com", "registry.example")
+    index = url.replace("://", "://canary-token@")
+    variables = {"UV_INDEX": f"a={index}", "UV_KEYRING_PROVIDER": "subprocess"} if client == "uv" else {}
+    variables.update({"PIP_INDEX_URL": index} if client == "pip" else {}, PYTHONPATH=str(tmp_path / "site"))
+    finding = with_pip.with_uv().see_the_doctor(url, "--verbose", **variables)
+    assert (0, "answer") == (finding.status, finding.document["lookups"][0]["outcome"])
+    assert "canary-token" not in finding.text + str(finding.document)
 
 
 @pytest.mark.parametrize("where", ["variable", "url", "netrc", "store"])

@@ -188,7 +188,9 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         whom = f"the keyring of this environment to answer for {hints.shown(service)!r}"
     told = [*clients.uv(here), *clients.pip(here)]
     indexes = [index for one in told for index in one.indexes if index.is_at(service)]
-    username = username or next((one.username for one in indexes if one.username not in (None, MASK)), None)
+    if username is None and (named := [one.username for one in indexes if one.username not in (None, MASK)]):
+        username = named[0]  # which may be a token, as one in a URL may
+        hidden = "" if username in (one.username for one in hints.REGISTRIES) else username or ""
     uv = next((one.program for one in told if one.client == "uv"), "")
     seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools))
     return Facts(
