@@ -532,3 +532,25 @@ def test_what_uv_prefers_to_keyring(patient: Patient, home: Path, where: str) ->
     (cause,) = (one for one in finding.document["causes"] if one["name"] == "password-elsewhere")
     assert cause["problem"]
     assert place in cause["text"]
+
+
+@posix
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_plain_interpreters_keyring_comes_first(
+    patient: Patient, python: Path, tmp_path: Path, *, closed: bool
+) -> None:
+    """As in an image, or after ``pip install --system``: it is named, with the command, unless the system has it."""
+    interpreter = tmp_path / "image" / "bin" / "python3.12"
+    (interpreter.parent.parent / "lib" / "python3.12" / "site-packages").mkdir(parents=True)
+    if closed:
+        (interpreter.parent.parent / "lib" / "python3.12" / "EXTERNALLY-MANAGED").touch()
+    interpreter.parent.mkdir()
+    interpreter.write_bytes(python.read_bytes())
+    interpreter.chmod(0o755)
+    (interpreter.parent / "keyring").write_text(f"#!{interpreter}\n")
+    (interpreter.parent / "keyring").chmod(0o755)
+    path = f"{interpreter.parent}:{patient.with_uv().env()['PATH']}"
+    finding = patient.ask_for_data(AZURE, USERNAME, PATH=path, UV_KEYRING_PROVIDER="subprocess")
+    command = "" if closed else f"uv pip install --python {interpreter} keyring-fallback"
+    assert ("missing-there", command) == (finding.cause["name"], finding.cause["command"])
+    assert str(interpreter) in finding.cause["text"]

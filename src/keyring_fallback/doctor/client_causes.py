@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from .. import hints
@@ -62,7 +63,13 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
             f"The first keyring on PATH, which {who[0]} runs, is the one of {found.root}, and keyring-fallback is not "
             "installed there."
         )
-        yield Cause("missing-there", text, *facts.install(found.root, "keyring-fallback"))
+        cure = facts.install(found.root, "keyring-fallback")
+        if os.path.isfile(found.root):  # a plain interpreter, which may belong to the system
+            installs = ("uv", "pip", "install", "--python", found.root) if uv else (found.root, "-m", "pip", "install")
+            closed = cures.is_externally_managed(found.root, here.platform)
+            how = f"install keyring-fallback for {found.root}, the way its keyring was installed"
+            cure = (None, how) if closed else (Command((*installs, "keyring-fallback")), "")
+        yield Cause("missing-there", text, *cure)
 
 
 def _preferred(facts: Facts) -> Iterator[Cause]:

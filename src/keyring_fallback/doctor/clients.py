@@ -37,7 +37,7 @@ class Keyring(NamedTuple):
 
     Attributes:
         path: The executable.
-        root: The root of its environment.
+        root: The root of its environment; of a plain interpreter the interpreter.
         version: The version of keyring there.
         ours: Whether this project is installed there; None if it cannot be told.
         mine: Whether its environment is this one.
@@ -100,12 +100,14 @@ def on_path(here: Here, without: str = "", client: str = "") -> Keyring | None:
     for path in _programs(here, "keyring", beside):
         if without and trust.identity(os.path.dirname(path)) == trust.identity(without):
             continue
-        root = executable.target(path, here.platform).root
-        if not root:
+        target = executable.target(path, here.platform)
+        if not target.interpreter:
             return Keyring(path)
-        content = layout.read(root, environment.interpreter(root, here.platform), here)
+        root = target.root or target.interpreter
+        content = layout.read(target.root, target.interpreter, here)
         ours = any(glob.glob(f"{glob.escape(folder)}/keyring_fallback-*.dist-info") for folder in content.folders)
-        mine = trust.identity(root) == trust.identity(here.prefix)
+        me = here.prefix if target.root else "" if here.virtual else here.executable
+        mine = trust.identity(root) == trust.identity(me)
         return Keyring(path, root, content.keyring, ours, mine, content.providers)
     return None
 

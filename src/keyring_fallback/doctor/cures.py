@@ -101,7 +101,7 @@ def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
     """Return who manages a global keyring that has what `_has` says: a key of `_COMMANDS`, or ""."""
     named = tool.origin == SETTING
     if not tool.root:
-        plain = named and tool.interpreter and not _is_externally_managed(tool.interpreter, platform)
+        plain = named and tool.interpreter and not is_externally_managed(tool.interpreter, platform)
         return "interpreter" if plain else ""
     manager = tool.origin.manager
     if manager == "mise":  # installs with uv and pipx, into folders of its own
@@ -113,7 +113,7 @@ def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
     return manager
 
 
-def _is_externally_managed(interpreter: str, platform: str) -> bool:
+def is_externally_managed(interpreter: str, platform: str) -> bool:
     """Tell whether pip installs nothing for a plain interpreter (PEP 668)."""
     folder = os.path.dirname(os.path.realpath(interpreter))
     library = "Lib" if platform == "win32" else os.path.join("..", "lib", "python*")
