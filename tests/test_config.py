@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,15 +39,54 @@ def test_file_is_where_keyring_reads_it() -> None:
         ("darwin", {}, ["~", ".config", "python_keyring"]),
         ("linux", {"XDG_CONFIG_HOME": ""}, ["~", ".config", "python_keyring"]),
         ("linux", {"XDG_CONFIG_HOME": "/c"}, ["/c", "python_keyring"]),
-        ("linux", {"XDG_CONFIG_HOME": "~/c"}, ["~/c", "python_keyring"]),
-        ("win32", {"LOCALAPPDATA": "L", "PROGRAMDATA": "P"}, ["L", "Python Keyring"]),
-        ("win32", {"PROGRAMDATA": "P"}, ["P", "Python Keyring"]),
+        ("win32", {"LOCALAPPDATA": "/L", "PROGRAMDATA": "/P"}, ["/L", "Python Keyring"]),
+        ("win32", {"PROGRAMDATA": "/P"}, ["/P", "Python Keyring"]),
     ],
 )
 def test_file_of_each_platform(platform: str, variables: dict[str, str], expected: list[str]) -> None:
-    """keyring's own rules hold on each platform; XDG_CONFIG_HOME is taken literally, as keyring does."""
+    """keyring's own rules hold on each platform."""
     expected = [HOME if part == "~" else part for part in expected]
     assert os.path.join(*expected, "keyringrc.cfg") == here.config_file(variables, HOME, platform)
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables"),
+    [("linux", {"XDG_CONFIG_HOME": one}) for one in ("~/c", ".config", ".")] + [("win32", {"LOCALAPPDATA": "L"})],
+)
+def test_relative_file(platform: str, variables: dict[str, str]) -> None:
+    """A folder that is not absolute is none: whoever wrote the working directory's files would name the program."""
+    assert "" == here.config_file(variables, HOME, platform)
+    assert "" == here.config_file({}, "", "linux")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="FIFOs and devices of POSIX systems")
+@pytest.mark.parametrize("what", ["a named pipe", "a device", "a gigabyte", "many tools"])
+def test_file_that_is_none(tmp_path: Path, what: str) -> None:
+    """What is no file, or no file that a person writes, is one line, at once, and the defaults hold."""
+    found = settings(tmp_path)
+    Path(found.file).unlink()
+    if what == "a named pipe":
+        os.mkfifo(found.file)
+    elif what == "a device":
+        Path(found.file).symlink_to("/dev/zero")
+    else:
+        Path(found.file).write_text("[fallback]\ntool = /a\n" + "  /a/b\n" * 100_000)
+        if what == "a gigabyte":
+            os.truncate(found.file, 1 << 30)
+    began = time.monotonic()
+    again = config.read({"XDG_CONFIG_HOME": os.fspath(tmp_path)}, HOME, "linux")
+    assert time.monotonic() - began < 1
+    assert (1, config.Settings()[:4]) == (len(again.problems), again[:4])
+
+
+def test_file_of_a_project(tmp_path: Path) -> None:
+    """What a repository says in keyringrc.cfg is not the user's word, but keyring obeys it; the line says why."""
+    settings(tmp_path, "[backend]\ndefault-keyring = a.B\n[fallback]\ntool = /t\n")
+    environ = {"XDG_CONFIG_HOME": os.fspath(tmp_path)}
+    found = config.read(environ, HOME, "linux", "it lies in the project")
+    (problem,) = map(str, found.problems)
+    assert (config.Settings()[:4], "a.B") == (found[:4], found.selected)
+    assert problem.endswith("not read for [fallback], since it lies in the project; used instead: the defaults")
 
 
 def test_no_file_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

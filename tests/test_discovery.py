@@ -246,7 +246,7 @@ def test_this_environment_through_links(tmp_path: Path, here: Here) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/keyring").symlink_to(tmp_path / "alias/bin/keyring")
     (tmp_path / "alias").symlink_to(here.prefix)
-    outside = with_path(here, tmp_path / "bin")._replace(cwd="/")
+    outside = with_path(here, tmp_path / "bin")._replace(cwd="/", home=here.cwd)
     shutil.move(Path(here.cwd) / "pyproject.toml", tmp_path / "away")
     assert {"bin/keyring": "it is this environment itself"} == reasons(find(outside))
     assert {"bin/keyring": "it is this environment itself"} == reasons(
@@ -406,7 +406,7 @@ def test_broken_tools_are_told(tmp_path: Path, here: Here) -> None:
         "pipx": "it is not an environment: it has no file pyvenv.cfg",
         "rye": "it is not an environment: it has no file pyvenv.cfg",
         "user's programs": "it is a link to nothing",
-        "pixi global": f"{home}/.pixi/envs/keyring/lib cannot be read (No such file or directory)",
+        "pixi global": f"{home}/.pixi/envs/keyring/lib cannot be looked at (No such file or directory)",
     }
     assert {**expected, "PATH": "it is not a file"} == {one.source: one.reason for one in findings.refusals}
     assert "it has no keyring" in {one.reason for one in findings.refusals if one.source == "pipx"}

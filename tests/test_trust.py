@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from keyring_fallback import survey
 from keyring_fallback.discovery import trust
 from keyring_fallback.discovery.tool import Kind, Reason
 from support import trees
@@ -14,6 +15,8 @@ from support import trees
 posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes of POSIX systems")
 
 STRANGER = 54321
+#: Nobody's environment, anywhere.
+NOWHERE = {"cwd": "", "prefix": "", "virtual": False, "home": "", "owners": frozenset(), "base": ""}
 
 
 def me() -> int:
@@ -21,9 +24,14 @@ def me() -> int:
     return os.getuid()
 
 
-def reason(*paths: Path, uid: int | None = None) -> str:
+def judge(*, uid: int | None = None, **changes: object) -> trust.Trust:
+    """What a user of this machine trusts, without a project or other owners."""
+    return trust.Trust(survey.here()._replace(**{**NOWHERE, "uid": me() if uid is None else uid, **changes}))
+
+
+def reason(*paths: Path, **changes: object) -> str:
     """Why paths must not be run, unless the user has named them."""
-    owned, opened = trust.permission_reasons([os.fspath(path) for path in paths], me() if uid is None else uid)
+    owned, opened = judge(**changes).others([os.fspath(path) for path in paths])  # type: ignore[arg-type]
     return str(owned or opened or "")
 
 
@@ -81,9 +89,9 @@ def test_owner_and_mode(tmp_path: Path) -> None:
     file = trees.put(tmp_path / "bin/keyring")
     file.parent.chmod(0o777)
     path, opened = os.fspath(file), Reason(Kind.OPEN, os.fspath(file.parent))
-    assert (None, opened) == trust.permission_reasons([path], me())
-    uid = give_away(file)
-    assert (Kind.OWNED, opened) == ((found := trust.permission_reasons([path], uid))[0].kind, found[1])
+    assert (None, opened) == judge().others([path])
+    owned, also_opened = judge(uid=give_away(file)).others([path])
+    assert (Kind.OWNED, opened) == (owned and owned.kind, also_opened)
 
 
 @posix
@@ -117,7 +125,8 @@ def test_windows_has_no_modes(tmp_path: Path) -> None:
 
 def project(path: Path, *, cwd: Path | str = "", prefix: Path | str = "", home: Path | str = "") -> str:
     """Why a path may have come with a project."""
-    return str(trust.project_reason(os.fspath(path), os.fspath(cwd), os.fspath(prefix), os.fspath(home)) or "")
+    where = {"cwd": os.fspath(cwd), "prefix": os.fspath(prefix), "virtual": bool(prefix), "home": os.fspath(home)}
+    return str(judge(**where).project(os.fspath(path)) or "")
 
 
 @pytest.fixture
@@ -148,15 +157,17 @@ def test_in_the_project(home: Path, checkout: Path) -> None:
     assert "" == project(tool, cwd="/", prefix=home / "venvs/x", home=home)
 
 
-@pytest.mark.parametrize("mark", [".git", "pyproject.toml", "setup.py"])
+@pytest.mark.parametrize(
+    "mark", [".git", ".hg", "pyproject.toml", "setup.cfg", "requirements-dev.txt", "Pipfile", "uv.lock"]
+)
 def test_marks_of_a_project(home: Path, mark: str) -> None:
-    """The nearest folder with one of these is a project; the home folder never is, nor what is above it."""
+    """The outermost folder with one of these is a project; the home folder never is, nor what is above it."""
     trees.put(home / "a/b" / mark)
+    trees.put(home / "a/b/c/d" / mark)
     trees.put(home / mark)
     trees.put(home.parent / mark)
-    (home / "a/b/c").mkdir()
     (home / "d").mkdir()
-    root = [trust.project_root(os.fspath(folder), os.fspath(home)) for folder in (home / "a/b/c", home / "d", home)]
+    root = [trust.project_root(os.fspath(folder), os.fspath(home)) for folder in (home / "a/b/c/d", home / "d", home)]
     assert [os.fspath(home / "a/b"), "", ""] == root
 
 

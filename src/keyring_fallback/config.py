@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import configparser
+import io
 import os
 from collections.abc import Mapping
 from enum import Enum
 from typing import Callable
 
-from .here import config_file, expanded
+from .here import config_file, expanded, read_head
 from .records import Record
 
 #: keyring's own convention (keyring 25.7.0, backend.py).
 VARIABLE_PREFIX = "KEYRING_PROPERTY_FALLBACK_"
 _SELECTED = "PYTHON_KEYRING_BACKEND"
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 64 << 10
 _MAX_SECONDS = 24 * 60 * 60
+_MAX_TOOLS = 20
 _DEFAULTS = "the defaults"
 #: The length of a value that makes no sense and is shown: of a word, or a number, and no token.
 _LONGEST_SHOWN = 6
@@ -27,6 +29,7 @@ class Fault(Enum):
 
     FILE_UNREADABLE = "{}: cannot be read ({})"
     FILE_TOO_LARGE = "{}: larger than {} bytes"
+    FILE_OF_A_PROJECT = "{}: not read for [fallback], since {}"
     OPTION_UNKNOWN = "{} is not known; the options are {}"
     SECTION_UNKNOWN = "{}: the section [{}] is not known, and [fallback] is meant by it perhaps"
     VALUE = "{}: {}"
@@ -52,7 +55,7 @@ class Problem(Record):
     @property
     def of_file(self) -> bool:
         """Whether the whole file is what makes no sense."""
-        return self.fault in (Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE)
+        return self.fault in (Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE, Fault.FILE_OF_A_PROJECT)
 
     def __str__(self) -> str:
         """Return it as a line for the person."""
@@ -85,10 +88,19 @@ class Settings(Record):
     problems: tuple[Problem, ...] = ()
 
 
-def read(environ: Mapping[str, str], home: str, platform: str) -> Settings:
-    """Return the settings in force; arguments as for `places.known`. Never raises."""
+def read(environ: Mapping[str, str], home: str, platform: str, foreign: object = None) -> Settings:
+    """Return the settings in force. Never raises.
+
+    Args:
+        environ: The environment variables.
+        home: The user's home folder, or "".
+        platform: As `sys.platform` names it.
+        foreign: Why keyringrc.cfg may have come with a project, or None: keyring obeys it, we do not.
+    """
     file = config_file(environ, home, platform)
     options, selected, problems = _read_file(file)
+    if foreign and options:
+        options, problems = {}, [Problem(Fault.FILE_OF_A_PROJECT, file, "", str(foreign), _DEFAULTS)]
     found = {name: (value, file) for name, value in options.items()}
     for name in _PARSERS:
         variable = VARIABLE_PREFIX + name.upper()
@@ -118,11 +130,11 @@ def _read_file(file: str) -> tuple[dict[str, str], str | None, list[Problem]]:
     parser = configparser.RawConfigParser()
     problem = None
     try:
-        if os.path.getsize(file) > _MAX_BYTES:
+        data = read_head(file, _MAX_BYTES + 1) if file else b""
+        if len(data) > _MAX_BYTES:
             problem = Problem(Fault.FILE_TOO_LARGE, file, "", str(_MAX_BYTES), _DEFAULTS)
         else:
-            with open(file, encoding="utf-8") as stream:
-                parser.read_file(stream)
+            parser.read_file(io.StringIO(data.decode("utf-8"), newline=None), file)
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, configparser.Error) as error:
@@ -162,8 +174,8 @@ def _tool(value: str, home: str) -> tuple[str, ...]:
     for path in paths:
         if not os.path.isabs(path) or "\0" in path:
             raise ValueError(f"{path[:80]!r} is not an absolute path")
-    if not paths:
-        raise ValueError("no path is given")
+    if not 0 < len(paths) <= _MAX_TOOLS:
+        raise ValueError(f"{len(paths)} paths are given; there must be one, and at most {_MAX_TOOLS}")
     return paths
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from .hidden import Variables
 from .records import Record
@@ -24,6 +26,8 @@ class Here(Record):
         sys_path: Where modules are imported from.
         uid: The user's id, or -1 where there are none.
         bundle: The folder with the libraries of a frozen program (PyInstaller, AppImage) that we are part of, or "".
+        owners: The ids of those whose code runs in this process: the owners of its Python, environment and package.
+        base: The root of its Python.
     """
 
     environ: Mapping[str, str]
@@ -36,6 +40,8 @@ class Here(Record):
     sys_path: Sequence[str]
     uid: int
     bundle: str = ""
+    owners: frozenset[int] = frozenset()
+    base: str = ""
 
 
 def here() -> Here:
@@ -56,12 +62,22 @@ def here() -> Here:
         sys_path=tuple(entry for entry in sys.path if isinstance(entry, str)),
         uid=os.getuid() if hasattr(os, "getuid") else -1,
         bundle=getattr(sys, "_MEIPASS", "") or environ.get("APPDIR", ""),
+        owners=frozenset(_owners(sys.prefix, sys.base_prefix, os.path.dirname(__file__))),
+        base=sys.base_prefix,
     )
 
 
 def _variables() -> Variables:
     # another thread may remove a variable meanwhile
     return Variables({name: value for name in os.environ if (value := os.environ.get(name)) is not None})
+
+
+def _owners(*paths: str) -> Iterator[int]:
+    for path in paths:
+        try:
+            yield os.stat(path).st_uid
+        except OSError:
+            continue
 
 
 def expanded(path: str, home: str) -> str:
@@ -73,7 +89,7 @@ def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
     """Return the path of keyringrc.cfg, or "" if there can be none; arguments as for `places.known`.
 
     Where Windows sets neither variable, keyring reads it in the working directory (keyring 25.7.0, util/platform_.py):
-    whoever wrote the files there would name the program that is run.
+    whoever wrote the files there would name the program that is run. The same goes for a folder that is not absolute.
     """
     if platform == "win32":
         # a copy of os.environ has upper-case names only
@@ -83,7 +99,25 @@ def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
         folder = os.path.join(folder, "Python Keyring")
     else:
         folder = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "python_keyring")
-    return os.path.join(folder, "keyringrc.cfg")
+    return os.path.join(folder, "keyringrc.cfg") if os.path.isabs(folder) else ""
+
+
+def read_head(path: str, limit: int) -> bytes:
+    """Return the first bytes of a file, `limit` at the most.
+
+    Raises:
+        OSError: It is not a regular file, or it cannot be read.
+    """
+    # a FIFO would block at open
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, "Not a regular file", path)
+        return os.read(descriptor, limit)
+    finally:
+        os.close(descriptor)
 
 
 def home_of(environ: Mapping[str, str], platform: str) -> str:

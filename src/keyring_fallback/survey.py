@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+import os
 import time
 
 from . import config, hints
-from .discovery import search
+from .discovery import search, trust
 from .discovery.tool import SETTING, Findings
-from .here import Here, here
+from .here import Here, config_file, here
 from .records import Record
 
 __all__ = ["NESTED", "State", "Survey", "current", "here", "make"]
@@ -92,7 +93,9 @@ class Survey(Record):
 
 def make(here: Here) -> Survey:
     """Return what is in force in an environment, by looking at files only."""
-    settings = config.read(here.environ, here.home, here.platform)
+    file = config_file(here.environ, here.home, here.platform)
+    foreign = trust.Trust(here).project(file) if os.path.isfile(file) else None
+    settings = config.read(here.environ, here.home, here.platform, foreign)
     findings = Findings()
     if here.environ.get(NESTED):
         state = State.NESTED

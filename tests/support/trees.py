@@ -93,6 +93,8 @@ def make_here(
         "sys_path": (os.fspath(site),),
         "uid": os.getuid() if hasattr(os, "getuid") else -1,
     }
+    if platform == "win32":
+        values["base"] = os.fspath(folder)  # no owner tells there what is trusted, but the place
     return Here(**{**values, **changes})  # type: ignore[arg-type]
 
 

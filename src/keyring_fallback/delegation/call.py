@@ -45,6 +45,7 @@ class Invocation(Record):
         name: Its name in messages.
         seconds: How long it may take for one call.
         content: What it holds: another version of it needs another helper.
+        folder: The folder that it is run in, or None for the caller's.
         shared: Whether it sees our files, at the same paths; see `scripts.script`.
         idle: Seconds that a helper may be without a call and still be asked the next; 0: as long as usual.
         windows: Whether it is a program of Windows.
@@ -55,6 +56,7 @@ class Invocation(Record):
     name: str
     seconds: float
     content: object = None
+    folder: str | None = None
     shared: bool = True
     idle: float = 0.0
     windows: bool = False

@@ -184,7 +184,7 @@ def _run(
     name, seconds = invocation.name, invocation.seconds
     waiting = _Listening(f"keyring-fallback: waiting for {name} (at most {seconds:g} seconds; Ctrl-C stops it)")
     try:
-        process = Process(arguments, environ, listen=True)
+        process = Process(arguments, environ, listen=True, folder=invocation.folder)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
         raise NotAskedError(f"{name} cannot be started ({reason}); {ADVICE}") from None

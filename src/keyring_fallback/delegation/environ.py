@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+from ..discovery import trust
 from ..discovery.places import is_remote
+from ..discovery.tool import Tool
 from ..discovery.trust import identity
 from ..here import Here
 from ..hidden import Variables
@@ -12,6 +14,10 @@ from ..survey import DROPPED, NESTED, Survey
 
 #: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
 _DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
+#: Version managers' variables, of which those stay that say where their things are: the others choose a version, or
+#: name a file that does (mise's settings.toml, asdf's "Environment variables", pyenv's COMMANDS.md).
+_MANAGERS = ("MISE_", "__MISE_", "ASDF_", "PYENV_", "RTX_")
+_MANAGERS_HOMES = ("MISE_DATA_DIR", "ASDF_DIR", "ASDF_DATA_DIR", "PYENV_ROOT")
 #: Where a program's libraries are looked for first, on Linux, AIX and macOS.
 _LIBRARIES = (
     *("LD_LIBRARY_PATH", "LD_PRELOAD", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"),
@@ -24,32 +30,46 @@ _OURS = "keyring_fallback."
 _TOLD_TO_WINDOWS = ("ARTIFACTS_KEYRING_", "VSS_NUGET_", "PYTHONIOENCODING")
 
 
-def child_environ(survey: Survey, *, isolated: bool) -> Variables:
+def child_environ(survey: Survey, tool: Tool) -> Variables:
     """Return the environment for what we start.
 
     Everything that is not named here stays: clouds', proxies', D-Bus's variables, HOME.
 
     Args:
         survey: What is in force.
-        isolated: Whether the program is an interpreter that is run with ``-I``.
+        tool: What is started: one that runs with ``-I`` ignores more by itself.
     """
-    dropped = DROPPED if isolated else DROPPED + _DROPPED_WITHOUT_ISOLATION
+    here = survey.here
+    judge = trust.Trust(here)
+    dropped = {*DROPPED, *trust.foreign_variables(here, judge)}
+    if not (tool.interpreter and tool.isolated):
+        dropped.update(_DROPPED_WITHOUT_ISOLATION)
     environ: dict[str, str] = {
         name: value
-        for name, value in survey.here.environ.items()
+        for name, value in here.environ.items()
         if name not in dropped and not name.startswith("VIRTUAL_ENV")
     }
+    if not tool.interpreter:  # it may be a version manager's shim, which chooses a program by its folder or by these
+        kept = {one for one in _MANAGERS_HOMES if one in environ and not judge.project(environ[one])}
+        environ = {name: environ[name] for name in environ if name in kept or not name.startswith(_MANAGERS)}
+        environ["PWD"] = neutral_folder(here)
     if survey.settings.selected.startswith(_OURS):
         environ["PYTHON_KEYRING_BACKEND"] = _CHAINER
-    if survey.here.virtual and "PATH" in environ:
-        environ["PATH"] = _path_without(environ["PATH"], survey.here)
-    if survey.here.bundle:
-        _leave_bundle(environ, survey.here.bundle)
+    if here.virtual and "PATH" in environ:
+        environ["PATH"] = _path_without(environ["PATH"], here)
+    if here.bundle:
+        _leave_bundle(environ, here.bundle)
     environ[NESTED] = "1"
     if "WSL_DISTRO_NAME" in environ:  # Windows sees the variables that this one names
         told = [name for name in environ if name == NESTED or name.startswith(_TOLD_TO_WINDOWS)]
         environ["WSLENV"] = ":".join(filter(None, [environ.get("WSLENV", ""), *told]))
     return Variables(environ)
+
+
+def neutral_folder(here: Here) -> str:
+    """Return a folder that no project chooses programs in: the home folder, or the root."""
+    ours = here.home and os.path.isdir(here.home) and not trust.Trust(here).project(here.home)
+    return here.home if ours else os.path.abspath(os.sep)
 
 
 def _leave_bundle(environ: dict[str, str], bundle: str) -> None:

@@ -45,20 +45,23 @@ class Process:
         arguments: The program and its arguments.
         environ: Its whole environment.
         listen: Whether stderr is a pipe too; otherwise it is the caller's own.
+        folder: The folder that it is run in, or None for the caller's.
 
     Raises:
         OSError: The program cannot be started.
         ValueError: An argument or a variable has a NUL character.
     """
 
-    def __init__(self, arguments: list[str], environ: Mapping[str, str], *, listen: bool) -> None:
+    def __init__(
+        self, arguments: list[str], environ: Mapping[str, str], *, listen: bool, folder: str | None = None
+    ) -> None:
         ours: dict[str, Descriptor] = {}
         theirs: dict[str, Descriptor] = {}
         try:
             for name in ("stdin", "stdout", "stderr") if listen else ("stdin", "stdout"):
                 read, write = pipes.pair()
                 ours[name], theirs[name] = (write, read) if name == "stdin" else (read, write)
-            self._popen = _popen(arguments, environ, theirs)
+            self._popen = _popen(arguments, environ, theirs, folder)
             kind = pipes.Selected if os.name == "posix" else pipes.Threaded
             readers = {name: pipe for name, pipe in ours.items() if name != "stdin"}
             try:
@@ -186,7 +189,9 @@ def _forget() -> None:
             popen.returncode = 0
 
 
-def _popen(arguments: list[str], environ: Mapping[str, str], ends: dict[str, Descriptor]) -> subprocess.Popen[bytes]:
+def _popen(
+    arguments: list[str], environ: Mapping[str, str], ends: dict[str, Descriptor], folder: str | None
+) -> subprocess.Popen[bytes]:
     """Start a program; the object has no files, whose finalisers would close numbers that are others' by then."""
     if os.name == "posix" and _is_rewritten():
         arguments = ["/bin/sh", "-c", 'exec "$0" "$@"', *arguments]
@@ -194,6 +199,7 @@ def _popen(arguments: list[str], environ: Mapping[str, str], ends: dict[str, Des
         return subprocess.Popen(  # noqa: S603 - an absolute path that discovery has checked
             arguments,
             env=environ,
+            cwd=folder,
             stdin=ends["stdin"].number(),
             stdout=ends["stdout"].number(),
             # without one Windows gives it a pipe that nobody reads

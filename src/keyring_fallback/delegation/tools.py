@@ -8,12 +8,13 @@ from keyring.backend import get_all_keyring
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from .. import hints
-from ..discovery.tool import Tool
+from ..discovery import trust
+from ..discovery.tool import SETTING, Tool
 from ..errors import NotAskedError, ToolError
 from ..survey import Survey
 from . import trace
-from .call import Call, Invocation, Reply, Setup
-from .environ import child_environ
+from .call import ADVICE, Call, Invocation, Reply, Setup
+from .environ import child_environ, neutral_folder
 
 #: As long as a helper runs, Windows neither removes nor replaces the tool's files.
 _WINDOWS_IDLE_SECONDS = 4.0
@@ -70,15 +71,19 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
         return lent.ask(tool, call, survey.settings.timeout)
     isolated = bool(tool.interpreter) and tool.isolated
     windows = tool.windows or survey.here.platform == "win32"
+    # others may have changed it since it was found
+    if reason := trust.recheck(tool.decides, survey.here, named=tool.origin == SETTING):
+        raise NotAskedError(f"{tool.name} is not asked, since {reason}; {ADVICE}")
     invocation = Invocation(
         (tool.interpreter or tool.path, *(["-I"] if isolated else [])),
-        child_environ(survey, isolated=isolated),
+        child_environ(survey, tool),
         tool.name,
         survey.settings.timeout,
         tool.content,
         idle=idle or (_WINDOWS_IDLE_SECONDS if windows else 0.0),
         shared=not tool.windows,
         windows=windows,
+        folder=None if tool.interpreter else neutral_folder(survey.here),
     )
     if tool.interpreter:
         from . import bridge  # a lender has done all that

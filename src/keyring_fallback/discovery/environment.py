@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 
+from .. import here
 from ..hints import normalised
 from . import trust
 from .tool import Content, Kind, Provider, Reason
@@ -21,6 +22,7 @@ OPTIONAL = {
 }
 
 _MAX_BYTES = 16 << 10
+_MAX_MODULES = 1000
 #: What code in .pth files has in it that brings no distribution, or one whose metadata lie beside it.
 _HARMLESS_CODE = (
     "SETUPTOOLS_USE_DISTUTILS",  # setuptools, distutils-precedence.pth (setup.py, 80.9)
@@ -63,17 +65,8 @@ def interpreter(root: str, platform: str) -> str:
 
 
 def read_head(path: str, limit: int = _MAX_BYTES) -> bytes:
-    """Return the first bytes of a file, `limit` at the most.
-
-    Raises:
-        OSError: It is not a file, or it cannot be read.
-    """
-    # a FIFO would block at open
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        return os.read(descriptor, limit)
-    finally:
-        os.close(descriptor)
+    """Return the first bytes of a file, `limit` at the most; what is raised is that of `here.read_head`."""
+    return here.read_head(path, limit)
 
 
 def text(data: bytes) -> str:
@@ -99,6 +92,16 @@ def settings_of(root: str) -> dict[str, str]:
     except OSError:
         return {}
     return {name.lower(): value for _, name, value in options(data.decode("utf-8", "replace"))}
+
+
+def modules(folders: Iterable[str]) -> list[str]:
+    """Return what is in those of some folders that are a standard library: all that is imported at a start."""
+    found = []
+    for folder in folders:
+        if os.path.isfile(os.path.join(folder, "os.py")):
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                found += [entry.path for entry in itertools.islice(entries, _MAX_MODULES)]
+    return found
 
 
 def read(folders: Iterable[str], budget: Budget) -> Content:
@@ -170,7 +173,8 @@ class _Scan:
     def files(self) -> tuple[str, ...]:
         """Return the .pth files, and the packages of keyring and the providers with all that is in them."""
         found = [*self._pth_files]
-        tops = {"keyring", *(provider.module.partition(".")[0] for provider in self._providers)}
+        tops = {"keyring", "sitecustomize", "usercustomize"}
+        tops.update(provider.module.partition(".")[0] for provider in self._providers)
         for folder, names in self._names.items():
             found += (os.path.join(folder, name) for name in names if name.partition(".")[0] in tops)
         todo = list(filter(os.path.isdir, found))
@@ -192,15 +196,15 @@ class _Scan:
         self._spend(_FOLDER + len(found) * _NAME, folder)
         return found
 
-    def _spend(self, microseconds: int, path: str) -> bool:
+    def _spend(self, microseconds: int, path: str | None) -> bool:
         """Tell whether there is so much left in the budget for a path, and take it off."""
         self._budget.left -= microseconds
         if self._budget.left <= 0:
             self._stop(path)
         return self._budget.left > 0
 
-    def _stop(self, path: str) -> None:
-        """Note that more is there than is looked at."""
+    def _stop(self, path: str | None) -> None:
+        """Note that more is there than may be looked at, and what of it decides what is run."""
         self._complete = False
         self._cut = self._cut or path
 
@@ -220,6 +224,7 @@ class _Scan:
                     yield linked, whole
                 elif os.path.isfile(linked):  # an archive: an egg
                     self._complete = False
+                    self._pth_files.append(linked)
 
     def _add_distribution(self, entry_points: str, folder: str) -> None:
         stem, _, version = folder.rpartition(".")[0].partition("-")
@@ -227,17 +232,17 @@ class _Scan:
         name = normalised(stem) if stem[:7].lower() == "keyring" else ""
         if name == "keyring":
             self._keyring = self._keyring or version or "?"
-        elif name != "keyring-fallback" and _GROUP.encode() in (data := self._read(entry_points)):
+        elif name != "keyring-fallback" and _GROUP.encode() in (data := self._read(entry_points, decides=False)):
             name = normalised(stem)
-            self._spend(len(data) // 8, entry_points)
+            self._spend(len(data) // 8, None)
             for section, _, value in options(data.decode("utf-8", "replace")):
                 names = value.partition("[")[0].split(":", 1)
                 if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
                     self._providers[Provider(name, version, value)] = None
 
-    def _read(self, path: str) -> bytes:
-        """Return what a file holds, if there is one."""
-        if not self._spend(_FILE, path):
+    def _read(self, path: str, *, decides: bool = True) -> bytes:
+        """Return what a file holds, if there is one; whether it decides what is run."""
+        if not self._spend(_FILE, path if decides else None):
             return b""
         try:
             data = read_head(path)
@@ -247,7 +252,7 @@ class _Scan:
             self._complete = False
             return b""
         if len(data) >= _MAX_BYTES:
-            self._stop(path)
+            self._stop(path if decides else None)
         return data
 
 

@@ -35,11 +35,15 @@ class Site(Record):
     known: bool
 
 
-def read(root: str, interpreter: str, here: Here, budget: environment.Budget | None = None) -> Content:
-    """Return what an interpreter finds, by files; arguments as for `site` and `environment.read`. Never raises."""
-    found = site(root, interpreter, here)
-    content = environment.read(found.folders, budget or environment.Budget())
-    return content._replace(complete=content.complete and found.known, shares=found.shares)
+def read(root: str, interpreter: str, here: Here) -> Content:
+    """Return what an interpreter finds, by files; arguments as for `site`. Never raises."""
+    return content(site(root, interpreter, here), environment.Budget())
+
+
+def content(found: Site, budget: environment.Budget) -> Content:
+    """Return what is in the folders of `site`. Never raises."""
+    read = environment.read(found.folders, budget)
+    return read._replace(complete=read.complete and found.known, shares=found.shares)
 
 
 def site(root: str, interpreter: str, here: Here) -> Site:

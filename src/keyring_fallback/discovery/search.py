@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from ..here import Here
+from ..hidden import Variables
 from . import environment, executable, layout, lent, places, trust, wsl
 from .tool import SETTING, Content, Findings, Kind, Reason, Refusal, Tool
 
@@ -13,6 +14,8 @@ from .tool import SETTING, Content, Findings, Kind, Reason, Refusal, Tool
 _LIBRARIES = ("lib", "lib64")
 #: keyring's backend for Windows' own store; what it needs comes with keyring there.
 _VAULT = "keyring.backends.Windows"
+#: More candidates are not looked at: whoever fills PATH with them does not slow programs down.
+_MAX_CANDIDATES = 40
 
 
 def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
@@ -25,12 +28,18 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     tools: dict[str, Tool] = {}
     refusals: dict[Refusal, None] = {}
     at_home = myself = False
-    me, budget = _roots_of(here), environment.Budget()
+    me, budget, judge = _roots_of(here), environment.Budget(), trust.Trust(here)
+    foreign = trust.foreign_variables(here, judge)
+    seen = here._replace(environ=Variables({name: here.environ[name] for name in here.environ if name not in foreign}))
     named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
-    for place, unseen in named if chosen else places.candidates(here.environ, here.home, here.platform):
+    found_places = named if chosen else places.candidates(here.environ, here.home, here.platform)
+    for number, (place, unseen) in enumerate(found_places):
+        if number >= _MAX_CANDIDATES:
+            refusals[Refusal(place.origin, place.path, Reason(Kind.TOO_MANY))] = None
+            break
         windows = wsl.is_windows(place.path) and executable.is_windows(place.path)
-        there = wsl.there(here) if windows else here
-        target = _target(there, place, unseen)
+        there = wsl.there(seen) if windows else seen
+        target = _target(there, judge, place, unseen)
         tool = Tool(place.origin, place.path, target.root, target.interpreter, windows=windows)
         reason = target.broken
         identity = "" if reason else os.path.realpath(tool.root or tool.interpreter or tool.path)
@@ -39,13 +48,9 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
         if not reason and _is_me(here, me, tool):
             reason, myself = Reason(Kind.ITSELF), True
             at_home = at_home or place.origin == SETTING or (place.dedicated and bool(tool.root))
-        reason = reason or _not_global(there, place, tool)
-        if not reason and tool.interpreter:
-            tool = tool._replace(content=layout.read(tool.root, tool.interpreter, there, budget))
-        reason = reason or _useless(tool)
+        reason = reason or _not_global(there, judge, place, tool)
         if not reason:
-            reason, doubt = _mistrust(there, tool)
-            tool = tool._replace(doubt=doubt)
+            reason, tool = _read(there, judge, tool, budget)
         if reason:
             refusals[Refusal(place.origin, place.path, reason)] = None
         else:
@@ -62,7 +67,7 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     )
 
 
-def _target(here: Here, place: places.Place, unseen: str) -> executable.Target:
+def _target(here: Here, judge: trust.Trust, place: places.Place, unseen: str) -> executable.Target:
     """Return what a candidate runs, or why it cannot be used: it is out of sight, or another reason."""
     path, named = place.path, place.origin == SETTING
     reason = None
@@ -70,7 +75,7 @@ def _target(here: Here, place: places.Place, unseen: str) -> executable.Target:
         reason = Reason(Kind.REMOTE if places.is_remote(path, here.platform) else Kind.UNSEEN, detail=unseen)
     elif not (named or places.is_absolute(path)):
         reason = Reason(Kind.RELATIVE, detail=place.variable)
-    reason = reason or _project_reason(here, place, path)
+    reason = reason or _project_reason(here, judge, place, path)
     if not reason and not environment.is_environment(path):
         if place.kind == places.ENVIRONMENT:
             reason = Reason(Kind.NO_ENVIRONMENT)
@@ -113,16 +118,19 @@ def _is_my_shim(here: Here, path: str) -> bool:
     return name == "shims" and not pythons.isdisjoint(map(trust.identity, trust.folders_above(here.prefix)))
 
 
-def _project_reason(here: Here, place: places.Place, *paths: str) -> Reason | None:
-    """Return why a path may have come with a project, or None; fixed places and named tools have not."""
-    prefix = here.prefix if here.virtual else ""
-    reasons = (trust.project_reason(path, here.cwd, prefix, here.home) for path in paths if path and place.variable)
-    return next(filter(None, reasons), None)
+def _project_reason(here: Here, judge: trust.Trust, place: places.Place, *paths: str) -> Reason | None:
+    """Return why a path may have come with a project, or None; fixed places and named tools have not.
+
+    A fixed place in a home folder that lies in a project is none.
+    """
+    if place.origin == SETTING or not (place.variable or (here.home and judge.project(here.home))):
+        return None
+    return next(filter(None, (judge.project(path) for path in paths if path)), None)
 
 
-def _not_global(here: Here, place: places.Place, tool: Tool) -> Reason | None:
+def _not_global(here: Here, judge: trust.Trust, place: places.Place, tool: Tool) -> Reason | None:
     """Return why a candidate is none of the user's global tools, or None."""
-    reason = _project_reason(here, place, tool.root, tool.interpreter)
+    reason = _project_reason(here, judge, place, tool.root, tool.interpreter)
     if not reason and place.origin == places.PATH and not tool.interpreter and _is_my_shim(here, tool.path):
         reason = Reason(Kind.SHIM_OF_ITSELF)
     if reason or place.origin != places.PATH or not tool.root:
@@ -134,19 +142,40 @@ def _not_global(here: Here, place: places.Place, tool: Tool) -> Reason | None:
     return Reason(Kind.CACHED) if trust.is_cached(tool.root) else None
 
 
-def _useless(tool: Tool) -> Reason | None:
-    """Return why a tool is of no use, or None."""
-    return tool.content.unreadable or (Reason(Kind.NO_KEYRING) if tool.known and not tool.content.keyring else None)
-
-
-def _mistrust(here: Here, tool: Tool) -> tuple[Reason | None, Reason | None]:
-    """Return why others may decide what a tool does: so that it is not used, or although the user has named it."""
-    paths = [tool.path, tool.root, tool.interpreter, *tool.content.folders]
+def _read(here: Here, judge: trust.Trust, tool: Tool, budget: environment.Budget) -> tuple[Reason | None, Tool]:
+    """Return why a tool is not used, or None, and the tool with what it holds: it is trusted first and read then."""
+    site = (
+        layout.site(tool.root, tool.interpreter, here)
+        if tool.interpreter
+        else layout.Site((), (), shares=True, known=False)
+    )
     settings = os.path.join(tool.root, "pyvenv.cfg")
-    if tool.root and os.path.exists(settings):
-        paths.append(settings)
-    owned, opened = trust.permission_reasons(filter(None, paths), here.uid)
-    return (owned, opened) if tool.origin == SETTING else (owned or opened, None)
+    decides = [tool.path, tool.root, tool.interpreter, *site.base, *site.folders]
+    decides += [settings] if tool.root and os.path.lexists(settings) else []
+    decides = list(dict.fromkeys(filter(None, decides)))
+    reason, tool = _trusted(judge, tool, [*decides, *environment.modules(site.base)])
+    tool = tool._replace(decides=tuple(decides))
+    if reason or not tool.interpreter:
+        return reason, tool
+    content = layout.content(site, budget)
+    if content.unreadable or (content.complete and not content.keyring):
+        return content.unreadable or Reason(Kind.NO_KEYRING), tool
+    inner = [path for path in (*content.folders, *content.files) if path not in decides]
+    tool = tool._replace(content=content)
+    reason, tool = _trusted(judge, tool, inner, Reason(Kind.CUT, content.cut) if content.cut else None)
+    return reason, tool._replace(decides=(*decides, *content.folders))
+
+
+def _trusted(
+    judge: trust.Trust, tool: Tool, paths: Sequence[str], doubt: Reason | None = None
+) -> tuple[Reason | None, Tool]:
+    """Return why a tool is not used, since others decide what it does, or None; a named one only has doubts."""
+    # what is mounted of Windows has no owners: there the mount decides
+    owned, opened = (None, None) if tool.windows else judge.others(paths)
+    opened = opened or doubt
+    if tool.origin == SETTING:
+        return owned, tool._replace(doubt=tool.doubt or opened)
+    return owned or opened, tool
 
 
 def _compared(tool: Tool, local: Content, platform: str) -> Tool:

@@ -24,6 +24,9 @@ class Kind(Enum):
     RELATIVE = "what {detail} says is not an absolute path"
     OWNED = "{decides} belongs to another user"
     OPEN = "everybody can write to {decides}"
+    OUTSIDE = "{decides} is outside of your profile and of the system's program folders"
+    CUT = "{decides} is too large to be read to its end"
+    TOO_MANY = "there are too many before it"
     REMOTE = "it lies in a network folder"
     UNSEEN = "it cannot be looked at ({detail})"
     UNSEEN_PART = "{decides} cannot be looked at ({detail})"
@@ -62,7 +65,7 @@ class Kind(Enum):
     @property
     def of_others(self) -> bool:
         """Whether others than the user may decide what it runs."""
-        return self in (Kind.OWNED, Kind.OPEN)
+        return self in (Kind.OWNED, Kind.OPEN, Kind.OUTSIDE)
 
 
 class Reason(Record):
@@ -137,6 +140,7 @@ class Tool(Record):
         doubt: Why anybody may have changed it, although it is used since the user has named it, or None.
         lent: The hosts, by name or pattern, that a lender answers for, whose socket is `path`.
         windows: Whether it is one of the Windows that WSL runs on.
+        decides: The paths that decide what is run, which were trusted.
     """
 
     origin: Origin
@@ -149,6 +153,7 @@ class Tool(Record):
     doubt: Reason | None = None
     lent: tuple[str, ...] = ()
     windows: bool = False
+    decides: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:

@@ -1,17 +1,35 @@
-"""Whether a file that was found may be run: who can have put it there."""
+"""Whether a file that was found may be run: who can have put it there, or can change it."""
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from ..here import Here
+from ..records import Record
 from .tool import Kind, Reason
 
-#: Files and folders that mark a project's root.
-_MARKS = (".git", "pyproject.toml", "setup.py")
+#: Files and folders that mark a project's root: version control, what Python's tools and version managers look for.
+_MARKS = (
+    *(".git", ".hg", ".svn", ".jj", "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "tox.ini", "noxfile.py"),
+    *("uv.toml", "uv.lock", "poetry.lock", "pdm.lock", "pixi.toml", "environment.yml", "manage.py", ".envrc"),
+    *("mise.toml", ".mise.toml", ".tool-versions", ".python-version"),
+)
+_REQUIREMENTS = "requirements"  # requirements.txt, requirements-dev.txt, requirements/
+_MAX_NAMES = 1000
+#: What uv and pipx leave in the environment of a tool: no project's.
+_TOOL_MARKS = ("uv-receipt.toml", "pipx_metadata.json")
 _CACHE_MARK = "CACHEDIR.TAG"  # bford.info/cachedir
 _MAX_LINKS = 40
+#: The group of every user of macOS; its administrators' (80) may change what they like anyhow.
+_STAFF = 20
+#: What only administrators can write on Windows, and what the user's own programs are put into.
+_WINDOWS_FOLDERS = ("ProgramFiles", "ProgramFiles(x86)", "ProgramW6432", "SystemRoot", "APPDATA", "LOCALAPPDATA")
+#: Variables that say where an interpreter that is not isolated gets code from.
+_IMPORTING = ("PYTHONUSERBASE", "PYTHONPYCACHEPREFIX")
 
 
 def identity(path: str) -> tuple[int, int] | None:
@@ -36,52 +54,26 @@ def _identities(path: str) -> set[tuple[int, int] | None]:
     return set(map(identity, (path, *folders_above(path)))) - {None}
 
 
-def _steps(path: str) -> list[str]:
-    """Return a path and where it leads to, link by link: each decides what is run."""
-    found = [path]
+def _is_marked(folder: str) -> bool:
+    """Tell whether a folder has a project's marks; of a large one not all names are looked at."""
+    if any(os.path.lexists(os.path.join(folder, mark)) for mark in _MARKS):
+        return True
     try:
-        while os.path.islink(found[-1]) and len(found) < _MAX_LINKS:
-            found.append(os.path.join(os.path.dirname(found[-1]), os.readlink(found[-1])))
+        with os.scandir(folder) as entries:
+            return any(one.name.startswith(_REQUIREMENTS) for one in itertools.islice(entries, _MAX_NAMES))
     except OSError:
-        pass  # gone meanwhile
-    if os.path.exists(path):  # realpath follows any number of links, until a RecursionError (CPython 3.11)
-        found.append(os.path.realpath(path))
-    return list(dict.fromkeys(found))
+        return False
 
 
 def project_root(folder: str, home: str) -> str:
-    """Return the nearest folder at or above with a project's marks, "" at the home folder and above."""
+    """Return the outermost folder at or above with a project's marks, "" at the home folder and above."""
     beyond = _identities(home) if home else ()
+    found = ""
     for one in (folder, *folders_above(folder)):
-        if identity(one) in beyond:
+        if identity(one) in beyond or os.path.dirname(one) == one:
             break
-        if any(os.path.exists(os.path.join(one, mark)) for mark in _MARKS):
-            return one
-    return ""
-
-
-def project_reason(path: str, cwd: str, prefix: str, home: str) -> Reason | None:
-    """Return why a path may have come with a project, or None.
-
-    A working directory at or above the home folder says nothing about what is in the home folder.
-
-    Args:
-        path: An absolute path.
-        cwd: The working directory, or "".
-        prefix: The root of this environment if it is a virtual one, or "".
-        home: The user's home folder, or "".
-    """
-    ways = [_identities(step) for step in _steps(path)]
-    for folder, kind in (
-        (cwd, Kind.IN_WORKING_DIRECTORY),
-        (cwd and project_root(cwd, home), Kind.IN_PROJECT),
-        (prefix and project_root(os.path.dirname(prefix), home), Kind.IN_PROJECT_OF_ENVIRONMENT),
-    ):
-        root = identity(folder) if folder and os.path.dirname(folder) != folder else None
-        harmless = identity(home) if home and root in _identities(home) else None
-        if root and any(root in way and harmless not in way for way in ways):
-            return Reason(kind, folder)
-    return None
+        found = one if _is_marked(one) else found
+    return found
 
 
 def is_cached(root: str) -> bool:
@@ -90,31 +82,191 @@ def is_cached(root: str) -> bool:
     return any(os.path.isfile(os.path.join(folder, _CACHE_MARK)) for folder in folders_above(root))
 
 
-def permission_reasons(paths: Iterable[str], uid: int) -> tuple[Reason | None, Reason | None]:
-    """Return why others than the user and root can have written one of the paths, by owner and by mode, or None, None.
+class _Way(Record):
+    """How a path is followed.
 
-    A path, what it leads to and the folder of a file must belong to the user or root and be closed to the world, the
-    folders above closed to the world or, as /tmp is, sticky. Group-writable is the rule on many systems. What cannot be
-    looked at counts as somebody else's.
+    Attributes:
+        real: Where it leads to.
+        hops: Each link on the way, in the folder that really holds it, and `real`: each decides where it leads to.
+        ends: Those of them that are the last part of their path.
+        owned: Why another user can change it: a folder or a link on the way, or None.
+        opened: Why everybody can, or None.
+    """
+
+    real: str
+    hops: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+    owned: Reason | None = None
+    opened: Reason | None = None
+
+
+class Trust:
+    """Who can have put files there, or can change them; what it has looked at it does not look at again.
 
     Args:
-        paths: Files and folders.
-        uid: The user's id, or -1 where there are none: nothing is said then.
+        here: This environment and its user.
     """
-    strict: set[str] = set()
-    lenient: set[str] = set()
-    for step in {step for path in paths for step in _steps(path)} if uid >= 0 else ():
-        strict.update((step,) if os.path.isdir(step) else (step, os.path.dirname(step)))
-        lenient.update(folders_above(step))
-    owned = opened = None
-    for path in sorted(strict | lenient):
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            owned = owned or Reason(Kind.UNSEEN_PART, path, str(error.strerror))
-            continue
-        if path in strict and status.st_uid not in (0, uid):
-            owned = owned or Reason(Kind.OWNED, path)
-        if status.st_mode & stat.S_IWOTH and (path in strict or not status.st_mode & stat.S_ISVTX):
-            opened = opened or Reason(Kind.OPEN, path)
-    return owned, opened
+
+    def __init__(self, here: Here) -> None:
+        self._here = here
+        self._owners = {0, here.uid, *here.owners}
+        self._ways: dict[str, _Way] = {}
+        self._status: dict[str, os.stat_result | OSError] = {}
+        self._found_projects: list[tuple[Kind, str, tuple[int, int], tuple[int, int] | None]] | None = None
+        self._allowed = {identity(folder) for folder in self._windows_folders()} - {None}
+
+    def project(self, path: str) -> Reason | None:
+        """Return why an absolute path may have come with a project, or None.
+
+        A working directory at or above the home folder says nothing about what is in the home folder, unless that lies
+        in a project itself.
+        """
+        if self._found_projects is None:
+            self._found_projects = list(self._projects())
+        ways = [_identities(hop) for hop in self._way(path).hops] if self._found_projects else ()
+        for kind, folder, root, harmless in self._found_projects:
+            if any(root in way and harmless not in way for way in ways):
+                return Reason(kind, folder)
+        return None
+
+    def others(self, paths: Iterable[str]) -> tuple[Reason | None, Reason | None]:
+        """Return why others can change one of the paths, by owner and by mode, or None and None.
+
+        Trusted are the user, root, and the owners of this Python, this environment and this package, whose code runs in
+        this process anyhow. All on the way to a path must belong to them and be closed to the world, or sticky, as /tmp
+        is; the path itself, and the folder of a file, must be closed. Group-writable is the rule on many systems. What
+        cannot be looked at counts as somebody else's. On Windows, whose lists of rights nobody reads without a process,
+        the place decides: the user's profile, the system's program folders, this environment and its Python.
+        """
+        owned = opened = None
+        for path in paths:
+            way = self._way(path)
+            if self._here.platform == "win32":
+                outside = (one for one in way.hops if self._allowed.isdisjoint(_identities(one)))
+                opened = opened or next((Reason(Kind.OUTSIDE, one) for one in outside), None)
+                continue
+            strict = [way.real]
+            status = self._look(way.real)
+            if not (isinstance(status, os.stat_result) and stat.S_ISDIR(status.st_mode)):
+                strict += map(os.path.dirname, way.ends)
+            found = [(way.owned, way.opened), *(self._judged(one, strict=True) for one in strict)]
+            owned = owned or next(filter(None, (one for one, _ in found)), None)
+            opened = opened or next(filter(None, (one for _, one in found)), None)
+        return (owned, opened) if self._here.uid >= 0 or self._here.platform == "win32" else (None, None)
+
+    def _windows_folders(self) -> Iterator[str]:
+        if self._here.platform == "win32":
+            # a copy of os.environ has upper-case names only
+            values = (
+                self._here.environ.get(one) or self._here.environ.get(one.upper(), "") for one in _WINDOWS_FOLDERS
+            )
+            yield from (folder for folder in (self._here.home, self._here.prefix, self._here.base, *values) if folder)
+
+    def _look(self, path: str) -> os.stat_result | OSError:
+        found = self._status.get(path)
+        if found is None:
+            try:
+                found = os.lstat(path)
+            except (OSError, ValueError) as error:
+                found = OSError(errno.EINVAL, str(error)) if isinstance(error, ValueError) else error
+            self._status[path] = found
+        return found
+
+    def _judged(self, path: str, *, strict: bool = False) -> tuple[Reason | None, Reason | None]:
+        """Return why others can change a folder, a file or a link, by owner and by mode, or None and None."""
+        status = self._look(path)
+        if isinstance(status, OSError):
+            return Reason(Kind.UNSEEN_PART, path, str(status.strerror)), None
+        mode = status.st_mode
+        group = self._here.platform == "darwin" and status.st_gid == _STAFF and mode & stat.S_IWGRP
+        opened = (mode & stat.S_IWOTH or group) and (strict or not mode & stat.S_ISVTX) and not stat.S_ISLNK(mode)
+        return (
+            None if status.st_uid in self._owners else Reason(Kind.OWNED, path),
+            Reason(Kind.OPEN, path) if opened else None,
+        )
+
+    def _way(self, path: str) -> _Way:
+        """Return how an absolute path is followed, part by part."""
+        if path in self._ways:
+            return self._ways[path]
+        if os.name == "nt":
+            real = os.path.realpath(path)
+            return self._ways.setdefault(path, _Way(real, (path, real), (path, real)))
+        folder, name = os.path.split(path)
+        way = self._ways.get(folder) if name else None
+        pending = [name] if way else path.split(os.sep)[::-1]
+        real, hops, ends, owned, opened = way or _Way(os.sep, (), (), *self._judged(os.sep))
+        hops, ends, left = hops[:-1], (), _MAX_LINKS
+        while pending:
+            name = pending.pop()
+            if name in ("", ".", ".."):
+                real = os.path.dirname(real) if name == ".." else real
+                continue
+            one = os.path.join(real, name)
+            status = self._look(one)
+            others, open_to_all = self._judged(one)
+            owned, opened = owned or others, opened or open_to_all
+            if isinstance(status, OSError):
+                real, pending = os.path.join(one, *pending[::-1]), []
+            elif not stat.S_ISLNK(status.st_mode):
+                real = one
+            else:
+                hops = (*hops, one)
+                ends = ends if pending else (*ends, one)
+                left -= 1
+                try:
+                    target = os.readlink(one) if left else ""
+                except OSError:
+                    target = ""  # gone meanwhile
+                if not target:
+                    owned, real = owned or Reason(Kind.UNSEEN_PART, one, os.strerror(errno.ELOOP)), one
+                    break
+                real = os.sep if os.path.isabs(target) else real
+                pending += target.split(os.sep)[::-1]
+        return self._ways.setdefault(path, _Way(real, (*hops, real), (*ends, real), owned, opened))
+
+    def _projects(self) -> Iterator[tuple[Kind, str, tuple[int, int], tuple[int, int] | None]]:
+        """Yield the folders that a project's files are in: what is said of them, their identity, and what is not."""
+        here = self._here
+        prefix = here.prefix if here.virtual else ""
+        holder = os.path.dirname(prefix)
+        home = here.home
+        outer = {identity(project_root(folder, "")) for folder in (here.cwd, holder) if folder} - {None}
+        if home and not outer.isdisjoint(_identities(os.path.dirname(home))):
+            home = ""  # that is the project's
+        above = _identities(home) if home else set()
+        of_prefix = (prefix and project_root(holder, home)) or self._holder(prefix, holder, above)
+        for folder, kind in (
+            (here.cwd, Kind.IN_WORKING_DIRECTORY),
+            (here.cwd and project_root(here.cwd, home), Kind.IN_PROJECT),
+            (of_prefix, Kind.IN_PROJECT_OF_ENVIRONMENT),
+        ):
+            root = identity(folder) if folder and os.path.dirname(folder) != folder else None
+            if root:
+                yield kind, folder, root, identity(home) if root in above else None
+
+    @staticmethod
+    def _holder(prefix: str, holder: str, above: set[tuple[int, int] | None]) -> str:
+        """Return the folder that holds this environment if it can be a project, or ""."""
+        top = os.path.dirname(os.path.dirname(holder)) == os.path.dirname(holder)  # /opt holds many things
+        several = any(os.path.lexists(os.path.join(prefix, mark)) for mark in _TOOL_MARKS)
+        common = identity(holder) in above or (top and not os.path.basename(prefix).startswith("."))
+        return "" if not prefix or several or common else holder
+
+
+def foreign_variables(here: Here, trust: Trust) -> list[str]:
+    """Return the variables that would let a project, or the working directory, decide what an interpreter imports."""
+    values = [(name, value) for name in _IMPORTING if (value := here.environ.get(name))]
+    return [name for name, value in values if not os.path.isabs(value) or trust.project(value)]
+
+
+def recheck(paths: Iterable[str], here: Here, *, named: bool) -> Reason | None:
+    """Return why what is about to be started may be others' by now, or None.
+
+    Args:
+        paths: What is started, and what decides it.
+        here: This environment and its user.
+        named: Whether the user has named it: then who can change it is not asked, but whose it is.
+    """
+    owned, opened = Trust(here).others(paths)
+    return owned or (None if named else opened)

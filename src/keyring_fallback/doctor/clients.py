@@ -156,8 +156,8 @@ def _reason_against(program: str, here: Here) -> str | None:
     prefix = here.prefix if here.virtual else ""
     if prefix and trust.identity(prefix) in map(trust.identity, trust.folders_above(program)):
         return None  # what lies there runs in this very process
-    reason = trust.project_reason(program, here.cwd, prefix, here.home)
-    reason = reason or next(filter(None, trust.permission_reasons([program], here.uid)), None)
+    judge = trust.Trust(here)
+    reason = judge.project(program) or next(filter(None, judge.others([program])), None)
     return str(reason) if reason else None
 
 

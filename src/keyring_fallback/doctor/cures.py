@@ -223,9 +223,10 @@ def _doubt(root: str, here: Here) -> Reason | None:
     chosen = map(here.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX"))
     if trust.identity(root) in map(trust.identity, (here.prefix, *filter(None, chosen))):
         return None
-    owned, _ = trust.permission_reasons([root], here.uid)
+    judge = trust.Trust(here._replace(virtual=False))
+    owned, _ = judge.others([root])
     named = os.path.basename(root) == ".venv"  # what uv runs, too
-    return owned or (None if named else trust.project_reason(root, here.cwd, "", here.home))
+    return owned or (None if named else judge.project(root))
 
 
 def has_uv(here: Here) -> bool:

@@ -234,7 +234,7 @@ def _lookup(service: str | None, username: str | None) -> dict[str, Any]:
 def _probe_of(tool: Tool, now: survey.Survey) -> Probe:
     if not tool.interpreter:
         return Probe(content=tool.content)
-    environ = child_environ(now, isolated=tool.isolated)
+    environ = child_environ(now, tool)
     arguments = [tool.interpreter, *(["-I"] if tool.isolated else [])]
     request = {"selected": now.here.environ.get("PYTHON_KEYRING_BACKEND")}
     probe = _probe(arguments, environ, request, TOOL_SECONDS, f"{tool.name} to start")
