@@ -196,7 +196,7 @@ class _Scan:
         self._spend(_FOLDER + len(found) * _NAME, folder)
         return found
 
-    def _spend(self, microseconds: int, path: str | None) -> bool:
+    def _spend(self, microseconds: int, path: str) -> bool:
         """Tell whether there is so much left in the budget for a path, and take it off."""
         self._budget.left -= microseconds
         if self._budget.left <= 0:
@@ -234,7 +234,7 @@ class _Scan:
             self._keyring = self._keyring or version or "?"
         elif name != "keyring-fallback" and _GROUP.encode() in (data := self._read(entry_points, decides=False)):
             name = normalised(stem)
-            self._spend(len(data) // 8, None)
+            self._spend(len(data) // 8, entry_points)
             for section, _, value in options(data.decode("utf-8", "replace")):
                 names = value.partition("[")[0].split(":", 1)
                 if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
@@ -242,7 +242,7 @@ class _Scan:
 
     def _read(self, path: str, *, decides: bool = True) -> bytes:
         """Return what a file holds, if there is one; whether it decides what is run."""
-        if not self._spend(_FILE, path if decides else None):
+        if not self._spend(_FILE, path):
             return b""
         try:
             data = read_head(path)
