@@ -98,5 +98,5 @@ def test_from_within_a_zip(stage: Stage, bare_tool: Environment, wheel: Path) ->
 def test_a_program_that_was_built_without_the_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen program that lacks our sources is told what it lacks, and the tool is not blamed."""
     monkeypatch.setattr("pkgutil.get_data", lambda *_: None)
-    with pytest.raises(OSError, match="this program was built without the files in .*--collect-all keyring_fallback"):
+    with pytest.raises(OSError, match=r"this program was built without the files in .*--collect-all keyring_fallback"):
         script("helper", shared=False)
