@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from keyring_fallback import config, survey
-from keyring_fallback.delegation import tools
-from keyring_fallback.discovery.tool import Findings
+from keyring_fallback.delegation.environ import child_environ
+from keyring_fallback.discovery import places
+from keyring_fallback.discovery.tool import Findings, Tool
 from support import machine, trees
 
 if TYPE_CHECKING:
@@ -98,7 +99,10 @@ LIBRARIES = {
 def test_the_libraries_of_a_bundle(tmp_path: Path, case: str) -> None:
     """A tool gets the libraries that the program had before it was unpacked, not those of the program."""
     environ, expected = LIBRARIES[case]
+    root = os.fspath(tmp_path / "tool")
     for bundle, wanted in (("/b", expected), ("", environ)):
         here = trees.make_here(tmp_path, environ=environ)._replace(bundle=bundle)
         now = survey.Survey(config.Settings(), here, Findings(), survey.State.DELEGATING)
-        assert {**wanted, survey.NESTED: "1"} == tools.child_environ(now, isolated=True)
+        assert {**wanted, survey.NESTED: "1"} == child_environ(
+            now, Tool(places.UV, root, root, os.path.join(root, "bin", "python"))
+        )
