@@ -6,11 +6,13 @@ import dataclasses
 import json
 import os
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support import environments
+from support import environments, providers
+from support.stage import PRELUDE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -517,17 +519,6 @@ def test_a_pinned_chainer_asks_each_backend_once(stage: Stage) -> None:
     assert ["There", "Here"] == [line.split()[0] for line in stage.notes()]
 
 
-def test_hint_where_the_provider_is_nowhere(stage: Stage) -> None:
-    """A miss for a known host whose provider is nowhere ends in one line with the command; other hosts are silent."""
-    stage.there(reader("There", 9, "return None"))
-    url = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
-    _, stderr = stage.calls(
-        ["get_password", url, "u"], ["get_credential", url, None], ["get_password", "https://example.com/", "u"]
-    )
-    (line,) = stderr.splitlines()
-    assert line.endswith(" artifacts-keyring")
-
-
 def test_at_home_the_own_backends_store_and_delete(stage: Stage) -> None:
     """In the tool's own environment, GlobalKeyring stores in and deletes from that environment's backends."""
     stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(stage.environment.root)
@@ -605,15 +596,121 @@ def test_why_nobody_stores(stage: Stage, bare_tool: Environment) -> None:
     assert ("NotStoredError", True) == (result["error"][0], "PasswordSetError" in result["error"])
 
 
-def test_the_hint_is_for_the_first_tool(stage: Stage, bare_tool: Environment) -> None:
-    """The command of the hint adds the provider to the tool that is asked first; it is given once."""
+AZURE = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
+HINT = (
+    "keyring-fallback: no keyring here has a provider for Azure Artifacts (pkgs.dev.azure.com): artifacts-keyring is "
+    "missing; 'keyring-fallback doctor URL' says what mends it\n"
+)
+
+
+def test_hint_where_the_provider_is_nowhere(stage: Stage) -> None:
+    """A miss for a known host whose provider is nowhere is one line, that names the doctor; other hosts are silent."""
     stage.there(reader("There", 9, "return None"))
-    (tool,) = stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"].splitlines()
-    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = f"{tool}\n{bare_tool.root}"
-    url = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
-    _, stderr = stage.calls(["get_password", url, "u"], ["get_password", url, "v"])
-    said = "no keyring here has a provider for Azure Artifacts (pkgs.dev.azure.com); install it"
-    assert f"keyring-fallback: {said}: uv pip install --directory {tool} --python {tool} artifacts-keyring\n" == stderr
+    calls = [
+        ["get_password", AZURE, "u"],
+        ["get_credential", AZURE, None],
+        ["get_password", "https://example.com/", "u"],
+    ]
+    assert HINT == stage.calls(*calls)[1]
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+@pytest.mark.parametrize("selected", ["", "keyring_fallback.GlobalKeyring"])
+def test_no_hint_where_a_store_has_the_host(stage: Stage, where: str, selected: str) -> None:
+    """uv and pip ask for the host next: where a store has something for it, no provider is missing."""
+    stored = reader("Store", 5, "return 'pw' if service == 'pkgs.dev.azure.com' and username == 'u' else None")
+    stage.here(stored if where == "here" else "").there(
+        stored if where == "there" else reader("There", 9, "return None")
+    )
+    stage.variables.update({"PYTHON_KEYRING_BACKEND": selected} if selected else {})
+    results, stderr = stage.calls(["get_password", AZURE, "u"])
+    assert ([None], HINT if selected and where == "here" else "") == ([one["answer"] for one in results], stderr)
+
+
+@pytest.mark.parametrize("tool", ["none", "bare"])
+def test_the_hint_where_nobody_can_ask_us(stage: Stage, bare_tool: Environment, tool: str) -> None:
+    """In keyring's own command the line comes where we are not viable too, not its traceback; elsewhere nothing does."""
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(bare_tool.root)
+    if tool == "none":
+        del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    for words in (["get", AZURE, "u"], ["--mode", "creds", "get", AZURE]):
+        for result in (
+            stage.environment.keyring(*words, env=stage.env()),
+            stage.environment.run(["-m", "keyring", *words], env=stage.env()),
+        ):
+            assert (1, "", HINT) == (result.returncode, result.stdout, result.stderr)
+    result = stage.environment.keyring("get", "https://example.com/", "u", env=stage.env())
+    assert "NoKeyringError" in result.stderr
+    assert "keyring-fallback" not in result.stderr
+    program = (
+        f"import keyring, keyring.cli, sys; sys.argv[1:] = ['get', {AZURE!r}]; keyring.get_password({AZURE!r}, 'u')"
+    )
+    result = stage.environment.run(["-c", program], env=stage.env())
+    assert "NoKeyringError" in result.stderr
+    assert "keyring-fallback" not in result.stderr
+
+
+def test_no_store_anywhere(stage: Stage) -> None:
+    """What nobody stores is an error for programs that have an answer to that, and for those that have one to no keyring."""
+    for source in ("", reader("Provider", 9, "return None")):
+        stage.here(source).there(reader("There", 9, "return None"))
+        errors = stage.call("set_password", "service", "user", "pw")["error"]
+        assert {"PasswordSetError", "NoKeyringError", "RuntimeError"} <= set(errors)
+
+
+#: A provider that is here and in the tool, in two versions: its code by where it is.
+TWICE = """
+    {broken}
+    class Twice(KeyringBackend):
+        priority = {priority}
+        def get_password(self, service, username):
+            note({place!r})
+            {body}
+        def set_password(self, service, username, password):
+            raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "priority", "body", "asked"),
+    [
+        ("raise ImportError('half installed')", "9", "return None", ["there"]),
+        ("pass", "1 / 0", "return None", ["there"]),
+        ("pass", "9", "raise OSError('needs .NET')", ["here", "there"]),
+        ("pass", "9", "return 'here'", ["here"]),
+        ("pass", "9", "return None", ["here"]),
+    ],
+    ids=["not loaded", "not viable", "raises", "answers", "has none"],
+)
+def test_who_has_not_answered_here_is_asked_there(
+    stage: Stage, broken: str, priority: str, body: str, asked: list[str]
+) -> None:
+    """A provider that is here too is asked in the tool where it could not be loaded here or has raised, and only there."""
+    if priority != "9":
+        priority = f"properties.classproperty(lambda cls: {priority})"
+    here = "from keyring.compat import properties\n" + textwrap.dedent(
+        TWICE.format(broken=broken, priority=priority, place="here", body=body)
+    )
+    site = stage.folder / "here"
+    wheel = providers.make_provider(site / "wheels", "scripted-there", PRELUDE + here, version="0.3")
+    providers.unpack(wheel, site)
+    stage.variables["PYTHONPATH"] = os.fspath(site)
+    stage.there(TWICE.format(broken="pass", priority="9", place="there", body="return 'there'"))
+    result = stage.call("get_password", "service", "user")
+    answer = {"here": "here" if "'here'" in body else None, "there": "there"}[asked[-1]]
+    assert (answer, asked) == (result["answer"], stage.notes())
+
+
+def test_a_credential_without_a_password_is_none(stage: Stage) -> None:
+    """keyring-pass answers a miss with a credential whose password is None: the next is asked, and nothing is said."""
+    empty = reader("Pass", 9.9, "return credentials.SimpleCredential(username, None)")
+    stage.here(empty).there(
+        empty.replace("9.9", "9") + reader("There", 5, "return credentials.SimpleCredential('a', 'b')")
+    )
+    assert ["a", "b"] == stage.call("get_credential", "service", "user")["answer"]
+    stage.there(empty)
+    result = stage.call("get_credential", "service", None)
+    assert (None, "", []) == (result["answer"], result["stderr"], result["error"])
 
 
 def test_a_failure_over_there_is_one_warning(stage: Stage) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -441,39 +440,47 @@ def _ask(
 
 @pytest.mark.parametrize("selected", ["", "keyring_fallback.GlobalKeyring"], ids=["in the chain", "selected"])
 def test_one_line_for_each_known_host(
-    pair: tuple[environments.Environment, environments.Tool], tmp_path: Path, selected: str, stub_tokens: Path
+    pair: tuple[environments.Environment, environments.Tool], tmp_path: Path, selected: str
 ) -> None:
-    """A lookup for a known host that ends in nothing for want of a provider: one line a host, ending in the command."""
+    """A lookup for a known host that ends in nothing for want of a provider: one line a host, that names the doctor."""
     env = {"PYTHON_KEYRING_BACKEND": selected} if selected else {}
     cloudsmith = "https://dl.cloudsmith.io/basic/o/r/python/simple/"
     services = (AZURE, AZURE, "pkgs.dev.azure.com", "https://example.com/", "a-name", cloudsmith)
-    azure, other = _ask(pair, tmp_path, *services, **env)
-    kept = rf"--with {re.escape(str(stub_tokens))} --python \S+"
-    assert re.fullmatch(
-        r"keyring-fallback: no keyring here has a provider for Azure Artifacts \(pkgs\.dev\.azure\.com\); "
-        rf"install it: uv tool install keyring {kept} --with artifacts-keyring",
-        azure,
-    )
-    assert other.endswith("--with cloudsmith-keyring")
+    expected = [
+        f"keyring-fallback: no keyring here has a provider for {name}: {provider} is missing; "
+        "'keyring-fallback doctor URL' says what mends it"
+        for name, provider in (
+            ("Azure Artifacts (pkgs.dev.azure.com)", "artifacts-keyring"),
+            ("Cloudsmith (dl.cloudsmith.io)", "cloudsmith-keyring"),
+        )
+    ]
+    assert expected == _ask(pair, tmp_path, *services, **env)
 
 
-@pytest.mark.skipif(machine.WINDOWS, reason="the tool's place")
-def test_no_command_where_none_keeps_what_a_broken_tool_has(
-    pair: tuple[environments.Environment, environments.Tool],
-    tmp_path: Path,
-    shared_environments: environments.Environments,
-    python: Path,
-    stub_tokens: Path,
-) -> None:
-    """conda's keyring is asked, uv's tool is broken and an old receipt tells little: the line names the provider, and no command."""
-    broken = environments.Environment(tmp_path / "home" / ".local" / "share" / "uv" / "tools" / "keyring")
-    broken.root.mkdir(parents=True)
-    (broken.root / "pyvenv.cfg").touch()
-    (broken.root / "uv-receipt.toml").write_text('[tool]\nrequirements = ["keyring", "a"]\n')
-    conda = shared_environments.get(python, "keyring", stub_tokens)
-    both = (pair[0], environments.Tool(tmp_path / "home", broken))
-    (line,) = _ask(both, tmp_path, AZURE, CONDA_EXE=str(conda.script("conda")))
-    assert line.endswith("; install it: artifacts-keyring")
+CODEARTIFACT = "https://corp-123456789012.d.codeartifact.eu-west-1.amazonaws.com/pypi/r/simple/"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "version", "service", "expected"),
+    [
+        ("keyrings-codeartifact", "2.1.2", CODEARTIFACT, True),
+        ("keyrings-codeartifact", "2.1.2", AZURE, False),
+        ("keyrings-codeartifact", "2.1.2", "my-app", False),
+        ("keyrings-codeartifact", "9.0", "my-app", False),
+        ("keyrings-codeartifact", "2.1.2", "example.com", False),
+        ("keyrings-codeartifact", "9.0", "example.com", True),
+        ("keyrings-codeartifact", "2.1.2", "https://mirror.example.com/", True),
+        ("cloudsmith-keyring", "0.2.6", "my-app", False),
+        ("cloudsmith-keyring", "0.2.6", "dl.cloudsmith.io", True),
+        ("cloudsmith-keyring", "0.2.6", AZURE, False),
+        ("artifacts-keyring-nofuss", "1.3.3", AZURE, True),
+        ("somebodys-provider", "1.0", "my-app", True),
+        ("somebodys-provider", "1.0", AZURE, True),
+    ],
+)
+def test_who_may_answer(distribution: str, version: str, service: str, expected: bool) -> None:  # noqa: FBT001
+    """A known provider is asked for its own hosts, and for what may be one; an unknown one for everything."""
+    assert expected == hints.may_answer(distribution, version, service)
 
 
 def test_nothing_where_a_provider_is_there(

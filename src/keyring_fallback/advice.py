@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+from typing import Callable
 
 from . import hints, survey
 
@@ -28,24 +31,37 @@ def why_not(now: survey.Survey) -> str | None:
     return f"no global keyring was found{named}; 'keyring-fallback doctor' shows where it was looked for"
 
 
-def hint(service: object) -> None:
-    """Say which provider is missing, where a lookup for a known host had no answer for want of it."""
+def hint(service: object, holds: Callable[[str], bool]) -> None:
+    """Say which provider is missing, where a lookup for a known host had no answer for want of it.
+
+    Args:
+        service: What was looked up.
+        holds: Tells whether somebody has an answer for a host: uv and pip ask for it when the URL has none.
+    """
     registry = hints.registry_of(service)
-    if registry is None:
-        return
     now = survey.current()
-    if now.answers_itself or not now.delegates(service) or not all(tool.known for tool in now.findings.tools):
+    if registry is None or now.answers_itself or not now.delegates(service):
         return
     held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
-    if not any(hints.serves(registry, provider.distribution) for provider in held):
-        try:
-            from .doctor import cures, shell
-        except (ImportError, OSError):
-            return
-        platform = now.here.platform
-        command = shell.typed(cures.provide(registry.distribution, now.findings, platform), platform)
-        what = f"no keyring here has a provider for {registry.name} ({hints.host_of(service)})"
-        warn(f"{what}; install it: {command or registry.distribution}")
+    known = all(tool.known for tool in now.findings.tools)
+    if not known or any(hints.serves(registry, provider.distribution) for provider in held):
+        return
+    host = hints.host_of(service)
+    said = f"no keyring here has a provider for {registry.name} ({host}): {registry.distribution} is missing"
+    message = f"{said}; 'keyring-fallback doctor URL' says what mends it"
+    if log.isEnabledFor(logging.WARNING) and message not in _warned and not (service != host and holds(host)):
+        warn(message)
+
+
+def is_keyrings_command() -> bool:
+    """Tell whether this program is keyring's own command, asked for a known registry: what uv and pip run."""
+    name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return (
+        "keyring.cli" in sys.modules
+        and name.partition(".")[0] in ("keyring", "__main__")
+        and "get" in sys.argv
+        and any(hints.registry_of(word) for word in sys.argv[1:])
+    )
 
 
 def warn(message: str) -> None:

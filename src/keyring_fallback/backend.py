@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keyring
@@ -11,12 +11,12 @@ from jaraco.classes.properties import classproperty
 from keyring import credentials
 from keyring.backend import KeyringBackend
 from keyring.backends.chainer import ChainerBackend
-from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, PasswordSetError
+from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError
 
 from . import preload, survey
-from .advice import hint, log, warn, why_not
+from .advice import hint, is_keyrings_command, log, warn, why_not
 from .delegation import trace
-from .errors import NotDeletedError, NotStoredError, ToolError
+from .errors import NobodyStoresError, NotDeletedError, NotStoredError, ToolError
 from .hidden import hide
 from .survey import State
 
@@ -29,12 +29,17 @@ class _Ours:
     """What both backends have in common."""
 
     tells_whom_it_asks = True
+    says_what_is_missing = False
 
     @classproperty
     def viable(cls) -> bool:  # noqa: N805 - a property of the class
         """Whether there is something to delegate; keyring shows no trace of us otherwise, and never an exception."""
         try:
-            return _survey().state is State.DELEGATING
+            state = _survey().state
+            # in keyring's own command, where a provider may be missing, that is said instead of keyring's traceback
+            return state is State.DELEGATING or (
+                cls.says_what_is_missing and state is State.NOTHING and is_keyrings_command()
+            )
         except Exception as error:
             log.debug("not viable: %s", type(error).__name__)
             return False
@@ -114,6 +119,7 @@ class FallbackKeyring(_Ours, ChainerBackend):
 
     #: Just above keyring's ChainerBackend (10).
     priority = 10.5
+    says_what_is_missing = True
 
     def _get(self, method: str, service: str, username: str | None) -> Any:
         return _first_answer(ChainerBackend.backends, method, service, username)
@@ -153,7 +159,19 @@ def _local_first() -> list[KeyringBackend]:
     return sorted(ChainerBackend.backends, key=lambda backend: isinstance(backend, GlobalKeyring))
 
 
-def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any, username: Any) -> Any:
+def _holds(backends: Sequence[KeyringBackend], method: str, host: str, username: Any) -> bool:
+    """Tell whether one of some backends has an answer for a host; who fails has none."""
+    with trace.Question(trace.Kind.KEYRING, "keyring", method, host, username) as question:
+        for backend in backends:
+            try:
+                if question.came(trace.ask(backend, method, host, username)) is not None:
+                    return True
+            except Exception:  # noqa: S112 - it will be heard of when the client asks
+                continue
+    return False
+
+
+def _first_answer(backends: Sequence[KeyringBackend], method: str, service: Any, username: Any) -> Any:
     """Return the first answer that is not None; an exception does not end the search."""
     error: Exception | None = None
     ours: Exception | None = None
@@ -171,7 +189,7 @@ def _first_answer(backends: Iterable[KeyringBackend], method: str, service: Any,
     if ours is not None:
         warn(str(ours))
     elif error is None:
-        hint(service)
+        hint(service, lambda host: _holds(backends, method, host, username))
     if error is not None:
         raise error  # an application that sees None may create a secret and overwrite the one that was not read
     return None
@@ -192,7 +210,7 @@ def _store(backends: Iterable[KeyringBackend], service: str, username: str, pass
             pass
         else:
             return
-    raise PasswordSetError(f"{'; '.join(reasons)}; install one that does")
+    raise NobodyStoresError(f"{'; '.join(reasons)}; install one that does")
 
 
 def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> None:
@@ -229,7 +247,7 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         raise NoKeyringError(why_not(now))  # None would say that the tool has no such password
     answer = tools.ask_tools(now, asked, everything=alone)
     if answer is None and alone and method.startswith("get"):
-        hint(service)
+        hint(service, lambda host: tools.ask_tools(now, asked._replace(service=host), everything=True) is not None)
     return answer
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from keyring.errors import KeyringError, PasswordDeleteError, PasswordSetError
+from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, PasswordSetError
 
-__all__ = ["NotAskedError", "NotDeletedError", "NotStoredError", "ProviderError", "ToolError"]
+__all__ = ["NobodyStoresError", "NotAskedError", "NotDeletedError", "NotStoredError", "ProviderError", "ToolError"]
 
 
 class ToolError(KeyringError):
@@ -25,6 +25,10 @@ class NotStoredError(PasswordSetError, NotImplementedError):
     It is a ``NotImplementedError`` too, since that is what makes keyring's ChainerBackend ask the next backend
     (keyring 25.7.0, backends/chainer.py).
     """
+
+
+class NobodyStoresError(PasswordSetError, NoKeyringError):
+    """Neither this environment nor a tool has a store: to programs that have an answer to that, there is no keyring."""
 
 
 class NotDeletedError(PasswordDeleteError, NotImplementedError):

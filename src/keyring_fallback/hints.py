@@ -161,10 +161,17 @@ def registry_of(service: object) -> Registry | None:
     return None
 
 
-def only_urls(distribution: str, version: str) -> bool:
-    """Tell whether a provider, by its normalised name (PEP 503), is known to answer nothing but URLs."""
+def may_answer(distribution: str, version: str, service: object) -> bool:
+    """Tell whether a provider, by its normalised name (PEP 503), may answer for a service; if in doubt, it may."""
+    mine = [registry for registry in REGISTRIES if serves(registry, distribution)]
+    there = registry_of(service)
+    if not mine or there in mine:
+        return True
+    if is_url(service):
+        return there is None
     major = version.partition(".")[0]
-    return any(normalised(one.distribution) == distribution and major in one.only_urls for one in REGISTRIES)
+    only_urls = any(normalised(one.distribution) == distribution and major in one.only_urls for one in mine)
+    return there is None and "." in host_of(service) and not only_urls  # all of them go by the host
 
 
 def serves(registry: Registry, distribution: str) -> bool:

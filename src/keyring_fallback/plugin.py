@@ -15,6 +15,7 @@ def is_needed() -> bool:
     where = environ, here.home_of(environ, sys.platform), sys.platform
     if (
         "pip._internal" in sys.modules
+        or ("keyring.cli" in sys.modules and "get" in sys.argv)  # see advice.is_keyrings_command
         or any(name.startswith("KEYRING_") for name in environ)
         or os.path.lexists(here.config_file(*where))
         or places.lenders(*where)

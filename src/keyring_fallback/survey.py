@@ -103,7 +103,12 @@ def make(here: Here) -> Survey:
         state = State.OFF
     else:
         findings = search.find(here, settings.tool)
-        useful = any(tool.useful for tool in findings.tools)
+        versions = {provider.module: provider.version for provider in findings.local.providers}
+        useful = any(
+            # who does not work here may work there in another version
+            tool.useful or any(versions.get(one.module, one.version) != one.version for one in tool.content.providers)
+            for tool in findings.tools
+        )
         state = State.AT_HOME if findings.at_home else State.DELEGATING if useful else State.NOTHING
     return Survey(settings, here, findings, state)
 

@@ -22,7 +22,7 @@ from .waiting import Waiting
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
 _NOTHING, _USAGE = 1, 2
 #: What begins a complaint on stderr that we put in words of our own.
-_USAGE_MARK, _TRACEBACK_MARK = b"usage:", b"Traceback (most recent call last):"
+_USAGE_MARKS, _TRACEBACK_MARK = (b"usage:", b"Usage:"), b"Traceback (most recent call last):"
 #: The types of exceptions that say that there is no backend for it, not that one has failed.
 _NOBODY = ("keyring.errors.NoKeyringError", "NotImplementedError")
 #: How a credential is printed with ``--output json`` (keyring 25.7.0, cli.py and credentials.py).
@@ -83,7 +83,7 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
     outcome = _run(invocation, "get", words)
     if not outcome.succeeded:
         return None
-    password = Hidden(outcome.output.removesuffix("\r\n" if invocation.windows else "\n"))
+    password = Hidden(outcome.output.removesuffix("\n").removesuffix("\r"))  # a Windows program may run elsewhere, too
     if "\n" in password:  # a provider may have printed something: nothing tells that from the password
         raise ToolError(
             f"{invocation.name} printed more than one line, and its keyring is too old to tell which of them is the "
@@ -151,7 +151,7 @@ class _Listening(Waiting):
             self.release()
         while self._back:
             line, end, rest = self._back.partition(b"\n")
-            marks = (_USAGE_MARK, _TRACEBACK_MARK)
+            marks = (*_USAGE_MARKS, _TRACEBACK_MARK)
             if line.startswith(marks) or (not end and any(mark.startswith(line) for mark in marks)):
                 break
             super().heard(line + end)
@@ -195,7 +195,7 @@ def _run(
         status = process.wait(deadline - time.monotonic())
         if status is None:
             raise TimeoutError
-        if status == _USAGE and options and _USAGE_MARK in waiting.said:
+        if status == _USAGE and options and any(mark in waiting.said for mark in _USAGE_MARKS):
             return _Outcome(understood=False, succeeded=False, output=Hidden())
         secret = Hidden((stdin or "").removesuffix("\n"))
         exception = _exception(waiting.said, secret, words[-1]) if status == _NOTHING else ("", "")

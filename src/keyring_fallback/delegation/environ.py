@@ -56,7 +56,7 @@ def child_environ(survey: Survey, tool: Tool) -> Variables:
     if survey.settings.selected.startswith(_OURS):
         environ["PYTHON_KEYRING_BACKEND"] = _CHAINER
     if here.virtual and "PATH" in environ:
-        environ["PATH"] = _path_without(environ["PATH"], here)
+        environ["PATH"] = _path_behind(environ["PATH"], here)
     if here.bundle:
         _leave_bundle(environ, here.bundle)
     environ[NESTED] = "1"
@@ -84,14 +84,16 @@ def _leave_bundle(environ: dict[str, str], bundle: str) -> None:
             environ[name] = ":".join(kept)
 
 
-def _path_without(path: str, here: Here) -> str:
-    """Return PATH without this environment's scripts: a provider there may run ``keyring`` or ``python`` by name."""
+def _path_behind(path: str, here: Here) -> str:
+    """Return PATH with this environment's scripts at its end.
+
+    A provider runs ``az`` or an AWS credential process by name, which may be there only; but its ``python`` and its
+    ``keyring`` are not ours.
+    """
     scripts = {os.path.dirname(here.executable), os.path.join(here.prefix, "bin"), os.path.join(here.prefix, "Scripts")}
     ours = {identity(folder) for folder in scripts if os.path.isabs(folder)} - {None}
-    kept = [
-        entry
-        for entry in path.split(os.pathsep)
-        # another machine's is not ours, and might not answer
-        if not os.path.isabs(entry) or is_remote(entry, here.platform) or identity(entry) not in ours
-    ]
-    return os.pathsep.join(kept)
+
+    def is_ours(entry: str) -> bool:  # another machine's is not, and might not answer
+        return os.path.isabs(entry) and not is_remote(entry, here.platform) and identity(entry) in ours
+
+    return os.pathsep.join(sorted(path.split(os.pathsep), key=is_ours))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from keyring.backend import get_all_keyring
+from keyring.backend import KeyringBackend, get_all_keyring
 from keyring.errors import KeyringError, PasswordDeleteError
 
 from .. import hints
 from ..discovery import trust
-from ..discovery.tool import SETTING, Tool
+from ..discovery.tool import SETTING, Provider, Tool
 from ..errors import NotAskedError, ToolError
+from ..helper.backends import below
+from ..helper.shared import name_of
 from ..survey import Survey
 from . import trace
 from .call import ADVICE, Call, Invocation, Reply, Setup
@@ -36,7 +39,7 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0
         return None
     failures: list[KeyringError] = []
     for tool in survey.findings.tools:
-        if not (everything or tool.lent or _can_serve(tool, call.service)):
+        if not (everything or tool.lent or _can_serve(survey, tool, call.service)):
             continue
         try:
             with trace.Question(trace.Kind.TOOL, tool.location, *call[:3]) as question:
@@ -88,28 +91,43 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
     if tool.interpreter:
         from . import bridge  # a lender has done all that
 
-        return bridge.ask(invocation, _setup(survey, tool, everything=everything), call)
+        return bridge.ask(invocation, _setup(survey, tool, call.service, everything=everything), call)
     from . import command_line  # most tools have an interpreter that can be told
 
     return command_line.ask(invocation, call)
 
 
-def _can_serve(tool: Tool, service: object) -> bool:
+def _wanted(survey: Survey, tool: Tool, service: object) -> list[Provider]:
+    """Return the tool's providers that may answer for a service, and that have not answered here."""
+    failed = [one.module for one in survey.findings.local.providers if _has_failed(one.module)]
+    return [
+        one
+        for one in tool.content.providers
+        if (one in tool.adds or one.module in failed) and hints.may_answer(one.distribution, one.version, service)
+    ]
+
+
+def _has_failed(module: str) -> bool:
+    """Tell whether a provider of this environment could not be loaded, is not viable or has raised."""
+    made = [name_of(backend) for backend in get_all_keyring()]
+    classes = [name for name in map(name_of, KeyringBackend._classes) if below(name, [module])]  # noqa: SLF001
+    unusable = bool(classes) and not any(name in made for name in classes)
+    return module not in sys.modules or unusable or any(below(name, [module]) for name in trace.raised())
+
+
+def _can_serve(survey: Survey, tool: Tool, service: object) -> bool:
     """Tell whether a tool may have an answer; if in doubt, it may."""
-    if not tool.useful:
-        return False
-    if not tool.known or tool.own or hints.is_url(service):
-        return True
-    return not all(hints.only_urls(provider.distribution, provider.version) for provider in tool.adds)
+    return not tool.known or bool(tool.own) or bool(_wanted(survey, tool, service))
 
 
-def _setup(survey: Survey, tool: Tool, *, everything: bool) -> Setup:
+def _setup(survey: Survey, tool: Tool, service: object, *, everything: bool) -> Setup:
     if everything:
         return Setup(everything=True, entry_points=(), own=(), skip=())
     viable = {type(backend).__module__ for backend in get_all_keyring()}
+    local = (one.module for one in survey.findings.local.providers)
     return Setup(
         everything=False,
-        entry_points=tuple(provider.value for provider in tool.adds) if tool.known else None,
+        entry_points=tuple(one.value for one in _wanted(survey, tool, service)) if tool.known else None,
         own=tuple(module for module in tool.own if module not in viable),  # no second prompt, no second hang
-        skip=tuple(provider.module for provider in survey.findings.local.providers),
+        skip=tuple(module for module in local if not _has_failed(module)),
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Callable
 
 from ..helper import recorder
-from ..helper.shared import name_of, one_line
+from ..helper.shared import is_empty, name_of, one_line
 from ..hidden import reveal
 from ..hints import shown
 
@@ -144,7 +144,9 @@ class Question:
             data.update(who=self.who, kind=self.kind.value, answered_by=self.answered_by, errors=errors)
             return data
         data.update(method=self.method, username=self.given and one_line(self.given, struck), length=self.length)
-        data.update(error="".join(errors), asked=[one.as_data(struck) for one in self.asked])
+        data.update(
+            error="".join(errors), asked=[one.as_data(struck) for one in self.asked if one.kind is not Kind.KEYRING]
+        )
         return data
 
 
@@ -167,7 +169,16 @@ def ask(backend: Any, method: str, service: Any, username: Any, *password: Any) 
     if tells(backend):
         return function(*arguments)
     with Question(Kind.BACKEND, name_of(backend), method, service, username) as question:
-        return question.came(function(*arguments))
+        answer = function(*arguments)
+        return question.came(None if is_empty(answer) else answer)
+
+
+def raised() -> list[str]:
+    """Return the classes of this environment's backends that have raised over what keyring is asked now."""
+    outer: Question | None = getattr(_here, "question", None)
+    while outer is not None and outer.kind is not Kind.KEYRING:
+        outer = outer.outer
+    return [one.who for one in outer.asked if one.outcome is Outcome.FAILED] if outer else []
 
 
 def _record(question: Question) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 
 from .deferred import DEFERRED, defer
-from .shared import module_of, name_of, of_class, one_line
+from .shared import is_empty, module_of, name_of, of_class, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
     from typing import Any, Iterable
+
+
+#: How "'" is escaped in HTML: not, by Python's html, by others.
+HTML = ("'", "&#x27;", "&#39;", "&apos;")
+#: Fewer characters of base64 are part of too many words to be struck out.
+ENCODED_LENGTH = 4
 
 
 class Backends:
@@ -77,7 +83,7 @@ class Backends:
             try:
                 answer = getattr(backend, method)(*arguments)
                 if reading and answer is not None:
-                    answer = plain(method, answer)
+                    answer = None if is_empty(answer) else plain(method, answer)
             except NotImplementedError as error:
                 if reading:
                     reply["failures"].append(failure(backend, error))
@@ -132,18 +138,38 @@ def described(error: BaseException) -> str:
 
 
 def forms(password: object, username: object) -> list[str]:
-    """Return what a password may look like in a message: quoted, escaped or encoded; the longest first."""
+    """Return what a password may look like in a message: stripped, quoted, escaped or encoded; the longest first."""
     if not isinstance(password, str) or not password:
         return []
+    found: set[str] = set()
+    for word in {password, password.strip()} - {""}:
+        found |= _forms(word, username)
+    return sorted(found, key=len, reverse=True)
+
+
+def _forms(password: str, username: object) -> set[str]:
+    import re
     from base64 import b64encode, urlsafe_b64encode
     from urllib.parse import quote, quote_plus
 
     data = password.encode("utf-8", "surrogatepass")
-    pair = "{}:{}".format(username, password).encode("utf-8", "surrogatepass")
     found = {password, repr(password)[1:-1], ascii(password)[1:-1], json.dumps(password)[1:-1], repr(data)[2:-1]}
-    found.update((quote(data), quote(data, safe=""), quote_plus(data)))
-    found.update(encode(one).decode().rstrip("=") for one in (data, pair) for encode in (b64encode, urlsafe_b64encode))
-    return sorted(found, key=len, reverse=True)
+    quoted = {quote(data), quote(data, safe=""), quote_plus(data)}
+    found |= quoted | {re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), one) for one in quoted}
+    escaped = password.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    found |= {
+        escaped.replace('"', double).replace("'", single) for double in ('"', "&quot;", "&#34;") for single in HTML
+    }
+    for encode in (b64encode, urlsafe_b64encode):
+        for pair in (data, b":" + data, "{}:".format(username).encode("utf-8", "surrogatepass") + data):
+            found.add(encode(pair).decode().rstrip("="))
+        for before in range(
+            3
+        ):  # behind another user name: without the characters that hold a part of that, or of the end
+            whole = encode(b"\0" * before + data).decode().rstrip("=")
+            inner = whole[(8 * before + 5) // 6 : 8 * (before + len(data)) // 6]
+            found |= {inner} if len(inner) >= ENCODED_LENGTH else set()
+    return found
 
 
 def entry_point_values() -> list[str]:
