@@ -387,7 +387,7 @@ def test_write_that_nobody_takes_raises(stage: Stage) -> None:
     stage.here(reader("Provider", 9.9, "return None") + reader("Another", 5, "return None"))
     stage.there(reader("There", 9, "return None"))
     stored, deleted = stage.calls(["set_password", "service", "user", "pw"], ["delete_password", "service", "user"])[0]
-    assert ["PasswordSetError", "KeyringError"] == stored["error"][:2]
+    assert ["NobodyStoresError", "PasswordSetError"] == stored["error"][:2]
     assert "PasswordDeleteError" in deleted["error"]
 
 
@@ -507,7 +507,7 @@ def test_services_that_are_not_delegated(stage: Stage) -> None:
     asked = ["https://a.example.com/x", "a.example.com", "exact", "https://h/xy", "example.com", "https://h/y", "b"]
     results, _ = stage.calls(*(["get_password", service, "user"] for service in asked))
     assert ["there"] * 4 + [None] * 3 == [result["answer"] for result in results]
-    assert "PasswordSetError" == stage.call("set_password", "b", "user", "pw")["error"][0]
+    assert "PasswordSetError" in stage.call("set_password", "b", "user", "pw")["error"]
 
 
 def test_a_pinned_chainer_asks_each_backend_once(stage: Stage) -> None:

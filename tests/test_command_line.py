@@ -374,6 +374,36 @@ def test_environment(stage: Stage, scripted_tool: Environment) -> None:
     assert ("work", "1") == (environ["AWS_PROFILE"], environ["KEYRING_FALLBACK_NESTED"])
 
 
+@pytest.mark.parametrize("end", ["\\n", "\\r\\n"])
+@pytest.mark.parametrize("usage", ["usage", "Usage"])
+def test_a_program_that_is_not_pythons(stage: Stage, usage: str, end: str) -> None:
+    """A native keyring without the options says "Usage:" and ends with 2: it is asked plainly, whatever ends its lines."""
+    shim(stage, f'case "$1" in --*) echo "{usage}: keyring get SERVICE USER" >&2; exit 2;; esac\nprintf "s3cret{end}"')
+    results, stderr = pinned(stage).calls(["get_password", "s", "u"], ["get_credential", "s", "u"])
+    assert (["s3cret", ["u", "s3cret"]], "") == ([one["answer"] for one in results], stderr)
+
+
+@pytest.mark.parametrize("end", ["\\n", "\\r\\n"])
+def test_lines_of_windows_in_json(stage: Stage, end: str) -> None:
+    """What keyring 25 prints as JSON is read whatever ends its lines."""
+    document = '{\\"username\\": \\"u\\", \\"password\\": \\"s3cret\\"}'
+    shim(stage, f'printf "{document}{end}"')
+    results, stderr = pinned(stage).calls(["get_password", "s", "u"], ["get_credential", "s", None])
+    assert (["s3cret", ["u", "s3cret"]], "") == ([one["answer"] for one in results], stderr)
+
+
+def test_scripts_of_this_environment_come_last(stage: Stage, scripted_tool: Environment, tmp_path: Path) -> None:
+    """What a provider runs by name is found in this environment, but what is elsewhere too, python for one, is not ours."""
+    seen, other = stage.folder / "seen", tmp_path / "other"
+    other.mkdir()
+    scripts = os.fspath(stage.environment.scripts)
+    shim_of(stage, scripted_tool, f"printf '%s' \"$PATH\" > {shlex.quote(os.fspath(seen))}")
+    stage.there(reader("return 'x'"))
+    stage.variables["PATH"] = os.pathsep.join([scripts, os.fspath(other), os.environ["PATH"]])
+    assert "x" == pinned(stage).call("get_password", "s", "u")["answer"]
+    assert os.pathsep.join([os.fspath(other), os.environ["PATH"], scripts]) == seen.read_text()
+
+
 def test_colours_change_nothing(scripted: Stage) -> None:
     """Where the user wants colours everywhere, an exception is still understood."""
     scripted.variables.update(FORCE_COLOR="1")

@@ -319,14 +319,21 @@ def test_writing_goes_on_behind_what_cannot(start: Start, method: str) -> None:
 
 def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
     """The password, also quoted, escaped or encoded, alone or with the user name, is not in a message about storing it."""
-    password = "a se/cret\u00e9\n"  # noqa: S105 - a test's
+    password = "a <se/'cret\u00e9&\n"  # noqa: S105 - a test's
     forms = [
         *("secret", "repr(secret)", "ascii(secret)", "json.dumps(secret)", "secret.encode('utf-8')"),
         *("quote(secret)", "quote(secret, safe='')", "quote_plus(secret)"),
         *("base64.b64encode(secret.encode())", "base64.urlsafe_b64encode(('me:' + secret).encode()).decode()"),
+        *(
+            "secret.strip()",
+            "html.escape(secret)",
+            "html.escape(secret, quote=False)",
+            "quote_plus(secret).replace('%2F', '%2f')",
+        ),
+        *("quote(secret.strip(), safe='')", "base64.b64encode((':' + secret).encode()).decode()"),
     ]
     code = (
-        "import base64; from urllib.parse import quote, quote_plus\n"
+        "import base64, html; from urllib.parse import quote, quote_plus\n"
         "class Refuser(KeyringBackend):\n"
         "  priority = 9\n"
         "  def get_password(self, service, username): pass\n"
@@ -334,6 +341,11 @@ def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
     )
     with start(code) as helper:
         told = [helper.ask("set_password", form, "me", password=password)["failures"][0]["message"] for form in forms]
+        others = "base64.b64encode((%r + secret).encode()).decode()"
+        for name in ("", "x:", "somebody else:"):
+            asked = helper.ask("set_password", others % name, "me", password=password)
+            assert 8 >= len(asked["failures"][0]["message"].rpartition("***")[2]), "a character of base64 has six bits"
+            assert "***" in asked["failures"][0]["message"]
     assert {"***"} == {message.strip("<>b'\"=") for message in told}
 
 

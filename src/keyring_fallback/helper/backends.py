@@ -156,6 +156,7 @@ def _forms(password: str, username: object) -> set[str]:
     found = {password, repr(password)[1:-1], ascii(password)[1:-1], json.dumps(password)[1:-1], repr(data)[2:-1]}
     quoted = {quote(data), quote(data, safe=""), quote_plus(data)}
     found |= quoted | {re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), one) for one in quoted}
+    found |= {one.replace("%2F", "%2f") for one in quoted}
     escaped = password.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     found |= {
         escaped.replace('"', double).replace("'", single) for double in ('"', "&quot;", "&#34;") for single in HTML
