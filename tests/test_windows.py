@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -269,3 +270,61 @@ def test_descriptors_that_are_closed(windows: Windows, venv: Venv, there: Script
     body = f"{GET}\n{close if where == 'here' else ''}{GET}\n"
     done = windows.run([venv.python, "-c", body], timeout=120, **extra)
     assert "secret\nsecret\n" == done.stdout, done.stderr
+
+
+BEHAVIOUR = """\
+if service == "noisy":
+    print("noise")
+    os.write(1, b"noise")
+    subprocess.run(["cmd", "/c", "echo noise"])
+if service == "reading":
+    return "nothing" if sys.stdin.read() == "" else "something"
+if service == "raising":
+    raise RuntimeError("log in first")
+if service == "dying":
+    os._exit(3)
+return service
+"""
+
+
+def test_providers_of_all_kinds(windows: Windows, venv: Venv, there: Script) -> None:
+    """A provider that prints, reads, raises or dies: the answer or the reason, and the next lookup is answered."""
+    program = """
+        import keyring
+        for service in ("noisy", "reading", "raising", "dying", "good"):
+            print(service, keyring.get_password(service, "ann"))
+    """
+    done = windows.run([venv.python, "-c", dedent(program)], **there(BEHAVIOUR))
+    assert ["noisy noisy", "reading nothing", "raising None", "dying None", "good good"] == done.stdout.splitlines()
+    assert "RuntimeError: log in first" in done.stderr
+    assert "ended without a reply (exit status 3)" in done.stderr
+
+
+def test_keyring_exe(windows: Windows, wheel: Path, tmp_path: Path) -> None:
+    """``keyring.exe`` in a folder with blanks and accents: the vault first, then the tool that uv has installed."""
+    folder = tmp_path / "Zoë's files"
+    store = providers.make_provider(tmp_path, "demo-store", providers.source("demo_store"))
+    windows.tool(folder / "tools", store)
+    mine = windows.venv(folder / "venv", wheel)
+    file = tmp_path / "store.json"
+    file.write_text(json.dumps({"tool.example": {"ann": "from the tool"}}), encoding="utf-8")
+    extra = {**windows.tool_variables(folder / "tools"), "DEMO_STORE_FILE": windows.windows(file)}
+    service = f"{uuid.uuid4().hex[:8]}.example"
+
+    def keyring(*words: str, stdin: str | None = None) -> str:
+        done = windows.run([mine.script("keyring"), *words], stdin=stdin, **extra)
+        assert "" == done.stderr
+        return done.stdout.strip()
+
+    keyring("set", service, "ann", stdin="to the vault\n")
+    assert "to the vault" == keyring("get", service, "ann")
+    assert service not in file.read_text(encoding="utf-8")
+    keyring("del", service, "ann")
+    assert "from the tool" == keyring("get", "tool.example", "ann")
+    creds = keyring("--mode", "creds", "--output", "json", "get", "tool.example", "ann")
+    assert {"username": "ann", "password": "from the tool"} == json.loads(creds)
+    doctor = [mine.script("keyring-fallback"), "doctor", "tool.example", "ann"]
+    said = windows.run(doctor, **extra)
+    assert "It works." == said.stdout.splitlines()[0], said.stdout + said.stderr
+    told = json.loads(windows.run([*doctor, "--json"], **extra).stdout)
+    assert "from the tool" not in json.dumps(told)
