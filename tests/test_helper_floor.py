@@ -82,7 +82,7 @@ def test_imports_nothing_but_the_standard_library_and_keyring() -> None:
     nodes = [node for source in SOURCES for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))]
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
-    assert {"backends", "deferred", "helper", "shared"} == {
+    assert {"backends", "deferred", "helper", "shared", "windows"} == {
         str(node.module) for node in nodes if isinstance(node, ast.ImportFrom) and node.level
     }
     foreign = {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names)  # novm: guarded above
