@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyring_fallback.here import Here
-from keyring_fallback.discovery.tool import Findings
+from keyring_fallback.discovery.tool import Findings, Kind
 
 PLATFORMS = ["linux", "darwin", "win32"]
 posix = pytest.mark.skipif(os.name == "nt", reason="links and scripts of POSIX systems")
@@ -490,6 +490,73 @@ def test_permissions_of_folders_that_are_linked(tmp_path: Path, here: Here) -> N
     assert [os.fspath(root)] == found(find(here))
     (tmp_path / "linked").chmod(0o777)
     assert {"tools/keyring": f"everybody can write to {tmp_path}/linked"} == reasons(find(here))
+
+
+@posix
+@pytest.mark.parametrize("what", ["keyring/__init__.py", "one.py", "sitecustomize.py", "x.pth"])
+def test_permissions_of_packages(tmp_path: Path, here: Here, what: str) -> None:
+    """keyring's and the providers' files, and what is imported at each start, must be closed to others as well."""
+    root = tmp_path / "home/.local/share/uv/tools/keyring"
+    trees.make_environment(root, "one")
+    file = trees.put(root / "lib/python3.12/site-packages" / what)
+    assert [os.fspath(root)] == found(find(here))
+    file.chmod(0o666)
+    assert {"tools/keyring": f"everybody can write to {file}"} == reasons(find(here))
+
+
+@posix
+def test_base_that_others_can_change(tmp_path: Path, here: Here) -> None:
+    """The standard library of the Python that a copied interpreter belongs to decides what a tool runs."""
+    library = tmp_path / "base/lib/python3.12"
+    trees.put(tmp_path / "base/bin/python3.12", executable=True)
+    trees.put(library / "os.py")
+    queue = trees.put(library / "queue.py")
+    root = tmp_path / "home/.local/share/uv/tools/keyring"
+    trees.make_environment(root, "one", settings=f"home = {tmp_path}/base/bin")
+    assert [os.fspath(root)] == found(find(here))
+    for path in (queue, library, tmp_path / "base"):
+        mode = path.stat().st_mode
+        path.chmod(0o777)
+        assert {"tools/keyring": f"everybody can write to {path}"} == reasons(find(here))
+        path.chmod(mode)
+
+
+@posix
+def test_pth_file_that_is_not_read_to_its_end(tmp_path: Path, here: Here) -> None:
+    """What it adds at its end is not known, and so not trusted."""
+    root = tmp_path / "home/.local/share/uv/tools/keyring"
+    trees.make_environment(root, "one")
+    large = trees.put(root / "lib/python3.12/site-packages/x.pth", "#" * 17000 + "\n/open\n")
+    assert {"tools/keyring": f"{large} is too large to be read to its end"} == reasons(find(here))
+
+
+@posix
+def test_home_in_a_project(here: Here) -> None:
+    """HOME that a project points into itself leads to nothing of the user's."""
+    project = Path(here.cwd)
+    trees.put(project / "h/.local/bin/keyring", "#!/bin/sh\n", executable=True)
+    findings = find(here._replace(home=os.fspath(project / "h")))
+    assert ([], {"bin/keyring": "it lies in the working directory"}) == (found(findings), reasons(findings))
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_owner_whose_code_runs_here_anyhow(tmp_path: Path, here: Here) -> None:
+    """A cluster's software account, or who built the image, is trusted where it owns this Python too."""
+    root = tmp_path / "home/.local/share/uv/tools/keyring"
+    trees.make_environment(root, "one")
+    os.chown(root / "bin/python", 2000, -1)
+    assert [] == found(find(here))
+    assert [os.fspath(root)] == found(find(here._replace(owners=frozenset({2000}))))
+
+
+@posix
+def test_keyrings_without_end_on_path(tmp_path: Path, here: Here) -> None:
+    """Whoever fills PATH does not slow programs down: so many are looked at, and no more."""
+    folders = [trees.put(tmp_path / f"{one}/keyring", "#!/bin/sh\n", executable=True).parent for one in range(60)]
+    findings = find(with_path(here, *folders))
+    assert len(findings.tools) < 60
+    assert Kind.TOO_MANY is findings.refusals[-1].kind
 
 
 @posix

@@ -320,7 +320,7 @@ def test_huge_files(scene: Scene, home: Path) -> None:
     env = {**os.environ, "PATH": "/nowhere"}
     result = scene.environment.run(["-c", code], env=env, cwd=scene.cwd, check=True, timeout=60)
     tools, count, total, largest = map(int, result.stdout.split())
-    assert 3 == tools
+    assert 2 == tools, "the one with the .pth file that was not read to its end is refused"
     assert largest <= 16384
     assert total <= 16384 * count <= 16384 * 8
 

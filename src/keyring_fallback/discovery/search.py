@@ -30,7 +30,10 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     at_home = myself = False
     me, budget, judge = _roots_of(here), environment.Budget(), trust.Trust(here)
     foreign = trust.foreign_variables(here, judge)
-    seen = here._replace(environ=Variables({name: here.environ[name] for name in here.environ if name not in foreign}))
+    seen = here
+    if foreign:
+        kept = {name: here.environ[name] for name in here.environ if name not in foreign}
+        seen = here._replace(environ=Variables(kept))
     named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
     found_places = named if chosen else places.candidates(here.environ, here.home, here.platform)
     for number, (place, unseen) in enumerate(found_places):
