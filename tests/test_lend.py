@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
+import plistlib
+import re
 import resource
 import select
 import shutil
@@ -494,3 +497,43 @@ def test_far_folder_is_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -
         assert found == places.lenders(environ, "/home/ann", platform)
         assert [os.path.expanduser(os.path.expandvars(one)) for one in places.LENT_AT[platform]] == found
     assert [] == places.lenders(environ, "C:\\Users\\ann", "win32")
+
+
+def test_the_doctor_shows_it(owner: Stage, asker: Stage, tmp_path: Path) -> None:
+    """The doctor shows the lender: where it leads, and for which hosts; a lookup that it answers works."""
+    with lend(owner, "feed.example", "*.lent.example") as lender:
+        argv = [
+            asker.environment.script("keyring-fallback"),
+            "doctor",
+            "--verbose",
+            "https://feed.example/simple/",
+            "u",
+        ]
+        result = environments.run(argv, env=asker.env(), cwd=tmp_path)
+        assert f"1. {lender.socket} (lent by " in result.stdout
+        assert "asked for feed.example *.lent.example only" in result.stdout
+        assert "It works." in result.stdout
+        assert CANARY not in result.stdout + result.stderr
+        assert f"{URL}: answered" in lender.questions
+
+
+def test_services_of_the_page() -> None:
+    """The unit and the property list of the page are whole, and start what the command line takes."""
+    page = Path(__file__).parent.parent / "docs" / "lend.md"
+    unit, plist = re.findall(r"```(?:ini|xml)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    parsed = configparser.RawConfigParser()
+    parsed.read_string(unit)
+    for words in (parsed["Service"]["ExecStart"].split(), plistlib.loads(plist.encode())["ProgramArguments"]):
+        assert ["keyring-fallback", "lend", "--services"] == [Path(words[0]).name, *words[1:3]]
+
+
+def test_the_unit_is_one(tmp_path: Path) -> None:
+    """systemd takes the unit."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("this machine has no systemd-analyze")
+    page = Path(__file__).parent.parent / "docs" / "lend.md"
+    (unit,) = re.findall(r"```ini\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    file = tmp_path / "keyring-fallback.service"
+    file.write_text(unit.replace("%h/.local/bin/keyring-fallback", "/bin/true"))
+    result = environments.run(["systemd-analyze", "--user", "verify", file])
+    assert "" == "\n".join(line for line in result.stderr.splitlines() if "keyring-fallback" in line)

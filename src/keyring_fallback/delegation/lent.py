@@ -34,7 +34,7 @@ def ask(lender: Tool, call: Call, seconds: float) -> Reply:
     """
     if call.method not in METHODS or not is_at(call.service, lender.lent):
         return Reply()
-    name = f"the keyring {lender.source}"
+    name = lender.name
     question = line({"method": call.method, "service": call.service, "username": call.username}, name)
     if len(question) > MAX_QUESTION_BYTES:
         return Reply()  # no host has such a name

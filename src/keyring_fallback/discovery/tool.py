@@ -168,6 +168,8 @@ class Tool(Record):
     @property
     def name(self) -> str:
         """What it is called in messages."""
+        if self.lent:
+            return f"the keyring {self.source}"
         whose = "Windows'" if self.windows else "the global"
         return f"{whose} keyring {self.location}"
 

@@ -93,8 +93,14 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     settings, me = facts.survey.settings, facts.me
     told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
     uv, pip = facts.client("uv"), facts.client("pip")
-    held = ((tool.name if tool.windows else tool.location, probe.content.providers) for tool, probe in facts.tools)
-    tools = ", ".join(f"{place} ({_named(providers) if providers else 'no provider'})" for place, providers in held)
+    held = (
+        (
+            tool.name if tool.windows or tool.lent else tool.location,
+            " ".join(tool.lent) or _named(probe.content.providers),
+        )
+        for tool, probe in facts.tools
+    )
+    tools = ", ".join(f"{place} ({what or 'no provider'})" for place, what in held)
     for name, words, well in (
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}", True),
         ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
@@ -187,6 +193,9 @@ def _tools(facts: Facts) -> Iterator[_Line]:
             yield "   broken: ", probe.error or probe.broken
         elif tool.interpreter:
             yield f"   Python {probe.version}, keyring {probe.content.keyring or 'missing'}"
+        elif tool.lent:
+            yield f"   asked for {' '.join(tool.lent)} only"
+            continue
         else:
             yield "   asked through its command line: its interpreter cannot be told"
             continue
