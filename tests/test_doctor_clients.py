@@ -327,6 +327,27 @@ def test_pip_is_told_not_to_ask(with_pip: Patient) -> None:
     assert expected == (note["command"], note["edit"])
 
 
+@pytest.mark.parametrize(("version", "names"), [("25.3", ["pip-no-username"]), ("26.2", [])])
+def test_old_pip_for_urls_without_user_name(
+    patient: Patient, python: Path, wheel: Path, tmp_path: Path, version: str, names: list[str]
+) -> None:
+    """pip's subprocess mode asks without a user name since 26.2 only: until then it is to import keyring, or has one."""
+    patient.environment = environments.create(tmp_path / "env", python, "keyring", f"pip=={version}", wheel)
+    variables = {"PIP_KEYRING_PROVIDER": "subprocess", "PIP_EXTRA_INDEX_URL": AZURE}
+    finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
+    assert names == [name for name in finding.notes if name.startswith("pip")]
+    named = AZURE.replace("://", f"://{USERNAME}@")
+    assert [] == [
+        one
+        for one in patient.see_the_doctor(AZURE, USERNAME, **{**variables, "PIP_EXTRA_INDEX_URL": named}).notes
+        if one.startswith("pip")
+    ]
+    if names:
+        (note,) = (one for one in finding.document["causes"] if one["name"] == names[0])
+        assert machine.WINDOWS or "export PIP_KEYRING_PROVIDER=import" == note["command"]
+        assert note["edit"].endswith(named)
+
+
 def test_pip_is_told_to_ask_for_no_input(with_pip: Patient, feed: Feed, demo_store: Path) -> None:
     """With ``no-input`` pip asks no keyring by default, and does where it is told to: what the doctor says is so."""
     if tuple(map(int, metadata.version("pip").split(".")[:2])) < (23, 1):

@@ -15,6 +15,8 @@ from .told import Index, Told
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
 _WITHOUT_USERNAME = (25, 2, 1)
+#: The release of pip that asks it so, in its subprocess mode (NEWS.rst).
+_PIP_WITHOUT_USERNAME = (26, 2)
 #: What shows why uv does not tell, or warns.
 _SETTINGS = Command(("uv", "lock", "--show-settings"), mends=False)
 
@@ -171,3 +173,15 @@ def _pip(facts: Facts) -> Iterator[Cause]:
     elif pip and pip.provider == "auto" and pip.quiet:
         text = f"pip is told to ask for no input ({pip.quiet}), and then asks no keyring unless it is told to."
         yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", "import"), problem=False)
+    if not pip or pip.provider != "subprocess":
+        return
+    version = tuple(int(part) for part in pip.program.split(".")[:2] if part.isdigit())
+    for index in pip.indexes if version < _PIP_WITHOUT_USERNAME else ():
+        registry = hints.registry_of(index.url)
+        if registry and not index.username:
+            text = (
+                f"pip {pip.program} asks the keyring on PATH only for URLs with a user name, and not for {index.url}."
+            )
+            named = index.url.replace("://", f"://{registry.username}@", 1)
+            advice = f"or put one into the URL ({index.source or 'as pip is told it'}): {named}"
+            yield Cause("pip-no-username", text, Variable("PIP_KEYRING_PROVIDER", "import"), advice, problem=False)
