@@ -94,13 +94,12 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
     uv, pip = facts.client("uv"), facts.client("pip")
     held = (
-        (
-            tool.name if tool.windows or tool.lent else tool.location,
-            " ".join(tool.lent) or _named(probe.content.providers),
-        )
+        f"{tool.name} (for {' '.join(tool.lent)})"
+        if tool.lent
+        else f"{tool.name if tool.windows else tool.location} ({_named(probe.content.providers, 'no provider')})"
         for tool, probe in facts.tools
     )
-    tools = ", ".join(f"{place} ({what or 'no provider'})" for place, what in held)
+    tools = ", ".join(held)
     for name, words, well in (
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}", True),
         ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
@@ -145,8 +144,8 @@ def _environment(facts: Facts) -> Iterator[_Line]:
         yield "nothing is delegated: ", reason
 
 
-def _named(providers: Iterable[Provider]) -> str:
-    return ", ".join(dict.fromkeys(f"{one.distribution} {one.version}" for one in providers)) or "none"
+def _named(providers: Iterable[Provider], none: str = "none") -> str:
+    return ", ".join(dict.fromkeys(f"{one.distribution} {one.version}" for one in providers)) or none
 
 
 def _clients(facts: Facts) -> Iterator[_Line]:

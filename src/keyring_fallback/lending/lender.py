@@ -52,10 +52,10 @@ def lend(hosts: Sequence[str], command: Sequence[str]) -> int:
 
 
 class _Offer(Record):
-    """What is lent: the tools as what is in force, and what tells whether they are still the same."""
+    """What is lent: the tools as what is in force, and what tells whether each is still the same."""
 
     now: survey.Survey
-    state: object
+    identities: list[object]
 
 
 def _offer(*, everything: bool) -> _Offer:
@@ -83,8 +83,8 @@ def _offer(*, everything: bool) -> _Offer:
         raise LendingError(
             "nothing can be lent: no global keyring was found here; 'keyring-fallback doctor' tells more"
         )
-    state = now.settings, [(one, _identity(one)) for one in found]
-    return _Offer(now._replace(findings=Findings(tuple(found)), state=survey.State.DELEGATING), state)
+    now = now._replace(findings=Findings(tuple(found)), state=survey.State.DELEGATING)
+    return _Offer(now, [_identity(one) for one in found])
 
 
 def _identity(tool: Tool) -> object:
@@ -136,12 +136,16 @@ class _Lender:
         while self._is_same():
             self._pipe.send(b"\n")
             time.sleep(_LOOK_SECONDS)
+            try:
+                now = _offer(everything=self._everything).now
+                self._changed |= (now.settings, now.findings) != (self._offer.now.settings, self._offer.now.findings)
+            except LendingError:
+                self._changed = True
 
     def _is_same(self) -> bool:
-        try:
-            self._changed = self._changed or _offer(everything=self._everything).state != self._offer.state
-        except LendingError:
-            self._changed = True
+        """Tell whether the tools are what they were, or else end it."""
+        tools = self._offer.now.findings.tools
+        self._changed = self._changed or [_identity(one) for one in tools] != self._offer.identities
         if self._changed:
             self._pipe.close()
         return not self._changed
