@@ -340,6 +340,7 @@ def test_named_interpreters(tmp_path: Path) -> None:
     assert Target(os.fspath(tmp_path / "conda"), conda) == executable.interpreter_target(conda, "win32")
 
 
+@posix
 def test_not_more_than_a_few_kilobytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a file as large as a disk no more than 4096 bytes are read."""
     script = trees.put(tmp_path / "keyring", "#!/bin/sh\n")

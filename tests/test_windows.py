@@ -33,11 +33,12 @@ def windows() -> Windows:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="module")
-def azure(windows: Windows, shared_environments: Environments) -> Venv:
-    """The global tool: ``uv tool install keyring --with artifacts-keyring``."""
-    folder = shared_environments.once("windows-azure", lambda folder: windows.tool(folder, "artifacts-keyring"))
-    return wine.Venv(folder / "keyring")
+@pytest.fixture
+def profile(windows: Windows) -> Iterator[Path]:
+    """A folder in the user's profile: what is elsewhere, and not named by a setting, is not taken for the user's."""
+    folder = windows.home / "AppData" / "Local" / f"Zoë's files {uuid.uuid4().hex[:8]}"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +73,14 @@ def feed(windows: Windows, tmp_path: Path, wheel: Path) -> Iterator[Feed]:
         yield running
 
 
-def test_uv_7003(windows: Windows, azure: Venv, feed: Feed, tmp_path: Path) -> None:
+def test_uv_7003(windows: Windows, profile: Path, feed: Feed, tmp_path: Path) -> None:
     """uv.exe fails once the active environment has keyring, and works again once it has keyring-fallback too."""
+    windows.tool(profile, "artifacts-keyring")
     active = windows.venv(tmp_path / "project")
     # uv.exe looks for keyring beside itself before it does on PATH, as every program does that Windows starts
-    path = [active.scripts, azure.root.parent / "bin"]
+    path = [active.scripts, profile / "bin"]
     extra = {
-        **windows.tool_variables(azure.root.parent),
+        **windows.tool_variables(profile),
         **feed.proxy_environment(),
         **uv7003.provider_variables(feed),
         "WINEPATH": ";".join(map(windows.windows, path)),
@@ -300,15 +302,14 @@ def test_providers_of_all_kinds(windows: Windows, venv: Venv, there: Script) -> 
     assert "ended without a reply (exit status 3)" in done.stderr
 
 
-def test_keyring_exe(windows: Windows, wheel: Path, tmp_path: Path) -> None:
+def test_keyring_exe(windows: Windows, profile: Path, wheel: Path, tmp_path: Path) -> None:
     """``keyring.exe`` in a folder with blanks and accents: the vault first, then the tool that uv has installed."""
-    folder = tmp_path / "Zoë's files"
     store = providers.make_provider(tmp_path, "demo-store", providers.source("demo_store"))
-    windows.tool(folder / "tools", store)
-    mine = windows.venv(folder / "venv", wheel)
+    windows.tool(profile, store)
+    mine = windows.venv(tmp_path / "Zoë's venv", wheel)
     file = tmp_path / "store.json"
     file.write_text(json.dumps({"tool.example": {"ann": "from the tool"}}), encoding="utf-8")
-    extra = {**windows.tool_variables(folder / "tools"), "DEMO_STORE_FILE": windows.windows(file)}
+    extra = {**windows.tool_variables(profile), "DEMO_STORE_FILE": windows.windows(file)}
     service = f"{uuid.uuid4().hex[:8]}.example"
 
     def keyring(*words: str, stdin: str | None = None) -> str:

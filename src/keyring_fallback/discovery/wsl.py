@@ -74,5 +74,8 @@ def seen(path: str) -> str:
 def there(here: Here) -> Here:
     """Return what surrounds a tool of Windows' own: its platform and profile, and no ids, as nothing has an owner."""
     home = profile(here.environ.get("PATH", ""))
-    environ = {"APPDATA": f"{home}/AppData/Roaming", "LOCALAPPDATA": f"{home}/AppData/Local"} if home else {}
+    drive = os.path.dirname(os.path.dirname(home))
+    folders = {"APPDATA": f"{home}/AppData/Roaming", "LOCALAPPDATA": f"{home}/AppData/Local"}
+    folders.update(ProgramFiles=f"{drive}/Program Files", SystemRoot=f"{drive}/Windows")
+    environ = folders if home else {}
     return here._replace(platform="win32", home=home, environ=environ, uid=-1)
