@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from support import environments, machine, wine
@@ -27,8 +26,7 @@ def main(argv: list[str]) -> int:
     except wine.MissingError as error:
         print(f"skipped: {error}")  # noqa: T201 - who runs this reads it
         return 0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with machine.temporary_folder("keyring-fallback-windows-") as folder:
         wheels = windows.wheels.parent / "suite"
         if not wheels.is_dir():
             wine.download(wheels, *_NEEDED)
