@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import io
 import os
+import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Callable
@@ -21,7 +22,7 @@ _MAX_TOOLS = 20
 _DEFAULTS = "the defaults"
 #: The length of a value that makes no sense and is shown: of a word, or a number, and no token.
 _LONGEST_SHOWN = 6
-_SECTIONS = ("fallback", "backend")
+_SECTIONS = ("fallback", "backend", "fallback.commands")
 
 
 class Fault(Enum):
@@ -33,6 +34,8 @@ class Fault(Enum):
     OPTION_UNKNOWN = "{} is not known; the options are {}"
     SECTION_UNKNOWN = "{}: the section [{}] is not known, and [fallback] is meant by it perhaps"
     VALUE = "{}: {}"
+    ROW = "{}: {}; this row is not used"
+    COMMANDS_OF_OTHERS = "{}: [fallback.commands] is not used, since {}: it must be the user's own file"
 
 
 class Problem(Record):
@@ -64,6 +67,13 @@ class Problem(Record):
         return f"{line}; used instead: {self.used}" if self.used else line
 
 
+class Row(Record):
+    """A row of [fallback.commands]: a host, or a pattern for hosts, and the words of its command."""
+
+    pattern: str
+    words: tuple[str, ...]
+
+
 class Settings(Record):
     """What the user has set.
 
@@ -73,6 +83,7 @@ class Settings(Record):
         services: Which services are delegated: patterns on the host or on the whole name.
         timeout: Seconds that one tool may take for one lookup.
         selected: The backend that PYTHON_KEYRING_BACKEND or ``default-keyring`` names, or "".
+        commands: The rows of [fallback.commands].
         file: The path of keyringrc.cfg, whether it exists or not.
         sources: Where each option is set: a variable's name or the file's path.
         problems: What makes no sense, and what is used instead.
@@ -83,6 +94,7 @@ class Settings(Record):
     services: tuple[str, ...] = ("*",)
     timeout: float = 120.0
     selected: str = ""
+    commands: tuple[Row, ...] = ()
     file: str = ""
     sources: Mapping[str, str] = {}
     problems: tuple[Problem, ...] = ()
@@ -98,9 +110,9 @@ def read(environ: Mapping[str, str], home: str, platform: str, foreign: object =
         foreign: Why keyringrc.cfg may have come with a project, or None: keyring obeys it, we do not.
     """
     file = config_file(environ, home, platform)
-    options, selected, problems = _read_file(file)
-    if foreign and options:
-        options, problems = {}, [Problem(Fault.FILE_OF_A_PROJECT, file, "", str(foreign), _DEFAULTS)]
+    options, rows, selected, problems = _read_file(file)
+    if foreign and (options or rows):
+        options, rows, problems = {}, {}, [Problem(Fault.FILE_OF_A_PROJECT, file, "", str(foreign), _DEFAULTS)]
     found = {name: (value, file) for name, value in options.items()}
     for name in _PARSERS:
         variable = VARIABLE_PREFIX + name.upper()
@@ -122,11 +134,39 @@ def read(environ: Mapping[str, str], home: str, platform: str, foreign: object =
             sources[name] = source
         except ValueError as error:
             problems.append(Problem(Fault.VALUE, source, option, str(error), default))
+    parsed["commands"] = _commands(rows, file, platform, problems) if rows else ()
     return Settings(file=file, sources=sources, problems=tuple(problems), **parsed)  # type: ignore[arg-type]
 
 
-def _read_file(file: str) -> tuple[dict[str, str], str | None, list[Problem]]:
-    """Return the options of [fallback], default-keyring or None, and what is wrong with the file."""
+def _commands(rows: Mapping[str, str], file: str, platform: str, problems: list[Problem]) -> tuple[Row, ...]:
+    """Return the rows of [fallback.commands] that make sense; of the others tell what is wrong.
+
+    Words are split as a POSIX shell splits them, but that a backslash is none of Windows' quotes.
+    """
+    import shlex
+
+    found = []
+    for pattern, value in rows.items():
+        lexer = shlex.shlex(value, posix=True)
+        lexer.whitespace_split, lexer.commenters = True, ""
+        lexer.escape = "" if platform == "win32" else lexer.escape
+        try:
+            if value.startswith("//") or "/" in pattern:  # keyring's files have ":" for "=", too
+                raise ValueError("it is a URL, and a host is wanted")
+            if re.match(r"[0-9]+\s*=", value):
+                raise ValueError("a host is wanted without a port")
+            words = tuple(lexer)
+            if not words:
+                raise ValueError("there is no command")
+        except ValueError as error:
+            problems.append(Problem(Fault.ROW, f"{file}: [fallback.commands], {pattern[:80]!r}", "", str(error)))
+        else:
+            found.append(Row(pattern, words))
+    return tuple(found)
+
+
+def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, list[Problem]]:
+    """Return the options of [fallback], the rows of [fallback.commands], default-keyring or None, and problems."""
     parser = configparser.RawConfigParser()
     problem = None
     try:
@@ -143,13 +183,14 @@ def _read_file(file: str) -> tuple[dict[str, str], str | None, list[Problem]]:
             detail = "it is no UTF-8, or has a byte order mark, as from PowerShell: save it as UTF-8 without BOM"
         problem = Problem(Fault.FILE_UNREADABLE, file, "", detail, _DEFAULTS)
     if problem:
-        return {}, None, [problem]
-    options = parser.items("fallback") if parser.has_section("fallback") else ()
+        return {}, {}, None, [problem]
+    options, rows = (dict(parser.items(one)) if parser.has_section(one) else {} for one in _SECTIONS[::2])
     # [DEFAULT] is everybody's
-    ours = {name: value for name, value in options if name in _PARSERS or name not in parser.defaults()}
+    rows = {name: value for name, value in rows.items() if name not in parser.defaults()}
+    ours = {name: value for name, value in options.items() if name in _PARSERS or name not in parser.defaults()}
     selected = parser.get("backend", "default-keyring", fallback=None)
     strange = [one for one in parser.sections() if one not in _SECTIONS and _resembles(one, _SECTIONS[0])]
-    return ours, selected and selected.strip(), [Problem(Fault.SECTION_UNKNOWN, file, "", one) for one in strange]
+    return ours, rows, selected and selected.strip(), [Problem(Fault.SECTION_UNKNOWN, file, "", one) for one in strange]
 
 
 def _resembles(name: str, known: str) -> bool:

@@ -96,6 +96,9 @@ def make(here: Here) -> Survey:
     file = config_file(here.environ, here.home, here.platform)
     foreign = trust.Trust(here).project(file) if os.path.isfile(file) else None
     settings = config.read(here.environ, here.home, here.platform, foreign)
+    if settings.commands and (reason := next(filter(None, trust.Trust(here).others([file])), None)):
+        problem = config.Problem(config.Fault.COMMANDS_OF_OTHERS, file, "", str(reason))
+        settings = settings._replace(commands=(), problems=(*settings.problems, problem))
     findings = Findings()
     if here.environ.get(NESTED):
         state = State.NESTED
@@ -104,7 +107,7 @@ def make(here: Here) -> Survey:
     else:
         findings = search.find(here, settings.tool)
         versions = {provider.module: provider.version for provider in findings.local.providers}
-        useful = any(
+        useful = bool(settings.commands) or any(
             # who does not work here may work there in another version
             tool.useful or any(versions.get(one.module, one.version) != one.version for one in tool.content.providers)
             for tool in findings.tools

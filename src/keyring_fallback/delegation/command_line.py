@@ -179,32 +179,61 @@ def _run(
         KeyringError: It ended in an exception.
     """
     separator = ["--"] if any(word.startswith("-") for word in words) else []
-    arguments = [*invocation.arguments, *options, operation, *separator, *words]
-    environ = Variables({**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"})
-    name, seconds = invocation.name, invocation.seconds
-    waiting = _Listening(f"keyring-fallback: waiting for {name} (at most {seconds:g} seconds; Ctrl-C stops it)")
+    run = invocation._replace(
+        arguments=(*invocation.arguments, *options, operation, *separator, *words),
+        environ=Variables({**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}),
+    )
+    listening = _Listening(waiting_for(invocation))
     try:
-        process = Process(arguments, environ, listen=True, folder=invocation.folder)
+        status, output = finished(run, listening, stdin or Hidden())
+        if status == _USAGE and options and any(mark in listening.said for mark in _USAGE_MARKS):
+            return _Outcome(understood=False, succeeded=False, output=Hidden())
+        secret = Hidden((stdin or "").removesuffix("\n"))
+        exception = _exception(listening.said, secret, words[-1]) if status == _NOTHING else ("", "")
+        succeeded = _succeeded(status, exception, listening, invocation.name)
+        if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
+            raise ToolError(f"{invocation.name} printed something that is not UTF-8; {ADVICE}")
+        return _Outcome(understood=True, succeeded=succeeded, output=output)
+    except UnicodeEncodeError:
+        raise ToolError(
+            f"{invocation.name} is asked on a command line, where a password must not have lone surrogates"
+        ) from None
+    finally:
+        listening.end()
+
+
+def waiting_for(invocation: Invocation) -> str:
+    """Return the line that tells the person who is waited for."""
+    seconds = f"at most {invocation.seconds:g} seconds"
+    return f"keyring-fallback: waiting for {invocation.name} ({seconds}; Ctrl-C stops it)"
+
+
+def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden()) -> tuple[int, Hidden]:  # noqa: B008
+    """Run a program to its end, of it and of what it started; return its exit status and what it printed.
+
+    Args:
+        invocation: How it is run.
+        waiting: Hears what it says on stderr; whoever made it ends it.
+        stdin: What it reads.
+
+    Raises:
+        ToolError: It cannot be started, takes too long, or prints more than any answer has.
+        UnicodeEncodeError: `stdin` has lone surrogates.
+    """
+    name, seconds = invocation.name, invocation.seconds
+    data = HiddenBytes(stdin.encode("utf-8"))
+    try:
+        process = Process([*invocation.arguments], invocation.environ, listen=True, folder=invocation.folder)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
         raise NotAskedError(f"{name} cannot be started ({reason}); {ADVICE}") from None
     try:
-        process.send(HiddenBytes((stdin or "").encode("utf-8")), end=True)
+        process.send(data, end=True)
         deadline = time.monotonic() + seconds
         output = Hidden(process.collect(lambda _: False, seconds, waiting).decode("utf-8", "surrogateescape"))
         status = process.wait(deadline - time.monotonic())
         if status is None:
             raise TimeoutError
-        if status == _USAGE and options and any(mark in waiting.said for mark in _USAGE_MARKS):
-            return _Outcome(understood=False, succeeded=False, output=Hidden())
-        secret = Hidden((stdin or "").removesuffix("\n"))
-        exception = _exception(waiting.said, secret, words[-1]) if status == _NOTHING else ("", "")
-        succeeded = _succeeded(status, exception, waiting, name)
-        if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
-            raise ToolError(f"{name} printed something that is not UTF-8; {ADVICE}")
-        return _Outcome(understood=True, succeeded=succeeded, output=output)
-    except UnicodeEncodeError:
-        raise ToolError(f"{name} is asked on a command line, where a password must not have lone surrogates") from None
     except TimeoutError:
         waiting.release()
         raise ToolError(f"{name} gave no answer within {seconds:g} seconds; {ALLOW_MORE}") from None
@@ -212,8 +241,9 @@ def _run(
         raise ToolError(f"{name} printed more than any answer; {ADVICE}") from None
     except OSError as error:
         raise ToolError(f"{name} cannot be asked ({error.strerror}); {ADVICE}") from None
+    else:
+        return status, output
     finally:
-        waiting.end()
         process.kill()
 
 

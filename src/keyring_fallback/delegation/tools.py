@@ -37,7 +37,10 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0
     """
     if not survey.delegates(call.service):
         return None
-    failures: list[KeyringError] = []
+    reply = _ask_command(survey, call)
+    if reply.answer is not None:
+        return reply.answer
+    failures = [*reply.failures]
     for tool in survey.findings.tools:
         if not (everything or tool.lent or _can_serve(survey, tool, call.service)):
             continue
@@ -95,6 +98,27 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
     from . import command_line  # most tools have an interpreter that can be told
 
     return command_line.ask(invocation, call)
+
+
+def _ask_command(survey: Survey, call: Call) -> Reply:
+    """Return the reply of the command that the user has for a service; a failure is a part of it."""
+    if not survey.settings.commands or not call.method.startswith("get"):
+        return Reply()
+    from . import commands  # few people have some
+
+    row = commands.row_for(survey.settings.commands, call.service)
+    if row is None:
+        return Reply()
+    name = f"the command {row.words[0]!r} for {row.pattern}"
+    environ = child_environ(survey, Tool(SETTING, row.words[0], "", ""))
+    invocation = Invocation((), environ, name, survey.settings.timeout, folder=neutral_folder(survey.here))
+    try:
+        with trace.Question(trace.Kind.COMMAND, name, *call[:3]) as question:
+            reply = commands.ask(row, call, invocation, survey.here)
+            question.replied(reply.answer, "", ())
+            return reply
+    except ToolError as error:
+        return Reply(failures=(error,))
 
 
 def _wanted(survey: Survey, tool: Tool, service: object) -> list[Provider]:

@@ -28,11 +28,12 @@ _here = threading.local()
 
 
 class Kind(enum.Enum):
-    """Who is asked: keyring, by a program; one of this environment's backends; a tool."""
+    """Who is asked: keyring, by a program; one of this environment's backends; a tool; a command of the user's."""
 
     KEYRING = "keyring"
     BACKEND = "backend"
     TOOL = "tool"
+    COMMAND = "command"
 
 
 class Outcome(enum.Enum):

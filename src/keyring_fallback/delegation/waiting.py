@@ -69,6 +69,9 @@ class Waiting:
         elif not self._asked:
             self._kept = (self._kept + data)[-_KEPT_BYTES:]
 
+    def release(self) -> None:
+        """Pass on what was kept back: nothing here, see `command_line`."""
+
     def is_long(self) -> bool:
         """Tell whether the wait is long enough to be a question."""
         return time.monotonic() >= self._due

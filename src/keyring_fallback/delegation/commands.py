@@ -1,0 +1,105 @@
+"""Asks a command of the user's for a credential: the row of [fallback.commands] for a host."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import stat
+from collections.abc import Sequence
+
+from .. import hints
+from ..config import Row
+from ..discovery.trust import Trust
+from ..errors import NotAskedError, ToolError
+from ..here import Here
+from ..hidden import Hidden
+from .call import Call, Invocation, Reply, credential
+from .command_line import finished, waiting_for
+from .waiting import Waiting
+
+#: The user name that registries take with a token where nobody says another one.
+_TOKEN_NAME = "__token__"  # noqa: S105 - a user name
+#: What a word from outside may hold where cmd.exe reads it: it would take other characters for its own.
+_PLAIN = re.compile(r"[\w.:/@=+-]*")
+_BATCH = (".cmd", ".bat")
+
+
+def row_for(rows: Sequence[Row], service: object) -> Row | None:
+    """Return the row for a service, by its host or its whole name: the most exact pattern wins."""
+    names = [hints.host_of(service), service if isinstance(service, str) else ""]
+    fitting = [row for row in rows if any(fnmatch.fnmatchcase(name, row.pattern) for name in names if name)]
+    return max(fitting, key=lambda row: (row.pattern in names, len(row.pattern.strip("*"))), default=None)
+
+
+def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
+    """Run a command; what it prints is the answer.
+
+    Args:
+        row: The command.
+        call: A ``get_password`` or ``get_credential``.
+        invocation: Its environment, folder and time limit; the arguments are put in here.
+        here: This environment: where the program is looked for, and by whose rules.
+
+    Raises:
+        ToolError: It is not found, ends with another status than 0, takes too long, or prints something else than a
+            credential.
+    """
+    registry = hints.registry_of(call.service)
+    username = call.username or (registry.username if registry else _TOKEN_NAME)
+    known = {"{service}": call.service, "{host}": hints.host_of(call.service), "{username}": username}
+    put_in = [str(known[word]) for word in row.words if word in known]
+    program = _program(row.words[0], here)
+    name = invocation.name
+    if program is None:
+        raise NotAskedError(
+            f"{name} is not found: its program is missing on PATH, or lies where others decide what it is"
+        )
+    if any(word.startswith("-") for word in put_in) or (
+        program.lower().endswith(_BATCH) and not all(map(_PLAIN.fullmatch, put_in))
+    ):
+        raise NotAskedError(f"{name} is not asked: the service or the user name would be read as something else")
+    arguments = (program, *(str(known.get(word, word)) for word in row.words[1:]))
+    waiting = Waiting(waiting_for(invocation))
+    try:
+        status, output = finished(invocation._replace(arguments=arguments), waiting)
+    finally:
+        waiting.end()
+    if status:
+        raise ToolError(f"{name} ended with exit status {status}; run it by itself to see why")
+    found = _read(output.strip("\r\n"), username)
+    if found is None and output.strip():
+        raise ToolError(f"{name} printed something else than a password in one word, or a JSON object with one")
+    if found is None or call.method == "get_password":
+        return Reply(found and found[1], name)
+    return Reply(credential(*found), name)
+
+
+def _read(output: str, username: str) -> tuple[str, Hidden] | None:
+    """Return the user name and the password that a command has printed, or None."""
+    if output.startswith("{"):
+        try:
+            said = json.loads(output)
+            name, password = said.get("username") or username, said["password"]
+        except (ValueError, KeyError, RecursionError):
+            return None
+        return (name, Hidden(password)) if isinstance(name, str) and isinstance(password, str) and password else None
+    one_word = bool(output) and output.isprintable() and not (set(output) & set(" <"))
+    return (username, Hidden(output)) if one_word else None
+
+
+def _program(word: str, here: Here) -> str | None:
+    """Return the program of a command: an absolute path, or the first on PATH that nobody else can have put there."""
+    ends = (".exe", *_BATCH) if here.platform == "win32" and not os.path.splitext(word)[1] else ("",)
+    folders = [""] if os.path.isabs(word) else here.environ.get("PATH", "").split(os.pathsep)
+    trust = Trust(here)
+    for path in (os.path.join(folder, word + end) for folder in folders for end in ends):
+        try:
+            usable = os.path.isabs(path) and stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
+        except (OSError, ValueError):
+            continue
+        owned, opened = trust.others([path]) if usable else (None, None)
+        if usable and not (owned or opened or (not os.path.isabs(word) and trust.project(path))):
+            return path
+    return None

@@ -1,0 +1,221 @@
+"""A command as provider: rows of [fallback.commands] are asked before the tools, found and run by their rules."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyring_fallback import config
+from keyring_fallback.config import Row
+from keyring_fallback.delegation import commands
+from support import hostile
+from test_backends import reader
+
+if TYPE_CHECKING:
+    from support.stage import Stage
+
+URL = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
+NAME = "VssSessionToken"
+
+pytestmark = pytest.mark.skipif(
+    os.name != "posix", reason="the commands are shell scripts; tests/test_windows.py has .cmd"
+)
+
+
+def told(stage: Stage, *rows: str) -> Stage:
+    """Write rows into the user's keyringrc.cfg."""
+    file = Path(config.read(os.environ, os.environ["HOME"], sys.platform).file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(["[fallback.commands]", *rows, ""]))
+    return stage
+
+
+def program(stage: Stage, source: str, name: str = "cloud") -> Path:
+    """Make a program on the stage's PATH."""
+    folder = stage.folder / "bin"
+    folder.mkdir(exist_ok=True)
+    stage.variables["PATH"] = os.pathsep.join([os.fspath(folder), os.environ["PATH"]])
+    return hostile.executable(folder / name, "#!/bin/sh\n" + source + "\n")
+
+
+@pytest.fixture
+def alone(stage: Stage) -> Stage:
+    """A stage where no tool is."""
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    return stage
+
+
+def test_answer_without_any_tool(alone: Stage) -> None:
+    """With a row for a host and no tool we are there: the one line that a command prints is the password."""
+    program(alone, "echo from-the-cloud")
+    told(alone, "pkgs.dev.azure.com = cloud token")
+    results, _ = alone.calls(
+        ["get_password", URL, NAME], ["get_credential", URL, None], ["get_credential", "https://other.test/", None]
+    )
+    assert ["from-the-cloud", [NAME, "from-the-cloud"], None] == [one["answer"] for one in results]
+    got = alone.environment.keyring("get", URL, NAME, env=alone.env())
+    assert ("from-the-cloud\n", 0) == (got.stdout, got.returncode)
+
+
+def test_words_are_put_in_whole(alone: Stage) -> None:
+    """``{service}``, ``{host}`` and ``{username}`` are words; quotes are a shell's, and no shell runs."""
+    notes = alone.folder / "words"
+    program(alone, f'printf "%s\\n" "$@" >{notes}; pwd >>{notes}; echo x')
+    told(alone, "*.azure.com = cloud {service} {host} {username} 'a  b' \"$HOME\" x{host} *")
+    alone.call("get_password", URL, "me; rm -rf")
+    expected = [URL, "pkgs.dev.azure.com", "me; rm -rf", "a  b", "$HOME", "x{host}", "*", os.environ["HOME"]]
+    assert expected == notes.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("printed", "username", "expected"),
+    [
+        ('{"password": "a b", "username": "me"}', None, ["me", "a b"]),
+        ('{"password": "p"}', None, [NAME, "p"]),
+        ('{"password": "p"}', "you", ["you", "p"]),
+        ("p\\r\\n", None, [NAME, "p"]),
+        ("", None, None),
+    ],
+    ids=["JSON", "no user name", "the one asked for", "CRLF", "nothing"],
+)
+def test_what_is_printed(alone: Stage, printed: str, username: str | None, expected: list[str] | None) -> None:
+    """A JSON object has the password and may have the user name; nothing is no answer."""
+    program(alone, f"printf '{printed}'")
+    told(alone, "pkgs.dev.azure.com = cloud")
+    result = alone.call("get_credential", URL, username)
+    assert (expected, [], "") == (result["answer"], result["error"], result["stderr"])
+
+
+BAD = {
+    "status": ("echo CANARY; exit 3", "exit status 3"),
+    "two lines": ("echo CANARY; echo two", "something else than a password"),
+    "HTML": ("echo '<html>CANARY</html>'", "something else than a password"),
+    "a prompt": ("printf 'CANARY password: '", "something else than a password"),
+    "other JSON": ("""echo '{"error": "CANARY"}'""", "something else than a password"),
+    "10 MB": ("head -c 10000000 /dev/zero | tr '\\0' x", "more than any answer"),
+    "no end": ("exec sleep 60", "no answer within 1 seconds"),
+    "a child that holds the pipe": ("sleep 60 & exit 3", "exit status 3"),
+}
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=list(BAD))
+def test_failures_go_on_to_the_tools(stage: Stage, case: tuple[str, str]) -> None:
+    """Whatever a command does, the tools are asked next; it is told, without its output, only where nobody answered."""
+    source, message = case
+    stage.variables.update(
+        {"KEYRING_PROPERTY_FALLBACK_TIMEOUT": "1" if "sleep 60" in source else "60", hostile.MARK: "commands"}
+    )
+    program(stage, source)
+    told(stage, "pkgs.dev.azure.com = cloud")
+    stage.there(reader("There", 9, "return 'from there'"))
+    result = stage.call("get_password", URL, NAME)
+    assert ("from there", "") == (result["answer"], result["stderr"])
+    stage.there(reader("There", 9, "return None"))
+    result = stage.call("get_password", URL, NAME)
+    assert (None, 1) == (result["answer"], len(result["stderr"].splitlines()))
+    assert message in result["stderr"]
+    assert "'cloud'" in result["stderr"]
+    assert "CANARY" not in result["stderr"]
+    assert [] == hostile.left_over("commands")
+
+
+def test_set_and_delete_pass_it_by(stage: Stage) -> None:
+    """Commands only give: what is stored and deleted goes to stores and tools."""
+    notes = stage.folder / "ran"
+    program(stage, f"touch {notes}")
+    told(stage, "pkgs.dev.azure.com = cloud")
+    stage.calls(["set_password", URL, NAME, "secret"], ["delete_password", URL, NAME])
+    assert not notes.exists()
+
+
+def test_most_exact_row_wins() -> None:
+    """A host itself comes before patterns, and the longer pattern before the shorter one."""
+    rows = [Row(pattern, (pattern,)) for pattern in ("*", "*.test", "*.a.test", "x.a.test")]
+    hosts = ("https://x.a.test/", "https://y.a.test/", "https://b.test/", "b.example", "")
+    found = [commands.row_for(rows, host) for host in hosts]
+    assert ["x.a.test", "*.a.test", "*.test", "*", None] == [row and row.pattern for row in found]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("pkgs.dev.azure.com = cloud 'open", "No closing quotation"),
+        ("https://pkgs.dev.azure.com/ = cloud", "is a URL"),
+        ("pkgs.dev.azure.com:443 = cloud", "without a port"),
+        ("pkgs.dev.azure.com =", "no command"),
+    ],
+)
+def test_rows_that_make_no_sense(alone: Stage, row: str, message: str) -> None:
+    """One warning line names file and row, and the other rows are used."""
+    program(alone, "echo fine")
+    told(alone, row, "*.test = cloud")
+    result = alone.call("get_password", "https://a.test/", "me")
+    assert ("fine", 1) == (result["answer"], len(result["stderr"].splitlines()))
+    assert message in result["stderr"]
+    assert "keyringrc.cfg" in result["stderr"]
+
+
+def test_percent_and_braces_are_words(alone: Stage) -> None:
+    """``%`` and ``{`` mean nothing in a row."""
+    program(alone, 'printf %s "$1$2"')
+    told(alone, "*.test = cloud %d%%(x)s {x:y}")
+    assert "%d%%(x)s{x:y}" == alone.call("get_password", "https://a.test/", "me")["answer"]
+
+
+def test_a_program_of_a_project_is_not_run(alone: Stage, tmp_path: Path) -> None:
+    """On PATH, what lies in a project, or where others can write, is passed over, and what is missing is said."""
+    ran = tmp_path / "ran"
+    program(alone, f"touch {ran}; echo stolen")
+    project = Path(os.environ["HOME"]) / "repo"
+    (project / "bin").mkdir(parents=True)
+    (project / ".git").mkdir()
+    (alone.folder / "bin" / "cloud").rename(project / "bin" / "cloud")
+    alone.variables["PATH"] = os.pathsep.join([os.fspath(project / "bin"), os.environ["PATH"]])
+    told(alone, "*.test = cloud")
+    result = alone.environment.run(
+        ["-c", "import keyring; print(keyring.get_password('https://a.test/', 'me'))"], env=alone.env(), cwd=project
+    )
+    assert ("None\n", False) == (result.stdout, ran.exists())
+    assert "is not found" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root, to give a file away")
+def test_a_file_of_others_is_not_read(alone: Stage) -> None:
+    """Rows count in the user's own keyringrc.cfg alone."""
+    program(alone, "echo stolen")
+    told(alone, "*.test = cloud")
+    file = Path(config.read(os.environ, os.environ["HOME"], sys.platform).file)
+    os.chown(file, 12345, -1)
+    result = alone.call("get_password", "https://a.test/", "me")
+    assert None is result["answer"]
+    assert "[fallback.commands]" in result["stderr"]
+    os.chown(file, 0, -1)
+    file.chmod(stat.S_IMODE(file.stat().st_mode) | 0o002)
+    assert None is alone.call("get_password", "https://a.test/", "me")["answer"]
+
+
+def test_option_like_services_are_not_asked_for(alone: Stage) -> None:
+    """A service that a program would read as an option is not put into its words."""
+    program(alone, "echo stolen")
+    told(alone, "* = cloud {service}")
+    result = alone.call("get_password", "--config=evil", "me")
+    assert None is result["answer"]
+    assert "would be read as something else" in result["stderr"]
+
+
+def test_the_doctor_tells_of_commands(alone: Stage) -> None:
+    """Who was asked, and in how many milliseconds, is in the doctor's report."""
+    program(alone, "echo from-the-cloud")
+    told(alone, "pkgs.dev.azure.com = cloud")
+    result = alone.environment.run(
+        ["-m", "keyring_fallback", "doctor", "--json", URL, NAME], env=alone.env(), cwd=alone.folder
+    )
+    (asked,) = [one for one in json.loads(result.stdout)["lookups"][0]["asked"] if one["kind"] == "command"]
+    assert ("the command 'cloud' for pkgs.dev.azure.com", "answer") == (asked["who"], asked["outcome"])
+    assert "from-the-cloud" not in result.stdout
