@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from keyring.backend import KeyringBackend, get_all_keyring
-from keyring.errors import KeyringError, PasswordDeleteError
+from keyring.errors import PasswordDeleteError
 
 from .. import hints
 from ..discovery import trust
