@@ -217,5 +217,9 @@ def test_the_doctor_tells_of_commands(alone: Stage) -> None:
         ["-m", "keyring_fallback", "doctor", "--json", URL, NAME], env=alone.env(), cwd=os.environ["HOME"]
     )
     (asked,) = [one for one in json.loads(result.stdout)["lookups"][0]["asked"] if one["kind"] == "command"]
-    assert ("the command 'cloud' for pkgs.dev.azure.com", "answer", []) == (asked["who"], asked["outcome"], asked["errors"])
+    assert ("the command 'cloud' for pkgs.dev.azure.com", "answer", []) == (
+        asked["who"],
+        asked["outcome"],
+        asked["errors"],
+    )
     assert "from-the-cloud" not in result.stdout
