@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from keyring_fallback import config, survey
-from keyring_fallback.delegation.environ import child_environ
+from keyring_fallback.delegation.environ import DROPPED, child_environ
 from keyring_fallback.discovery import places
 from keyring_fallback.discovery.tool import Findings, Tool
+from keyring_fallback.here import NESTED
 from support import machine, trees
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def test_what_an_isolated_start_reads(interpreter: Callable[[str], Path], versio
     python = interpreter(version)
     known = variables(python)
     assert {"PYTHONHOME", "PYTHONPATH", "PYTHONUTF8", "_PYTHON_PROJECT_BASE"} <= known
-    assert state(python) == state(python, *known - set(survey.DROPPED) - KEPT)
+    assert state(python) == state(python, *known - set(DROPPED) - KEPT)
 
 
 @pytest.mark.skipif(machine.WINDOWS, reason="the variables of a start on POSIX")
@@ -79,7 +80,7 @@ def test_what_is_dropped_has_an_effect(interpreter: Callable[[str], Path]) -> No
     """Each variable that is dropped changes a start with -I of one of two interpreters, or is known to be read without."""
     pythons = [interpreter("3.11"), interpreter("3.13")]
     plain = list(map(state, pythons))
-    for name in set(survey.DROPPED) - WITHOUT:
+    for name in set(DROPPED) - WITHOUT:
         assert plain != [state(python, name) for python in pythons], name
 
 
@@ -103,6 +104,6 @@ def test_the_libraries_of_a_bundle(tmp_path: Path, case: str) -> None:
     for bundle, wanted in (("/b", expected), ("", environ)):
         here = trees.make_here(tmp_path, environ=environ)._replace(bundle=bundle)
         now = survey.Survey(config.Settings(), here, Findings(), survey.State.DELEGATING)
-        assert {**wanted, survey.NESTED: "1"} == child_environ(
+        assert {**wanted, NESTED: "1"} == child_environ(
             now, Tool(places.UV, root, root, os.path.join(root, "bin", "python"))
         )

@@ -98,7 +98,7 @@ def test_reply_that_is_anything(text: str) -> None:
 @given(st.binary(), st.binary(), st.lists(st.integers(1, 40)))
 def test_reply_in_any_pieces(before: bytes, after: bytes, sizes: list[int]) -> None:
     """The reply is found in whatever pieces it arrives, whatever stands before and behind it."""
-    session = bridge._Session()  # noqa: SLF001
+    session = bridge._Session(key=None, runs=None)  # noqa: SLF001
     session._nonce, session._number = b"0123456789abcdef" * 2, 7  # noqa: SLF001
     document = b'{"id": 7, "answer": "x"}'
     data = before + session._nonce + document + b"\n" + after  # noqa: SLF001

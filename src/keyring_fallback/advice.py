@@ -40,7 +40,7 @@ def hint(service: object, holds: Callable[[str], bool]) -> None:
     """
     registry = hints.registry_of(service)
     now = survey.current()
-    if registry is None or now.answers_itself or not now.delegates(service):
+    if registry is None or now.answers_itself or not now.settings.delegates(service):
         return
     held = [*now.findings.local.providers, *(one for tool in now.findings.tools for one in tool.content.providers)]
     known = all(tool.known for tool in now.findings.tools)

@@ -268,7 +268,7 @@ def _nobody(now: survey.Survey, service: object, does: str) -> str:
     """Return why a password was not stored or deleted by a tool."""
     if now.answers_itself or not now.findings.tools:
         return why_not(now) or ""
-    if not now.delegates(service):
+    if not now.settings.delegates(service):
         source = now.settings.sources["services"]
         return f"this service is not delegated to a global keyring ('services', set in {source})"
     tools = ", ".join(tool.location for tool in now.findings.tools)

@@ -66,13 +66,17 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _lend(parser: argparse.ArgumentParser, hosts: Sequence[str], command: Sequence[str]) -> int:
-    from . import hints
+    from . import hints, survey
     from .lending import lender
+
+    def look() -> survey.Survey | None:
+        now = survey.make(survey.here())
+        return None if now.state in (survey.State.OFF, survey.State.NESTED) else now
 
     for host in hosts:
         if not {*"/:@ "}.isdisjoint(host):
             parser.error(f"{hints.shown(host)!r} is no host, such as {hints.host_of(host) or 'pkgs.dev.azure.com'}")
-    return lender.lend(hosts, command)
+    return lender.lend(hosts, command, look)
 
 
 def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:

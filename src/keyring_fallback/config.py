@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import fnmatch
 import io
 import os
 import re
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Callable
 
+from . import hints
 from .here import config_file, expanded, read_head
 from .records import Record
 
@@ -98,6 +100,11 @@ class Settings(Record):
     file: str = ""
     sources: Mapping[str, str] = {}
     problems: tuple[Problem, ...] = ()
+
+    def delegates(self, service: object) -> bool:
+        """Tell whether the user wants a service to be delegated."""
+        names = [hints.host_of(service), service if isinstance(service, str) else ""]
+        return any(pattern == "*" or fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.services)
 
 
 def read(environ: Mapping[str, str], home: str, platform: str, foreign: object = None) -> Settings:

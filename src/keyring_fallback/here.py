@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from .hidden import Variables
 from .records import Record
 
+#: Marks the environment of what we start: nothing in there delegates again.
+NESTED = "KEYRING_FALLBACK_NESTED"
+
 
 class Here(Record):
     """This environment and what surrounds it.

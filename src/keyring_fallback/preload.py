@@ -18,7 +18,7 @@ def before_pip_installs() -> None:
     """
     if "pip._internal" not in sys.modules:
         return
-    from .delegation import bridge, command_line, lent, tools  # noqa: F401 - only here they are needed at once
+    from .delegation import bridge, command_line, commands, lent, tools  # noqa: F401 - only here they are needed at once
 
     metadata = sys.modules.get("importlib_metadata")
     if metadata is not None:

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import enum
-import fnmatch
 import os
 import time
 
-from . import config, hints
+from . import config
 from .discovery import search, trust
 from .discovery.tool import SETTING, Findings
-from .here import Here, config_file, here
+from .here import NESTED, Here, config_file, here
 from .records import Record
 
-__all__ = ["NESTED", "State", "Survey", "current", "here", "make"]
+__all__ = ["State", "Survey", "current", "here", "make"]
 
-#: Marks the environment of what we start: nothing in there delegates again.
-NESTED = "KEYRING_FALLBACK_NESTED"
-#: Variables that belong to this environment's Python and would mislead another one.
-DROPPED = (
-    "PYTHONHOME",
-    "PYTHONPATH",
-    # what a start with -I reads nevertheless
-    "PYTHONEXECUTABLE",  # CPython 3.11 and newer, Modules/getpath.py
-    "__PYVENV_LAUNCHER__",  # the same, on macOS and Windows older ones too
-    "_PYTHON_HOST_PLATFORM",  # Lib/sysconfig.py, since 3.3
-    "_PYTHON_PROJECT_BASE",
-    "_PYTHON_SYSCONFIGDATA_NAME",
-)
 #: How long a survey is used again: a tool may be installed meanwhile.
 _FRESH_SECONDS = 5.0
 
@@ -82,13 +68,6 @@ class Survey(Record):
             if tool.doubt
         )
         return [*map(str, self.settings.problems), *unused, *doubtful]
-
-    def delegates(self, service: object) -> bool:
-        """Tell whether the user wants a service to be delegated."""
-        names = [hints.host_of(service), service if isinstance(service, str) else ""]
-        return any(
-            pattern == "*" or fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.settings.services
-        )
 
 
 def make(here: Here) -> Survey:

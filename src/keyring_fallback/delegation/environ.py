@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from ..discovery import trust
 from ..discovery.places import is_remote
 from ..discovery.tool import Tool
 from ..discovery.trust import identity
-from ..here import Here
+from ..here import NESTED, Here
 from ..hidden import Variables
-from ..survey import DROPPED, NESTED, Survey
 
+#: Variables that belong to this environment's Python and would mislead another one.
+DROPPED = (
+    "PYTHONHOME",
+    "PYTHONPATH",
+    # what a start with -I reads nevertheless
+    "PYTHONEXECUTABLE",  # CPython 3.11 and newer, Modules/getpath.py
+    "__PYVENV_LAUNCHER__",  # the same, on macOS and Windows older ones too
+    "_PYTHON_HOST_PLATFORM",  # Lib/sysconfig.py, since 3.3
+    "_PYTHON_PROJECT_BASE",
+    "_PYTHON_SYSCONFIGDATA_NAME",
+)
 #: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
 _DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
 #: Version managers' variables, of which those stay that say where their things are: the others choose a version, or
@@ -30,7 +41,29 @@ _OURS = "keyring_fallback."
 _TOLD_TO_WINDOWS = ("ARTIFACTS_KEYRING_", "VSS_NUGET_", "PYTHONIOENCODING")
 
 
-def child_environ(survey: Survey, tool: Tool) -> Variables:
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from ..config import Settings
+    from ..discovery.tool import Findings
+
+    class InForce(Protocol):
+        """What is in force, as `survey.Survey` has it."""
+
+        @property
+        def settings(self) -> Settings:
+            """The user's settings."""
+
+        @property
+        def here(self) -> Here:
+            """This environment."""
+
+        @property
+        def findings(self) -> Findings:
+            """The tools."""
+
+
+def child_environ(survey: InForce, tool: Tool) -> Variables:
     """Return the environment for what we start.
 
     Everything that is not named here stays: clouds', proxies', D-Bus's variables, HOME.

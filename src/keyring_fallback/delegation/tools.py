@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keyring.backend import KeyringBackend, get_all_keyring
 from keyring.errors import PasswordDeleteError
@@ -14,16 +14,18 @@ from ..discovery.tool import SETTING, Provider, Tool
 from ..errors import NotAskedError, ToolError
 from ..helper.backends import below
 from ..helper.shared import name_of
-from ..survey import Survey
 from . import trace
 from .call import ADVICE, Call, Invocation, Reply, Setup
 from .environ import child_environ, neutral_folder
+
+if TYPE_CHECKING:
+    from .environ import InForce
 
 #: As long as a helper runs, Windows neither removes nor replaces the tool's files.
 _WINDOWS_IDLE_SECONDS = 4.0
 
 
-def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0) -> Any:
+def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.0) -> Any:
     """Return the first answer of a tool, or None; for what is stored or deleted, True is the answer.
 
     Args:
@@ -35,7 +37,7 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0
     Raises:
         KeyringError: There is no answer, and a tool or a provider failed.
     """
-    if not survey.delegates(call.service):
+    if not survey.settings.delegates(call.service):
         return None
     reply = _ask_command(survey, call)
     if reply.answer is not None:
@@ -65,7 +67,7 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0
     return None
 
 
-def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
+def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
     """Ask one tool; the arguments are those of `ask_tools`.
 
     Raises:
@@ -100,7 +102,7 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
     return command_line.ask(invocation, call)
 
 
-def _ask_command(survey: Survey, call: Call) -> Reply:
+def _ask_command(survey: InForce, call: Call) -> Reply:
     """Return the reply of the command that the user has for a service; a failure is a part of it."""
     if not survey.settings.commands or not call.method.startswith("get"):
         return Reply()
@@ -121,7 +123,7 @@ def _ask_command(survey: Survey, call: Call) -> Reply:
         return Reply(failures=(error,))
 
 
-def _wanted(survey: Survey, tool: Tool, service: object) -> list[Provider]:
+def _wanted(survey: InForce, tool: Tool, service: object) -> list[Provider]:
     """Return the tool's providers that may answer for a service, and that have not answered here."""
     failed = [one.module for one in survey.findings.local.providers if _has_failed(one.module)]
     return [
@@ -139,12 +141,12 @@ def _has_failed(module: str) -> bool:
     return module not in sys.modules or unusable or any(below(name, [module]) for name in trace.raised())
 
 
-def _can_serve(survey: Survey, tool: Tool, service: object) -> bool:
+def _can_serve(survey: InForce, tool: Tool, service: object) -> bool:
     """Tell whether a tool may have an answer; if in doubt, it may."""
     return not tool.known or bool(tool.own) or bool(_wanted(survey, tool, service))
 
 
-def _setup(survey: Survey, tool: Tool, service: object, *, everything: bool) -> Setup:
+def _setup(survey: InForce, tool: Tool, service: object, *, everything: bool) -> Setup:
     if everything:
         return Setup(everything=True, entry_points=(), own=(), skip=())
     viable = {type(backend).__module__ for backend in get_all_keyring()}

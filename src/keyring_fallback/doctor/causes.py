@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import hints, survey
 from ..config import Fault
+from ..here import NESTED
 from . import client_causes, cures, tool_causes
 from .examination import Cause, Facts, Probe
 from .shell import Command, Cure, Edit, Variable
@@ -38,14 +39,14 @@ def _settings(facts: Facts) -> Iterator[Cause]:
         what = "section" if problem.fault is Fault.SECTION_UNKNOWN else "file" if problem.of_file else "option"
         advice = f"correct this {what}, or remove it"
         yield Cause("setting-without-sense", str(problem), advice=advice, problem=False)
-    if facts.here.environ.get(survey.NESTED):
-        text = f"The variable {survey.NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
-        yield Cause("nested", text, Variable(survey.NESTED, None))
+    if facts.here.environ.get(NESTED):
+        text = f"The variable {NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
+        yield Cause("nested", text, Variable(NESTED, None))
     elif not settings.enabled:
         source = settings.sources["enabled"]
         cure = cures.either(source, None, Edit(source, "fallback", "enabled", "true"))
         yield Cause("switched-off", f"keyring-fallback is switched off ({source}).", cure)
-    elif facts.service is not None and not now.delegates(facts.service):
+    elif facts.service is not None and not now.settings.delegates(facts.service):
         source = settings.sources["services"]
         text = f"The setting 'services' ({' '.join(settings.services)}) leaves this service out ({source})."
         host = hints.host_of(facts.service) or hints.shown(facts.service)

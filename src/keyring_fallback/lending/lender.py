@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from keyring.errors import KeyringError
 
-from .. import hints, survey
+from .. import hints
 from ..delegation import tools
 from ..delegation.call import Call, line
 from ..discovery import layout, trust
@@ -24,6 +24,11 @@ from ..helper.shared import METHODS, one_line
 from ..records import Record
 from .pipe import LendingError, Pipe
 
+if TYPE_CHECKING:
+    from ..config import Settings
+    from ..delegation.environ import InForce
+    from ..here import Here
+
 #: Questions at once; the far end passes fewer on.
 _AT_ONCE = 32
 #: Seconds between two looks at the tools, and two signs of life.
@@ -31,18 +36,19 @@ _LOOK_SECONDS = 5.0
 _FOREVER = 365 * 86400.0
 
 
-def lend(hosts: Sequence[str], command: Sequence[str]) -> int:
+def lend(hosts: Sequence[str], command: Sequence[str], look: Callable[[], InForce | None]) -> int:
     """Lend until Ctrl-C, SIGTERM, or the end of the terminal, the command or the tools; return the exit status.
 
     Args:
         hosts: The hosts that are lent, by name or pattern.
         command: What runs a program elsewhere (``ssh box``); nothing: on this machine.
+        look: Tells what is in force now, or None where nothing is delegated.
     """
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
     try:
-        _Lender(hosts, command).run()
+        _Lender(hosts, command, look).run()
     except LendingError as error:
         _say(str(error))
         return 1
@@ -52,24 +58,26 @@ def lend(hosts: Sequence[str], command: Sequence[str]) -> int:
 
 
 class _Offer(Record):
-    """What is lent: the tools as what is in force, and what tells whether each is still the same."""
+    """What is lent, as what is in force, and what tells whether each tool is still the same."""
 
-    now: survey.Survey
+    settings: Settings
+    here: Here
+    findings: Findings
     identities: list[object]
 
 
-def _offer(*, everything: bool) -> _Offer:
+def _offer(now: InForce | None, *, everything: bool) -> _Offer:
     """Return what this machine has to lend; what it has borrowed is not its own.
 
     Args:
+        now: What is in force, or None.
         everything: Whether all that the tools have is lent, their stores too, or only providers: this machine's
             other environments have its stores themselves.
 
     Raises:
         LendingError: There is nothing.
     """
-    now = survey.make(survey.here())
-    if now.state in (survey.State.OFF, survey.State.NESTED):
+    if now is None:
         raise LendingError("nothing can be lent: keyring-fallback is switched off here, or runs within itself")
     found, here = [one for one in now.findings.tools if not one.lent], now.here
     root = here.prefix if here.virtual else ""
@@ -83,8 +91,7 @@ def _offer(*, everything: bool) -> _Offer:
         raise LendingError(
             "nothing can be lent: no global keyring was found here; 'keyring-fallback doctor' tells more"
         )
-    now = now._replace(findings=Findings(tuple(found)), state=survey.State.DELEGATING)
-    return _Offer(now, [_identity(one) for one in found])
+    return _Offer(now.settings, here, Findings(tuple(found)), [_identity(one) for one in found])
 
 
 def _identity(tool: Tool) -> object:
@@ -101,10 +108,11 @@ def _identity(tool: Tool) -> object:
 class _Lender:
     """Answers the questions of one far end."""
 
-    def __init__(self, hosts: Sequence[str], command: Sequence[str]) -> None:
+    def __init__(self, hosts: Sequence[str], command: Sequence[str], look: Callable[[], InForce | None]) -> None:
         self._hosts = tuple(hosts)
         self._everything = bool(command)
-        self._offer = _offer(everything=self._everything)
+        self._look = look
+        self._offer = _offer(look(), everything=self._everything)
         self._asking = 0
         self._lock = threading.Lock()
         self._changed = False
@@ -118,7 +126,7 @@ class _Lender:
         """
         try:
             lent = [f"{getpass.getuser()}@{socket.gethostname()}", *self._hosts]
-            where = self._pipe.open(lent, self._offer.now.settings.timeout * len(self._offer.now.findings.tools) + 5)
+            where = self._pipe.open(lent, self._offer.settings.timeout * len(self._offer.findings.tools) + 5)
             _say(f"{' '.join(self._hosts)} lent at {where} ({self._pipe.name}); Ctrl-C ends it")
             if hints.is_at("any.invalid", self._hosts):
                 _say("every host is lent: who asks there gets whatever the global keyring has")
@@ -137,14 +145,14 @@ class _Lender:
             self._pipe.send(b"\n")
             time.sleep(_LOOK_SECONDS)
             try:
-                now = _offer(everything=self._everything).now
-                self._changed |= (now.settings, now.findings) != (self._offer.now.settings, self._offer.now.findings)
+                now = _offer(self._look(), everything=self._everything)
+                self._changed |= (now.settings, now.findings) != (self._offer.settings, self._offer.findings)
             except LendingError:
                 self._changed = True
 
     def _is_same(self) -> bool:
         """Tell whether the tools are what they were, or else end it."""
-        tools = self._offer.now.findings.tools
+        tools = self._offer.findings.tools
         self._changed = self._changed or [_identity(one) for one in tools] != self._offer.identities
         if self._changed:
             self._pipe.close()
@@ -168,7 +176,7 @@ class _Lender:
         if hints.is_at(service, self._hosts) and self._is_same():
             call = Call(question["method"], service, question["username"])
             try:
-                answer = tools.ask_tools(self._offer.now, call, everything=self._everything, idle=_FOREVER)
+                answer = tools.ask_tools(self._offer, call, everything=self._everything, idle=_FOREVER)
             except KeyringError as error:
                 kinds = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "keyring.errors"]
                 failure = {"backend": "", "type": type(error).__name__, "error": kinds[0], "message": str(error)}
