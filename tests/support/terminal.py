@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import select
 import subprocess
 import sys
 import termios
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _LAUNCHER = (
     "import os, sys; os.setsid(); os.close(os.open(sys.argv[1], os.O_RDWR)); os.execv(sys.argv[2], sys.argv[2:])"
 )
+#: Seconds without output after which a program that has ended will show nothing more.
+_QUIET = 0.2
 
 
 class Terminal:
@@ -58,6 +62,10 @@ class Terminal:
         )
         self.shown = ""
         """What the terminal has shown so far."""
+        self._quiet_since = time.monotonic()
+        self._closed = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Terminal:  # noqa: PYI034 - typing.Self is too young
         """Give itself."""
@@ -68,16 +76,21 @@ class Terminal:
     ) -> None:
         """End the program, and close the terminal."""
         self._process.kill()
-        self._process.communicate()
-        os.close(self._master)
-        os.close(self._slave)
+        try:
+            self._process.communicate(timeout=TIMEOUT)
+        finally:
+            self._closed.set()
+            self._reader.join(TIMEOUT)
+            os.close(self._master)
+            os.close(self._slave)
 
     def until(self, text: str, seconds: float = TIMEOUT) -> str:
         """Read until the terminal has shown *text*; give all that it has shown."""
         deadline = time.monotonic() + seconds
         while text not in self.shown:
-            ended = self._process.poll() is not None
-            if not self._read(0.1) and (ended or time.monotonic() > deadline):
+            now, ended = time.monotonic(), self._process.poll() is not None
+            time.sleep(_QUIET / 10)
+            if now > deadline or (ended and time.monotonic() - self._quiet_since > _QUIET and text not in self.shown):
                 message = f"the terminal did not show {text!r} but only {self.shown!r}"
                 raise AssertionError(message)
         return self.shown
@@ -97,13 +110,15 @@ class Terminal:
     def end(self, seconds: float = TIMEOUT) -> subprocess.CompletedProcess[str]:
         """Wait for the program's end; give its exit status, and what was kept of stdout and stderr."""
         stdout, stderr = self._process.communicate(timeout=seconds)
-        while self._read(0.1):
-            pass
+        ended = time.monotonic()
+        while time.monotonic() - max(self._quiet_since, ended) < _QUIET:
+            time.sleep(_QUIET / 4)
         return subprocess.CompletedProcess([], self._process.returncode, stdout or "", stderr or "")
 
-    def _read(self, seconds: float) -> bool:
-        """Read what the terminal shows within some seconds; give whether there was anything."""
-        if not select.select([self._master], [], [], seconds)[0]:
-            return False
-        self.shown += os.read(self._master, 65536).decode("utf-8", "replace").replace("\r\n", "\n")
-        return True
+    def _read(self) -> None:
+        """Read what the terminal shows, all the time: macOS reaps no leader of a session whose output nobody has read."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while not self._closed.is_set():
+            if select.select([self._master], [], [], 0.05)[0]:
+                self.shown += decoder.decode(os.read(self._master, 65536)).replace("\r\n", "\n")
+                self._quiet_since = time.monotonic()
