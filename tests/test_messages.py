@@ -194,6 +194,7 @@ def test_message(stage: Stage, scripted_tool: Environment, python: Path, number:
 ELSEWHERE = {
     "); free what the system lacks": "test_hostile_surroundings.py",
     "Password not found": "test_backends.py",
+    "is not asked, since": "test_untrusted.py",
     "this service is not delegated": "test_backends.py",
 }
 MODULES = ["delegation/bridge", "delegation/call", "delegation/command_line", "delegation/tools", "backend"]

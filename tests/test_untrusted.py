@@ -325,6 +325,22 @@ def test_huge_files(scene: Scene, home: Path) -> None:
     assert total <= 16384 * count <= 16384 * 8
 
 
+def test_a_tool_that_is_opened_to_all_after_it_was_found(scene: Scene) -> None:
+    """It is not run any more: the error says why, and what to do."""
+    place = scene.plant(scene.folder / "bin")
+    code = (
+        "import os, sys\nfrom keyring.errors import KeyringError\nfrom keyring_fallback import GlobalKeyring\n"
+        "assert GlobalKeyring.viable\nos.chmod(sys.argv[1], 0o777)\n"
+        "try:\n    print(GlobalKeyring().get_password('https://feed.example/simple/', 'u'))\n"
+        "except KeyringError as error:\n    print(error)"
+    )
+    env = {**os.environ, "PATH": os.fspath(place.parent)}
+    result = scene.environment.run(["-c", code, place.parent], env=env, cwd=scene.cwd, check=True)
+    told = f"the global keyring {place} is not asked, since everybody can write to {place.parent}"
+    assert [told, "run 'keyring-fallback doctor' to see what is wrong with it"] == result.stdout.strip().split("; ")
+    assert not scene.was_run
+
+
 def test_as_an_ordinary_user(scene: Scene, home: Path) -> None:
     """Folders that may not be looked into are reasons, seen by a user who is not root."""
     closed = scene.folder / "closed"
