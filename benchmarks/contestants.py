@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 import scene
-from support import uv7003
+from support import clouds, uv7003
 
 if TYPE_CHECKING:
     from scene import Scene
@@ -42,6 +42,7 @@ def programs(stage: Scene) -> list[Contestant]:
     url, username, answer = scene.URL, scene.USERNAME, scene.PASSWORD
     mine = stage.variables(stage.trivial)
     trivial = stage.trivial.environment
+    lent = stage.lent(stage.trivial)
     bridge = {**mine, "KEYRING_PROPERTY_PYTHON": os.fspath(stage.pybridge_python)}
     # keyring-subprocess finds its executable on PATH only
     beside = stage.subprocess_tool.environment.scripts
@@ -54,6 +55,16 @@ def programs(stage: Scene) -> list[Contestant]:
     found = [
         get(group, "the tool's own keyring", trivial, mine, "get", url, username, expected=answer),
         get(group, "keyring-fallback, found", stage.ours, mine, "get", url, username, expected=answer),
+        get(
+            group,
+            "keyring-fallback, lent",
+            stage.ours,
+            stage.lent(stage.trivial),
+            "get",
+            url,
+            username,
+            expected=answer,
+        ),
         get(group, "keyring-fallback, not found", stage.ours, mine, "get", scene.OTHER_URL, username, expected=""),
         get(group, "keyring alone, not found", stage.plain, mine, "get", url, username, expected=""),
         get(group, "keyring-subprocess, found", stage.subprocess, path, "get", url, username, expected=answer),
@@ -74,6 +85,16 @@ def programs(stage: Scene) -> list[Contestant]:
             get(group, "keyring-fallback, bare host", stage.ours, env, "get", stage.feed.host, user, expected=""),
             get(group, "keyring alone, bare host", stage.plain, env, "get", stage.feed.host, user, expected=""),
         ]
+    for group, tool, (service, user, token) in (
+        ("Google's", stage.google, (clouds.GOOGLE, "oauth2accesstoken", stage.clouds.google)),
+        ("Amazon's", stage.amazon, (clouds.AMAZON, "aws", stage.clouds.amazon)),
+    ):
+        env = stage.variables(tool)
+        found += [
+            get(group, "the tool's own keyring", tool.environment, env, "get", service, user, expected=token),
+            get(group, "keyring-fallback, found", stage.ours, env, "get", service, user, expected=token),
+            get(group, "keyring-fallback, lent", stage.ours, stage.lent(tool), "get", service, user, expected=token),
+        ]
     return found
 
 
@@ -87,6 +108,7 @@ def insides(stage: Scene) -> list[Contestant]:
         inside("alone", stage.plain, stage.trivial, "start"),
         inside("no tool", stage.ours, None, "start"),
         inside("a tool", stage.ours, stage.trivial, "start"),
+        Contestant("inside", "a full PATH", lambda: _inside(stage.ours, _full_path(stage), "start")),
         inside("lookups here", stage.trivial.environment, stage.trivial, "lookups", scene.URL, scene.USERNAME),
         inside("lookups", stage.ours, stage.trivial, "lookups", scene.URL, scene.USERNAME),
     ]
@@ -109,6 +131,18 @@ def memory(stage: Scene) -> list[Contestant]:
             env = stage.variables(tool)
             found.append(Contestant(group, name, lambda w=where, e=env, k=word, a=lookup: _inside(w, e, k, *a)))
     return found
+
+
+def _full_path(stage: Scene) -> dict[str, str]:
+    """A PATH with hundreds of folders in which others have put something."""
+    folder = stage.folder / "crowd"
+    if not folder.is_dir():
+        for number in range(500):
+            (folder / str(number)).mkdir(parents=True)
+            (folder / str(number) / "keyring").write_text("#!/bin/sh\n")
+            (folder / str(number) / "keyring").chmod(0o755)
+    entries = [os.fspath(folder / str(number)) for number in range(500)]
+    return {**stage.variables(None), "PATH": os.pathsep.join([os.environ["PATH"], *entries])}
 
 
 def _program(argv: list[str], env: dict[str, str], expected: str) -> Figures:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from support.environments import Environment
 
 #: Limits of this project's own, for the reader to compare with.
-COLD = {"trivial": 1.35, "artifacts-keyring": 1.1}
+COLD = {"trivial": 1.35, "artifacts-keyring": 1.1, "Google's": 1.05, "Amazon's": 1.05}
+LENT = {"trivial": 1.05, "Google's": 0.5, "Amazon's": 0.5}
 
 INTRODUCTION = """\
 # Speed
@@ -34,7 +35,8 @@ PROGRAMS = """\
 ## `keyring get` as a whole
 
 A new process each time, as uv runs it: from its start to its end. The limits that this project has set itself are
-{limits} times the tool's own.
+{limits} times the tool's own, and where a lender on this machine keeps its helper warm ("lent") {lent}.
+The ratios are those of each round, paired: their median, and between which two values the middle half of them lies.
 """
 
 INSIDE = """\
@@ -66,11 +68,11 @@ NOTES = """\
 
 def written(stage: Scene, programs: Results, insides: Results, memory: Results) -> str:
     """The whole page."""
-    limits = " and ".join(f"{limit:g} ({name})" for name, limit in COLD.items())
+    limits, lent = (", ".join(f"{limit:g} ({name})" for name, limit in table.items()) for table in (COLD, LENT))
     parts = [
         INTRODUCTION,
         *_circumstances(stage, programs, insides),
-        PROGRAMS.format(limits=limits),
+        PROGRAMS.format(limits=limits, lent=lent),
         *(_program_table(programs, group, names) for group, names in programs.groups().items()),
         INSIDE,
         _inside_table(insides),
@@ -78,6 +80,28 @@ def written(stage: Scene, programs: Results, insides: Results, memory: Results) 
     if memory.rounds:
         parts += [MEMORY, _memory_table(memory)]
     return "\n".join([*parts, NOTES])
+
+
+def chart(programs: Results) -> str:
+    """A bar chart in SVG: whole processes, peers, tool and us."""
+    import io
+
+    import matplotlib.pyplot as plt  # for this alone, and not for the short form
+
+    groups = programs.groups()
+    figure, axes = plt.subplots(1, len(groups), figsize=(3.2 * len(groups), 3), layout="constrained")
+    for axis, (group, names) in zip(axes, groups.items()):
+        found = [name for name in names if "not found" not in name and "bare host" not in name]
+        values = [programs.median(group, name, "seconds") * 1000 for name in found]
+        labels = [name.removesuffix(", found").replace("keyring-fallback", "us") for name in found]
+        colours = ["#5b8ab8" if label.startswith("us") else "#b0bcc8" for label in labels]
+        axis.barh(labels[::-1], values[::-1], color=colours[::-1])
+        axis.set_title(f"{group}, ms" if group != "trivial" else "a trivial provider, ms", fontsize=9)
+        axis.tick_params(labelsize=8)
+    text = io.StringIO()
+    with plt.rc_context({"svg.hashsalt": "keyring-fallback"}):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
 
 
 def _circumstances(stage: Scene, programs: Results, insides: Results) -> list[str]:
@@ -109,14 +133,13 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _program_table(results: Results, group: str, names: list[str]) -> str:
-    base = results.median(group, names[0], "seconds")
-    medians = {name: results.median(group, name, "seconds") for name in names}
-    rows = [
-        [name, _milliseconds(seconds), f"{seconds / base:.2f}", _milliseconds(results.least(group, name, "seconds"))]
-        for name, seconds in medians.items()
-    ]
+    rows = []
+    for name in names:
+        low, middle, high = results.ratios(group, name, names[0], "seconds")
+        seconds = (results.median(group, name, "seconds"), results.least(group, name, "seconds"))
+        rows.append([name, *map(_milliseconds, seconds), f"{middle:.2f}", f"{low:.2f} to {high:.2f}"])
     provider = "a trivial provider" if group == "trivial" else group
-    return _table([f"with {provider}", "ms", "ratio", "fastest"], rows)
+    return _table([f"with {provider}", "ms", "fastest", "ratio", "half of them"], rows)
 
 
 def _inside_table(results: Results) -> str:
@@ -132,6 +155,7 @@ def _inside_table(results: Results) -> str:
         ["`import keyring.backend` and `get_all_keyring()`, keyring alone", alone["both"]],
         ["the same with us, no tool", more("no tool", "both")],
         ["the same with us, a tool", more("a tool", "both")],
+        ["the same with us, 500 keyrings of others on PATH", more("a full PATH", "both")],
         ["first lookup in the tool's own environment", lookup("lookups here", "first")],
         ["later lookups there: the provider's own time", lookup("lookups here", "later")],
         ["first lookup through us", lookup("lookups", "first")],

@@ -36,6 +36,12 @@ class Results:
         """The least of a figure: what it is where nobody else uses the machine."""
         return min(one[figure] for one in self.rounds[group, name])
 
+    def ratios(self, group: str, name: str, other: str, figure: str) -> tuple[float, float, float]:
+        """The ratios of two contestants in the same round: the first quarter, the median and the last quarter."""
+        pairs = zip(self.rounds[group, name], self.rounds[group, other])
+        low, middle, high = statistics.quantiles([one[figure] / two[figure] for one, two in pairs], n=4)
+        return low, middle, high
+
     def difference(self, group: str, name: str, other: str, figure: str) -> float:
         """The median of the differences between two contestants in the same round."""
         pairs = zip(self.rounds[group, name], self.rounds[group, other])

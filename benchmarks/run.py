@@ -43,6 +43,7 @@ def main() -> int:
     print(text)
     if options.output:
         options.output.write_text(text, encoding="utf-8")
+        options.output.with_name("chart.svg").write_text(page.chart(programs), encoding="utf-8")
     return 0
 
 

@@ -10,8 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from support import environments, interpreters, machine, providers, uv7003
+from support import clouds, environments, interpreters, lending, machine, providers, uv7003
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,8 @@ class Scene:
         trivial: A tool with the trivial provider.
         azure: A tool with artifacts-keyring, or None where that has no wheel for the interpreter.
         feed: The private feed that artifacts-keyring has a token for.
+        google, amazon: Tools with Google's and Amazon's providers.
+        clouds: What these two get their tokens from, on loopback.
         subprocess: An environment with keyring-subprocess.
         subprocess_tool: The tool with the trivial provider, and with the executable that keyring-subprocess runs.
         pybridge: An environment with keyring-pybridge.
@@ -65,6 +68,9 @@ class Scene:
     trivial: Tool
     azure: Tool | None
     feed: Feed
+    google: Tool
+    amazon: Tool
+    clouds: clouds.Clouds
     subprocess: Environment
     subprocess_tool: Tool
     pybridge: Environment
@@ -74,12 +80,29 @@ class Scene:
         """The environment of a person who has this tool, or none."""
         home = self.folder / "nobody" if tool is None else tool.home
         env = {**os.environ, **machine.home_variables(home)}
+        if tool is self.google or tool is self.amazon:
+            env.update(self.clouds.variables())
         if tool is not None and tool is self.azure:
             env.update(self.feed.proxy_environment())
             endpoint = {"endpoint": self.feed.url, "username": uv7003.USERNAME, "password": self.feed.password}
             env["VSS_NUGET_EXTERNAL_FEED_ENDPOINTS"] = json.dumps({"endpointCredentials": [endpoint]})
             env["ARTIFACTS_KEYRING_NONINTERACTIVE_MODE"] = "true"
         return env
+
+    def lent(self, tool: Tool) -> dict[str, str]:
+        """The environment of a person for whom the tool is lent on this machine: its folder for sockets is apart."""
+        return {**self.variables(tool), "XDG_RUNTIME_DIR": os.fspath(self.folder / f"run-{tool.home.name}")}
+
+    @contextlib.contextmanager
+    def lenders(self) -> Iterator[None]:
+        """Have a lender for each tool that is measured so."""
+        hosts = {self.trivial: URL, self.google: clouds.GOOGLE, self.amazon: clouds.AMAZON}
+        with contextlib.ExitStack() as stack:
+            for tool, url in hosts.items():
+                env = self.lent(tool)
+                Path(env["XDG_RUNTIME_DIR"]).mkdir(mode=0o700)
+                stack.enter_context(lending.Lender(self.ours, str(urlsplit(url).hostname), env=env))
+            yield
 
 
 @contextlib.contextmanager
@@ -105,8 +128,8 @@ def built(folder: Path) -> Iterator[Scene]:
     # keyring-pybridge takes two environments of one base interpreter for one: it compares what links lead to
     copy = trivial.environment.script("python-copy")
     shutil.copy(trivial.environment.python.resolve(), copy)
-    with uv7003.feed(folder / "provider") as feed:
-        yield Scene(
+    with uv7003.feed(folder / "provider") as feed, clouds.Clouds() as both:
+        scene = Scene(
             folder=folder,
             python=python,
             plain=venv("plain", "keyring"),
@@ -114,11 +137,16 @@ def built(folder: Path) -> Iterator[Scene]:
             trivial=trivial,
             azure=tool("home-azure", choice[1]) if choice else None,
             feed=feed,
+            google=tool("home-google", "keyrings.google-artifactregistry-auth"),
+            amazon=tool("home-amazon", "keyrings.codeartifact"),
+            clouds=both,
             subprocess=venv("subprocess", "keyring", "keyring-subprocess"),
             subprocess_tool=tool("home-subprocess", provider, "keyring-subprocess[landmark]"),
             pybridge=venv("pybridge", "keyring", "keyring-pybridge"),
             pybridge_python=copy,
         )
+        with scene.lenders():
+            yield scene
 
 
 def _our_wheel(folder: Path) -> Path:
