@@ -55,16 +55,7 @@ def programs(stage: Scene) -> list[Contestant]:
     found = [
         get(group, "the tool's own keyring", trivial, mine, "get", url, username, expected=answer),
         get(group, "keyring-fallback, found", stage.ours, mine, "get", url, username, expected=answer),
-        get(
-            group,
-            "keyring-fallback, lent",
-            stage.ours,
-            stage.lent(stage.trivial),
-            "get",
-            url,
-            username,
-            expected=answer,
-        ),
+        get(group, "keyring-fallback, lent", stage.ours, lent, "get", url, username, expected=answer),
         get(group, "keyring-fallback, not found", stage.ours, mine, "get", scene.OTHER_URL, username, expected=""),
         get(group, "keyring alone, not found", stage.plain, mine, "get", url, username, expected=""),
         get(group, "keyring-subprocess, found", stage.subprocess, path, "get", url, username, expected=answer),
