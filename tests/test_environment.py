@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyring_fallback import survey
-from keyring_fallback.discovery import environment, layout
+from keyring_fallback.discovery import environment, layout, trust
 from keyring_fallback.discovery.environment import Content, Provider
 from support import environments, machine, trees
 
@@ -30,7 +30,9 @@ ONE = Provider("one", "1.0", "one:Backend")
 def read(root: Path, platform: str = "linux") -> Content:
     """What an environment holds."""
     interpreter = environment.interpreter(os.fspath(root), platform)
-    return layout.read(os.fspath(root), interpreter, survey.here()._replace(platform=platform))
+    there = survey.here()._replace(platform=platform)
+    site = layout.site(os.fspath(root), interpreter, there)
+    return layout.content(site, environment.Budget(), trust.Trust(there))
 
 
 @pytest.mark.parametrize(
@@ -245,13 +247,15 @@ def test_folders_as_the_interpreter_says(
 
 
 def test_what_decides(tmp_path: Path) -> None:
-    """All of keyring's and the providers' packages, and each .pth file, is listed for who has to trust it."""
+    """Of keyring's and the providers' packages, and of what lies beside them, all is asked about that is not closed."""
     trees.make_environment(tmp_path, "one")
     site = tmp_path / SITE
     for name in ("keyring/__init__.py", "keyring/backends/kwallet.py", "one.py", "other/__init__.py", "x.pth"):
-        trees.put(site / name)
+        trees.put(site / name).chmod(0o666)
+    (site / "keyring").chmod(0o777)
+    trees.put(site / "keyring/closed.py").chmod(0o644)
     content = read(tmp_path)
-    expected = {"keyring", "keyring/__init__.py", "keyring/backends", "keyring/backends/kwallet.py", "one.py", "x.pth"}
+    expected = {"keyring", "keyring/__init__.py", "keyring/backends/kwallet.py", "one.py", "x.pth"}
     assert expected == set(relative(site, content.files))
     assert content.cut is None
     trees.put(site / "y.pth", "#" * 20000)

@@ -23,12 +23,15 @@ DROPPED = (
     "_PYTHON_PROJECT_BASE",
     "_PYTHON_SYSCONFIGDATA_NAME",
 )
-#: Variables that change what a program does which is no Python tool of ours; ``-I`` ignores them anyhow.
-_DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS")
+#: Variables that change what a program does which is no Python tool of ours, or where it finds its library (CPython,
+#: Modules/getpath.py); ``-I`` ignores them anyhow.
+_DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONPLATLIBDIR", "PYTHONSTARTUP", "PYTHONWARNINGS")
 #: Version managers' variables, of which those stay that say where their things are: the others choose a version, or
 #: name a file that does (mise's settings.toml, asdf's "Environment variables", pyenv's COMMANDS.md).
-_MANAGERS = ("MISE_", "__MISE_", "ASDF_", "PYENV_", "RTX_")
-_MANAGERS_HOMES = ("MISE_DATA_DIR", "ASDF_DIR", "ASDF_DATA_DIR", "PYENV_ROOT")
+_MANAGERS = ("MISE_", "__MISE_", "ASDF_", "PYENV_", "RTX_", "PROTO_")
+_MANAGERS_HOMES = ("MISE_DATA_DIR", "ASDF_DIR", "ASDF_DATA_DIR", "PYENV_ROOT", "PROTO_HOME")
+#: What names their folders, or leads to them: not if it is a project's.
+_FOLDERS = (*_MANAGERS_HOMES, "XDG_", "HOME")
 #: Where a program's libraries are looked for first, on Linux, AIX and macOS.
 _LIBRARIES = (
     *("LD_LIBRARY_PATH", "LD_PRELOAD", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"),
@@ -83,13 +86,14 @@ def child_environ(survey: InForce, tool: Tool) -> Variables:
         if name not in dropped and not name.startswith("VIRTUAL_ENV")
     }
     if not tool.interpreter:  # it may be a version manager's shim, which chooses a program by its folder or by these
-        kept = {one for one in _MANAGERS_HOMES if one in environ and not judge.project(environ[one])}
-        environ = {name: environ[name] for name in environ if name in kept or not name.startswith(_MANAGERS)}
+        foreign = {one for one in environ if one.startswith(_FOLDERS) and judge.project(environ[one])}
+        kept = {*_MANAGERS_HOMES, *(one for one in environ if not one.startswith(_MANAGERS))} - foreign
+        environ = {name: environ[name] for name in environ if name in kept}
         environ["PWD"] = neutral_folder(here)
     if survey.settings.selected.startswith(_OURS):
         environ["PYTHON_KEYRING_BACKEND"] = _CHAINER
-    if here.virtual and "PATH" in environ:
-        environ["PATH"] = _path_behind(environ["PATH"], here)
+    if "PATH" in environ:
+        environ["PATH"] = _path_behind(environ["PATH"], here, judge)
     if here.bundle:
         _leave_bundle(environ, here.bundle)
     environ[NESTED] = "1"
@@ -117,16 +121,18 @@ def _leave_bundle(environ: dict[str, str], bundle: str) -> None:
             environ[name] = ":".join(kept)
 
 
-def _path_behind(path: str, here: Here) -> str:
-    """Return PATH with this environment's scripts at its end.
+def _path_behind(path: str, here: Here, judge: trust.Trust) -> str:
+    """Return PATH with this environment's scripts, and what a project brings, at its end.
 
     A provider runs ``az`` or an AWS credential process by name, which may be there only; but its ``python`` and its
     ``keyring`` are not ours.
     """
     scripts = {os.path.dirname(here.executable), os.path.join(here.prefix, "bin"), os.path.join(here.prefix, "Scripts")}
-    ours = {identity(folder) for folder in scripts if os.path.isabs(folder)} - {None}
+    ours = {identity(folder) for folder in scripts if here.virtual and os.path.isabs(folder)} - {None}
 
-    def is_ours(entry: str) -> bool:  # another machine's is not, and might not answer
-        return os.path.isabs(entry) and not is_remote(entry, here.platform) and identity(entry) in ours
+    def is_behind(entry: str) -> bool:  # another machine's is not, and might not answer
+        if not os.path.isabs(entry):
+            return True
+        return not is_remote(entry, here.platform) and (identity(entry) in ours or bool(judge.project(entry)))
 
-    return os.pathsep.join(sorted(path.split(os.pathsep), key=is_ours))
+    return os.pathsep.join(sorted(path.split(os.pathsep), key=is_behind))

@@ -23,6 +23,8 @@ OPTIONAL = {
 
 _MAX_BYTES = 16 << 10
 _MAX_MODULES = 1000
+#: The folders of a standard library that are imported from at each start, or by keyring.
+_IMPORTED = ("collections", "importlib", "json", "lib-dynload", "re", "urllib")
 #: What code in .pth files has in it that brings no distribution, or one whose metadata lie beside it.
 _HARMLESS_CODE = (
     "SETUPTOOLS_USE_DISTUTILS",  # setuptools, distutils-precedence.pth (setup.py, 80.9)
@@ -94,26 +96,32 @@ def settings_of(root: str) -> dict[str, str]:
     return {name.lower(): value for _, name, value in options(data.decode("utf-8", "replace"))}
 
 
-def modules(folders: Iterable[str]) -> list[str]:
-    """Return what is in those of some folders that are a standard library: all that is imported at a start."""
-    found = []
-    for folder in folders:
-        if os.path.isfile(os.path.join(folder, "os.py")):
-            with contextlib.suppress(OSError), os.scandir(folder) as entries:
-                found += [entry.path for entry in itertools.islice(entries, _MAX_MODULES)]
+def modules(folders: Iterable[str], judge: trust.Trust) -> list[str]:
+    """Return what of a standard library that is among some folders has to be asked about: what a start imports."""
+    found: list[str] = []
+    for library in folders:
+        if not os.path.isfile(os.path.join(library, "os.py")):
+            continue
+        above, name = os.path.split(library)
+        beside = (f"lib{name}.so.1.0", f"lib{name}.dylib", f"{name.replace('.', '')}.zip")  # loaded before all others
+        found += filter(os.path.lexists, (os.path.join(above, one) for one in beside))
+        for folder in ("", *_IMPORTED):
+            with contextlib.suppress(OSError), os.scandir(os.path.join(library, folder)) as entries:
+                found += judge.suspects(itertools.islice(entries, _MAX_MODULES))
     return found
 
 
-def read(folders: Iterable[str], budget: Budget) -> Content:
+def read(folders: Iterable[str], budget: Budget, judge: trust.Trust | None = None) -> Content:
     """Return what site-packages folders hold, and those that their .pth files add. Never raises.
 
     Args:
         folders: The folders.
         budget: What may be looked at; several can share it.
+        judge: Who says which files have to be asked about.
     """
-    scan = _Scan(budget)
+    scan = _Scan(budget, judge)
     unreadable = scan.add(folders, follow=True)
-    files = scan.files()
+    files = scan.files() if judge else ()
     content = scan.content()
     complete = content.complete and not unreadable
     return content._replace(complete=complete, unreadable=None if content.folders else unreadable, files=files)
@@ -129,13 +137,14 @@ def read_path(folders: Iterable[str]) -> Content:
 class _Scan:
     """Gathers what several folders hold."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, judge: trust.Trust | None = None) -> None:
         self._budget = budget
+        self._judge = judge
         self._keyring = ""
         self._providers: dict[Provider, None] = {}
         self._names: dict[str, list[str]] = {}
         self._seen: set[tuple[int, int] | None] = set()
-        self._pth_files: list[str] = []
+        self._suspects: list[str] = []
         self._complete = True
         self._cut: str | None = None
 
@@ -162,28 +171,22 @@ class _Scan:
                 continue
             for name in itertools.takewhile(lambda _: self._budget.left > 0, names):
                 if name.endswith((".dist-info", ".egg-info")) and name[0] != "~":  # pip's leftovers
-                    self._add_distribution(f"{folder}{os.sep}{name}{os.sep}entry_points.txt", name)
+                    todo += self._add_distribution(f"{folder}{os.sep}{name}{os.sep}entry_points.txt", name)
                 elif name.endswith((".egg", ".egg-link")):  # what has its metadata elsewhere, or in an archive
                     self._complete = False
                 elif has_pth and name.endswith(".pth"):
-                    self._pth_files.append(os.path.join(folder, name))
-                    todo += self._linked(self._pth_files[-1])
+                    todo += self._linked(os.path.join(folder, name))
         return reason
 
     def files(self) -> tuple[str, ...]:
-        """Return the .pth files, and the packages of keyring and the providers with all that is in them."""
-        found = [*self._pth_files]
-        tops = {"keyring", "sitecustomize", "usercustomize"}
-        tops.update(provider.module.partition(".")[0] for provider in self._providers)
-        for folder, names in self._names.items():
-            found += (os.path.join(folder, name) for name in names if name.partition(".")[0] in tops)
-        todo = list(filter(os.path.isdir, found))
+        """Return what has to be asked about in the folders, and in the packages of keyring and the providers."""
+        tops = {"keyring", *(provider.module.partition(".")[0] for provider in self._providers)}
+        packages = (os.path.join(one, name) for one, names in self._names.items() for name in tops.intersection(names))
+        todo = list(filter(os.path.isdir, packages))
         for folder in itertools.takewhile(lambda _: self._budget.left > 0, todo):  # which grows meanwhile
             with contextlib.suppress(OSError):  # what cannot be listed cannot be imported
-                for entry in self._list(folder):
-                    found.append(entry.path)
-                    todo += [entry.path] if entry.is_dir() else ()
-        return tuple(found)
+                todo += [entry.path for entry in self._list(folder) if entry.is_dir()]
+        return tuple(self._suspects)
 
     def _list(self, folder: str) -> list[os.DirEntry[str]]:
         """Return what is in a folder.
@@ -194,6 +197,7 @@ class _Scan:
         with os.scandir(folder) as entries:
             found = list(itertools.islice(entries, max(self._budget.left, 0) // _NAME))
         self._spend(_FOLDER + len(found) * _NAME, folder)
+        self._suspects += self._judge.suspects(found) if self._judge else ()
         return found
 
     def _spend(self, microseconds: int, path: str) -> bool:
@@ -224,9 +228,12 @@ class _Scan:
                     yield linked, whole
                 elif os.path.isfile(linked):  # an archive: an egg
                     self._complete = False
-                    self._pth_files.append(linked)
+                    self._suspects.append(linked)
+                else:  # whoever can make it
+                    self._suspects += itertools.islice(filter(os.path.isdir, trust.folders_above(linked)), 1)
 
-    def _add_distribution(self, entry_points: str, folder: str) -> None:
+    def _add_distribution(self, entry_points: str, folder: str) -> list[tuple[str, bool]]:
+        """Add what a folder with metadata tells; return where a provider is if it is elsewhere."""
         stem, _, version = folder.rpartition(".")[0].partition("-")
         version = version.partition("-py")[0]
         name = normalised(stem) if stem[:7].lower() == "keyring" else ""
@@ -239,6 +246,24 @@ class _Scan:
                 names = value.partition("[")[0].split(":", 1)
                 if section == _GROUP and all(one.strip().replace(".", "_").isidentifier() for one in names):
                     self._providers[Provider(name, version, value)] = None
+            return self._sources(os.path.dirname(entry_points))
+        return []
+
+    def _sources(self, metadata: str) -> list[tuple[str, bool]]:
+        """Return where a distribution is that is installed as editable (PEP 610): a finder of its own may import it."""
+        data = self._read(os.path.join(metadata, "direct_url.json"), decides=False)
+        if b"editable" not in data:
+            return []
+        import json
+        from urllib.parse import unquote
+
+        with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            told = json.loads(data)
+            root = unquote(told["url"].partition("file://")[2]) if told["dir_info"]["editable"] is True else ""
+            return [
+                (one, False) for one in (root, os.path.join(root, "src")) if os.path.isabs(one) and os.path.isdir(one)
+            ]
+        return []
 
     def _read(self, path: str, *, decides: bool = True) -> bytes:
         """Return what a file holds, if there is one; whether it decides what is run."""

@@ -6,7 +6,7 @@ import os
 
 from ..here import Here
 from ..records import Record
-from . import environment, wsl
+from . import environment, trust, wsl
 from .tool import Content
 
 _LIBRARIES = ("lib", "lib64")
@@ -40,9 +40,9 @@ def read(root: str, interpreter: str, here: Here) -> Content:
     return content(site(root, interpreter, here), environment.Budget())
 
 
-def content(found: Site, budget: environment.Budget) -> Content:
-    """Return what is in the folders of `site`. Never raises."""
-    read = environment.read(found.folders, budget)
+def content(found: Site, budget: environment.Budget, judge: trust.Trust | None = None) -> Content:
+    """Return what is in the folders of `site`; the arguments are those of `environment.read`. Never raises."""
+    read = environment.read(found.folders, budget, judge)
     return read._replace(complete=read.complete and found.known, shares=found.shares)
 
 

@@ -63,6 +63,8 @@ class Place(Record):
         return self.origin not in (PATH, CONDA)
 
 
+#: A folder of versions has fewer.
+_MAX_NAMES = 100
 _LINUX, _MAC, _WINDOWS = "linux", "darwin", "win32"
 _POSIX = _LINUX + _MAC
 _ALL = _POSIX + _WINDOWS
@@ -225,7 +227,7 @@ def _matches(base: str, rest: str) -> Iterator[str]:
         return
     folder, begin = os.path.split(path)
     try:
-        names = sorted(os.listdir(folder), key=_version, reverse=True) if is_absolute(folder) else []
+        names = sorted(os.listdir(folder)[:_MAX_NAMES], key=_version, reverse=True) if is_absolute(folder) else []
     except OSError:
         return
     for name in names:

@@ -147,26 +147,22 @@ def _not_global(here: Here, judge: trust.Trust, place: places.Place, tool: Tool)
 
 def _read(here: Here, judge: trust.Trust, tool: Tool, budget: environment.Budget) -> tuple[Reason | None, Tool]:
     """Return why a tool is not used, or None, and the tool with what it holds: it is trusted first and read then."""
-    site = (
-        layout.site(tool.root, tool.interpreter, here)
-        if tool.interpreter
-        else layout.Site((), (), shares=True, known=False)
-    )
-    settings = os.path.join(tool.root, "pyvenv.cfg")
-    decides = [tool.path, tool.root, tool.interpreter, *site.base, *site.folders]
-    decides += [settings] if tool.root and os.path.lexists(settings) else []
-    decides = list(dict.fromkeys(filter(None, decides)))
-    reason, tool = _trusted(judge, tool, [*decides, *environment.modules(site.base)])
-    tool = tool._replace(decides=tuple(decides))
+    settings = os.path.join(tool.root, "pyvenv.cfg") if tool.root else ""
+    decides = [*filter(os.path.lexists, (tool.path, tool.root, tool.interpreter, settings))]
+    reason, tool = _trusted(judge, tool._replace(decides=tuple(decides)), decides)
     if reason or not tool.interpreter:
         return reason, tool
-    content = layout.content(site, budget)
+    site = layout.site(tool.root, tool.interpreter, here)
+    decides += [*site.base, *site.folders]
+    reason, tool = _trusted(judge, tool, [*decides, *environment.modules(site.base, judge)])
+    if reason:
+        return reason, tool
+    content = layout.content(site, budget, judge)
     if content.unreadable or (content.complete and not content.keyring):
         return content.unreadable or Reason(Kind.NO_KEYRING), tool
-    inner = [path for path in (*content.folders, *content.files) if path not in decides]
-    tool = tool._replace(content=content)
-    reason, tool = _trusted(judge, tool, inner, Reason(Kind.CUT, content.cut) if content.cut else None)
-    return reason, tool._replace(decides=(*decides, *content.folders))
+    decides = [*dict.fromkeys((*decides, *content.folders))]
+    doubt = Reason(Kind.CUT, content.cut) if content.cut else None
+    return _trusted(judge, tool._replace(content=content, decides=tuple(decides)), [*decides, *content.files], doubt)
 
 
 def _trusted(

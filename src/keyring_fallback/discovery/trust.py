@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -13,15 +14,15 @@ from ..records import Record
 from .tool import Kind, Reason
 
 #: Files and folders that mark a project's root: version control, what Python's tools and version managers look for.
-_MARKS = (
+_MARKS = {
     *(".git", ".hg", ".svn", ".jj", "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "tox.ini", "noxfile.py"),
     *("uv.toml", "uv.lock", "poetry.lock", "pdm.lock", "pixi.toml", "environment.yml", "manage.py", ".envrc"),
     *("mise.toml", ".mise.toml", ".tool-versions", ".python-version"),
-)
+}
 _REQUIREMENTS = "requirements"  # requirements.txt, requirements-dev.txt, requirements/
 _MAX_NAMES = 1000
-#: What uv and pipx leave in the environment of a tool: no project's.
-_TOOL_MARKS = ("uv-receipt.toml", "pipx_metadata.json")
+#: What uv and pipx leave in the environment of a tool, and conda in all: what holds it need be no project.
+_NO_PROJECTS_MARKS = ("uv-receipt.toml", "pipx_metadata.json", "conda-meta")
 _CACHE_MARK = "CACHEDIR.TAG"  # bford.info/cachedir
 _MAX_LINKS = 40
 #: The group of every user of macOS; its administrators' (80) may change what they like anyhow.
@@ -56,13 +57,13 @@ def _identities(path: str) -> set[tuple[int, int] | None]:
 
 def _is_marked(folder: str) -> bool:
     """Tell whether a folder has a project's marks; of a large one not all names are looked at."""
-    if any(os.path.lexists(os.path.join(folder, mark)) for mark in _MARKS):
+    names: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        names += (one.name for one in itertools.islice(entries, _MAX_NAMES))
+    if any(name in _MARKS or name.startswith(_REQUIREMENTS) for name in names):
         return True
-    try:
-        with os.scandir(folder) as entries:
-            return any(one.name.startswith(_REQUIREMENTS) for one in itertools.islice(entries, _MAX_NAMES))
-    except OSError:
-        return False
+    whole = 0 < len(names) < _MAX_NAMES
+    return not whole and any(os.path.lexists(os.path.join(folder, mark)) for mark in _MARKS)
 
 
 def project_root(folder: str, home: str) -> str:
@@ -110,6 +111,8 @@ class Trust:
     def __init__(self, here: Here) -> None:
         self._here = here
         self._owners = {0, here.uid, *here.owners}
+        # of darwin's groups only one is everybody's
+        self._loose = {"win32": 0, "darwin": stat.S_IWOTH | stat.S_IWGRP}.get(here.platform, stat.S_IWOTH)
         self._ways: dict[str, _Way] = {}
         self._status: dict[str, os.stat_result | OSError] = {}
         self._found_projects: list[tuple[Kind, str, tuple[int, int], tuple[int, int] | None]] | None = None
@@ -139,7 +142,7 @@ class Trust:
         the place decides: the user's profile, the system's program folders, this environment and its Python.
         """
         owned = opened = None
-        for path in paths:
+        for path in paths if self._here.uid >= 0 or self._here.platform == "win32" else ():
             way = self._way(path)
             if self._here.platform == "win32":
                 outside = (one for one in way.hops if self._allowed.isdisjoint(_identities(one)))
@@ -152,7 +155,18 @@ class Trust:
             found = [(way.owned, way.opened), *(self._judged(one, strict=True) for one in strict)]
             owned = owned or next(filter(None, (one for one, _ in found)), None)
             opened = opened or next(filter(None, (one for _, one in found)), None)
-        return (owned, opened) if self._here.uid >= 0 or self._here.platform == "win32" else (None, None)
+        return owned, opened
+
+    def suspects(self, entries: Iterable[os.DirEntry[str]]) -> list[str]:
+        """Return which of a trusted folder's files and folders have to be asked about by themselves."""
+        found = []
+        for entry in entries:
+            with contextlib.suppress(OSError):  # gone meanwhile
+                status = entry.stat(follow_symlinks=False)
+                mode = status.st_mode
+                if mode & self._loose or status.st_uid not in self._owners or stat.S_ISLNK(mode):
+                    found.append(entry.path)
+        return found
 
     def _windows_folders(self) -> Iterator[str]:
         if self._here.platform == "win32":
@@ -228,7 +242,7 @@ class Trust:
     def _projects(self) -> Iterator[tuple[Kind, str, tuple[int, int], tuple[int, int] | None]]:
         """Yield the folders that a project's files are in: what is said of them, their identity, and what is not."""
         here = self._here
-        prefix = here.prefix if here.virtual else ""
+        prefix = here.prefix if here.virtual or os.path.isdir(f"{here.prefix}{os.sep}conda-meta") else ""
         holder = os.path.dirname(prefix)
         home = here.home
         outer = {identity(project_root(folder, "")) for folder in (here.cwd, holder) if folder} - {None}
@@ -249,7 +263,7 @@ class Trust:
     def _holder(prefix: str, holder: str, above: set[tuple[int, int] | None]) -> str:
         """Return the folder that holds this environment if it can be a project, or ""."""
         top = os.path.dirname(os.path.dirname(holder)) == os.path.dirname(holder)  # /opt holds many things
-        several = any(os.path.lexists(os.path.join(prefix, mark)) for mark in _TOOL_MARKS)
+        several = any(os.path.lexists(os.path.join(prefix, mark)) for mark in _NO_PROJECTS_MARKS)
         common = identity(holder) in above or (top and not os.path.basename(prefix).startswith("."))
         return "" if not prefix or several or common else holder
 
