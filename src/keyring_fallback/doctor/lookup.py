@@ -33,7 +33,10 @@ def look_up(tell: Callable[..., object], service: str | None, username: str | No
     trace.listeners.append(tell_all)
     tell(lookups=[])
     # for the URL, then for the host, with a user name as `keyring get SERVICE USERNAME` does: as uv and pip ask
-    host = urlsplit(service).netloc if service is not None and hints.is_url(service) else ""
+    try:
+        host = urlsplit(service).netloc if service is not None and hints.is_url(service) else ""
+    except ValueError:  # what is no URL has no host to be asked for
+        host = ""
     method = "get_credential" if username is None else "get_password"
     for one in (one for one in (service, host) if one):
         if _ask(method, one, username) is not trace.Outcome.NOTHING:

@@ -11,17 +11,17 @@ from urllib.parse import unquote
 HIDDEN = "***"
 #: A word of a text, and where in it a URL begins; some type the other slash.
 _WORD = re.compile(r"\S+")
-_BEGIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:|(?<![\w./\\:-]))[/\\]{2,}")
-_INNER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]+")
+_BEGIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{1,30}:|(?<![\w./\\:-]))[/\\]{2,}")
+_INNER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}:[/\\]+")
 #: A user part where there is no scheme: with a password, and no Windows path, or before what looks like a host.
-_BARE = re.compile(r"(?![A-Za-z]:[/\\])[^/\\@]*:[^@]*@|[^/\\@]+@(?=[\w.-]+\.[A-Za-z])")
+_BARE = re.compile(r"(?![A-Za-z]:[/\\])[^/\\@:]*:[^@]*@|[^/\\@]+@(?=[\w.-]+\.[A-Za-z])")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:@\[\]%;]*)(:[0-9]*)?")
 #: Where the first part of the path is a token, by the registries' documentation, and the words that are none:
 #: Cloudsmith's entitlement tokens, Gemfury's deploy tokens. Packagecloud and Anaconda have a word before it.
 _TOKEN_FIRST = {"dl.cloudsmith.io": ("basic", "public"), "pypi.fury.io": (), "packagecloud.io": ("priv",)}
 _TOKEN_NEXT = ("t", "priv", "token", "tokens")
 #: What no name is: letters and digits, 20 of them. Longer than a part of a GUID.
-_RANDOM = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{20,}")
+_RUN = re.compile(r"[A-Za-z0-9]{20,}")
 #: A shorter secret may be a part of any word.
 _SHORT = 6
 
@@ -72,8 +72,12 @@ def _path(host: str, path: str) -> str:
     for index in range(0, len(parts), 2):
         part, previous = parts[index], parts[index - 2] if index else ""
         token = index == first and host in _TOKEN_FIRST and part not in _TOKEN_FIRST[host]
-        if part and (token or previous in _TOKEN_NEXT or _RANDOM.search(part)):
+        if part and (token or previous in _TOKEN_NEXT or _is_random(part)):
             parts[index] = HIDDEN
-        elif re.search("[:;].*@", unquote(part)):
+        elif "@" in re.split("[:;]", unquote(part), maxsplit=1)[-1] and re.search("[:;]", unquote(part)):
             parts[index] = f"{HIDDEN}@{part.rpartition('@')[2]}" if "@" in part else HIDDEN
     return "".join([*parts, end]) + (f"?{HIDDEN}" if query else "")
+
+
+def _is_random(part: str) -> bool:
+    return any(not (run[0].isalpha() or run[0].isdigit()) for run in _RUN.finditer(part))
