@@ -34,9 +34,7 @@ def why_not(now: survey.Survey) -> str | None:
 def hint(service: object, holds: Callable[[str], bool]) -> None:
     """Say which provider is missing, where a lookup for a known host had no answer for want of it.
 
-    Args:
-        service: What was looked up.
-        holds: Tells whether somebody has an answer for a host: uv and pip ask for it when the URL has none.
+    `holds` tells whether somebody has an answer for a host: uv and pip ask for it when the URL has none.
     """
     registry = hints.registry_of(service)
     now = survey.current()
@@ -72,6 +70,5 @@ def warn(message: str) -> None:
             from .delegation.waiting import takes
         except (ImportError, OSError):
             return
-        if not takes(2):
-            return
-        log.warning("keyring-fallback: %s", message)
+        if takes(2):
+            log.warning("keyring-fallback: %s", message)

@@ -86,8 +86,7 @@ class GlobalKeyring(_Ours, KeyringBackend):
         """Store a password in the first tool that has a backend for it.
 
         Raises:
-            PasswordSetError: Nobody stored it.
-            KeyringError: A tool or a provider failed.
+            KeyringError: A tool or a provider failed; a PasswordSetError: nobody stored it.
         """
         password = hide(password)
         now = _survey()
@@ -100,8 +99,7 @@ class GlobalKeyring(_Ours, KeyringBackend):
         """Delete a password from the first tool that has it.
 
         Raises:
-            PasswordDeleteError: Nobody had it.
-            KeyringError: A tool or a provider failed.
+            KeyringError: A tool or a provider failed; a PasswordDeleteError: nobody had it.
         """
         now = _survey()
         if now.answers_itself and _is_alone():
@@ -253,15 +251,10 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
 
 def _is_alone() -> bool:
     """Tell whether GlobalKeyring is the keyring that this program uses, and not a link in a chain."""
-    return isinstance(_selected(), GlobalKeyring)
-
-
-def _selected() -> KeyringBackend | None:
-    """Return the keyring that this program uses, a chain or a single backend."""
     try:
-        return keyring.get_keyring()
+        return isinstance(keyring.get_keyring(), GlobalKeyring)
     except Exception:  # a broken configuration of keyring's selects nothing
-        return None
+        return False
 
 
 def _nobody(now: survey.Survey, service: object, does: str) -> str:

@@ -21,10 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .helper import recorder
 
         return recorder.run(sys.argv[1:])
-    return _main(arguments)
-
-
-def _main(arguments: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = _parser()
     end = words.index("--") if "--" in words else len(words)
@@ -50,9 +46,8 @@ def _doctor(options: argparse.Namespace) -> int:
         from .doctor import causes, document, examination, repair, report
 
         if options.fix or options.dry_run:
-            return repair.repair(
-                options.service, options.username, yes=options.yes, dry_run=options.dry_run, say=_write
-            )
+            how = {"yes": options.yes, "dry_run": options.dry_run}
+            return repair.repair(options.service, options.username, **how, say=_write)
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
         _write(

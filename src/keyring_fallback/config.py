@@ -41,21 +41,13 @@ class Fault(Enum):
 
 
 class Problem(Record):
-    """A setting that makes no sense.
+    """A setting that makes no sense."""
 
-    Attributes:
-        fault: What is wrong.
-        source: Where: a variable's name or the file's path.
-        option: The option of [fallback] that the file has it in, or "" where it is a variable, or the whole file.
-        detail: What is wrong with it, in words.
-        used: What is used instead, or "".
-    """
-
-    fault: Fault
-    source: str
-    option: str
-    detail: str
-    used: str = ""
+    fault: Fault  #: What is wrong.
+    source: str  #: Where: a variable's name or the file's path.
+    option: str  #: The option of [fallback] that the file has it in, or "" where it is a variable, or the whole file.
+    detail: str  #: What is wrong with it, in words.
+    used: str = ""  #: What is used instead, or "".
 
     @property
     def of_file(self) -> bool:
@@ -63,7 +55,6 @@ class Problem(Record):
         return self.fault in (Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE, Fault.FILE_OF_A_PROJECT)
 
     def __str__(self) -> str:
-        """Return it as a line for the person."""
         where = f"{self.source}: option {self.option!r} in [fallback]" if self.option else self.source
         line = str(self.fault.value).format(where, self.detail)
         return f"{line}; used instead: {self.used}" if self.used else line
@@ -77,29 +68,18 @@ class Row(Record):
 
 
 class Settings(Record):
-    """What the user has set.
+    """What the user has set."""
 
-    Attributes:
-        enabled: Whether lookups are delegated at all.
-        tool: Interpreters, environments or executables, asked in order. Nothing: they are searched for.
-        services: Which services are delegated: patterns on the host or on the whole name.
-        timeout: Seconds that one tool may take for one lookup.
-        selected: The backend that PYTHON_KEYRING_BACKEND or ``default-keyring`` names, or "".
-        commands: The rows of [fallback.commands].
-        file: The path of keyringrc.cfg, whether it exists or not.
-        sources: Where each option is set: a variable's name or the file's path.
-        problems: What makes no sense, and what is used instead.
-    """
-
-    enabled: bool = True
+    enabled: bool = True  #: Whether lookups are delegated at all.
+    #: Interpreters, environments or executables, asked in order. Nothing: they are searched for.
     tool: tuple[str, ...] = ()
-    services: tuple[str, ...] = ("*",)
-    timeout: float = 120.0
-    selected: str = ""
-    commands: tuple[Row, ...] = ()
-    file: str = ""
-    sources: Mapping[str, str] = {}
-    problems: tuple[Problem, ...] = ()
+    services: tuple[str, ...] = ("*",)  #: Which services are delegated: patterns on the host or on the whole name.
+    timeout: float = 120.0  #: Seconds that one tool may take for one lookup.
+    selected: str = ""  #: The backend that PYTHON_KEYRING_BACKEND or ``default-keyring`` names, or "".
+    commands: tuple[Row, ...] = ()  #: The rows of [fallback.commands].
+    file: str = ""  #: The path of keyringrc.cfg, whether it exists or not.
+    sources: Mapping[str, str] = {}  #: Where each option is set: a variable's name or the file's path.
+    problems: tuple[Problem, ...] = ()  #: What makes no sense, and what is used instead.
 
     def delegates(self, service: object) -> bool:
         """Tell whether the user wants a service to be delegated."""
@@ -108,13 +88,9 @@ class Settings(Record):
 
 
 def read(environ: Mapping[str, str], home: str, platform: str, foreign: object = None) -> Settings:
-    """Return the settings in force. Never raises.
+    """Return the settings in force; arguments as `Here` has them. Never raises.
 
-    Args:
-        environ: The environment variables.
-        home: The user's home folder, or "".
-        platform: As `sys.platform` names it.
-        foreign: Why keyringrc.cfg may have come with a project, or None: keyring obeys it, we do not.
+    `foreign` is why keyringrc.cfg may have come with a project, or None: keyring obeys it, we do not.
     """
     file = config_file(environ, home, platform)
     options, rows, selected, problems = _read_file(file)

@@ -16,49 +16,33 @@ NESTED = "KEYRING_FALLBACK_NESTED"
 
 
 class Here(Record):
-    """This environment and what surrounds it.
+    """This environment and what surrounds it."""
 
-    Attributes:
-        environ: The environment variables.
-        home: The user's home folder, or "".
-        platform: As `sys.platform` names it.
-        cwd: The working directory, or "" if it is gone.
-        prefix: The root of this environment.
-        virtual: Whether it is a virtual one.
-        executable: Its interpreter.
-        sys_path: Where modules are imported from.
-        uid: The user's id, or -1 where there are none.
-        bundle: The folder with the libraries of a frozen program (PyInstaller, AppImage) that we are part of, or "".
-        owners: The ids of those whose code runs in this process: the owners of its Python, environment and package.
-        base: The root of its Python.
-    """
-
-    environ: Mapping[str, str]
-    home: str
-    platform: str
-    cwd: str
-    prefix: str
-    virtual: bool
-    executable: str
-    sys_path: Sequence[str]
-    uid: int
+    environ: Mapping[str, str]  #: The environment variables.
+    home: str  #: The user's home folder, or "".
+    platform: str  #: As `sys.platform` names it.
+    cwd: str  #: The working directory, or "" if it is gone.
+    prefix: str  #: The root of this environment.
+    virtual: bool  #: Whether it is a virtual one.
+    executable: str  #: Its interpreter.
+    sys_path: Sequence[str]  #: Where modules are imported from.
+    uid: int  #: The user's id, or -1 where there are none.
+    #: The folder with the libraries of a frozen program (PyInstaller, AppImage) that we are part of, or "".
     bundle: str = ""
+    #: The ids of those whose code runs in this process: the owners of its Python, environment and package.
     owners: frozenset[int] = frozenset()
-    base: str = ""
+    base: str = ""  #: The root of its Python.
 
 
 def here() -> Here:
     """Return what this process says of its environment."""
-    try:
-        cwd = os.getcwd()
-    except OSError:
-        cwd = ""
-    environ = _variables()
+    # another thread may remove a variable meanwhile
+    environ = Variables({name: value for name in os.environ if (value := os.environ.get(name)) is not None})
     return Here(
         environ=environ,
         home=home_of(environ, sys.platform),
         platform=sys.platform,
-        cwd=cwd,
+        cwd=working_directory(),
         prefix=sys.prefix,
         virtual=sys.prefix != sys.base_prefix,
         executable=sys.executable or "",
@@ -70,9 +54,12 @@ def here() -> Here:
     )
 
 
-def _variables() -> Variables:
-    # another thread may remove a variable meanwhile
-    return Variables({name: value for name in os.environ if (value := os.environ.get(name)) is not None})
+def working_directory() -> str:
+    """Return the working directory, or "" if it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 def _owners(*paths: str) -> Iterator[int]:
@@ -106,11 +93,7 @@ def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
 
 
 def read_head(path: str, limit: int) -> bytes:
-    """Return the first bytes of a file, `limit` at the most.
-
-    Raises:
-        OSError: It is not a regular file, or it cannot be read.
-    """
+    """Return the first bytes of a file, `limit` at the most; OSError: it is no regular file, or cannot be read."""
     # a FIFO would block at open
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
     descriptor = os.open(path, flags)

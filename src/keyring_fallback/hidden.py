@@ -15,11 +15,10 @@ class Hidden(str):
     __slots__ = ()
 
     def __getitem__(self, key: SupportsIndex | slice) -> Hidden:
-        """Hide a part as well: rich's tracebacks shorten a str before they take its repr (rich 14.1, pretty.py)."""
+        # rich's tracebacks shorten a str before they take its repr (rich 14.1, pretty.py)
         return Hidden(str.__getitem__(self, key))
 
     def __repr__(self) -> str:
-        """Leave the string out."""
         return "<hidden>"
 
 
@@ -39,12 +38,10 @@ class HiddenBytes(bytes):
     __slots__ = ()
 
     def __getitem__(self, key: SupportsIndex | slice) -> Any:
-        """Hide a part as well."""
         part = bytes.__getitem__(self, key)
         return HiddenBytes(part) if isinstance(part, bytes) else part
 
     def __repr__(self) -> str:
-        """Leave the bytes out."""
         return "<hidden>"
 
 
@@ -61,7 +58,6 @@ class Variables(Mapping[str, str]):
         self._values = dict(values)
 
     def __getitem__(self, name: str) -> Hidden:
-        """Return the value, hidden."""
         return Hidden(self._values[name])
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -69,19 +65,16 @@ class Variables(Mapping[str, str]):
         return reveal(self._values.get(name, default))
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names."""
         return iter(self._values)
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._values)
 
     def __eq__(self, other: object) -> bool:
-        """Compare all values, fast: it is done several times for each lookup."""
+        # fast: it is done several times for each lookup
         return self._values == (other._values if isinstance(other, Variables) else other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        """Leave the values out, and the names."""
         return f"<{len(self)} variables>"

@@ -16,28 +16,18 @@ _HOST = r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?"
 
 
 class Registry(Record):
-    """A kind of package registry.
+    """A kind of package registry."""
 
-    Attributes:
-        name: What its users call it.
-        hosts: A service is at one of them or below it; where it begins with a dot, only below it.
-        distribution: The provider to install.
-        username: The user name that the provider answers for.
-        others: Other distributions that serve the same hosts.
-        pattern: What a host must match besides.
-        only_urls: The provider's major versions that answer nothing but URLs, by their sources: no service without
-            a netloc has an answer, set_password and delete_password are not implemented.
-        login: What logs in there on a terminal, and in CI.
-    """
-
-    name: str
-    hosts: tuple[str, ...]
-    distribution: str
-    username: str
-    others: tuple[str, ...] = ()
-    pattern: str = ".*"
+    name: str  #: What its users call it.
+    hosts: tuple[str, ...]  #: A service is at one of them or below it; where it begins with a dot, only below it.
+    distribution: str  #: The provider to install.
+    username: str  #: The user name that the provider answers for.
+    others: tuple[str, ...] = ()  #: Other distributions that serve the same hosts.
+    pattern: str = ".*"  #: What a host must match besides.
+    #: The provider's major versions that answer nothing but URLs, by their sources: no service without a netloc has an
+    #: answer, set_password and delete_password are not implemented.
     only_urls: tuple[str, ...] = ()
-    login: str = ""
+    login: str = ""  #: What logs in there on a terminal, and in CI.
 
 
 REGISTRIES = (

@@ -20,14 +20,12 @@ else:
         __slots__ = ()
 
         def __init_subclass__(cls) -> None:
-            """Find the names and the defaults."""
             cls._fields = tuple(cls.__annotations__)
             cls._defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
             for index, name in enumerate(cls._fields):
                 setattr(cls, name, property(itemgetter(index)))
 
-        def __new__(cls, *values: object, **named: object) -> Record:  # noqa: PYI034 - typing.Self is newer than our floor
-            """Make one, from values in order, by name, or both."""
+        def __new__(cls, *values: object, **named: object) -> Record:  # noqa: D102, PYI034 - typing.Self is newer
             if named or len(values) != len(cls._fields):
                 given = {**dict(zip(cls._fields, values)), **named}
                 items = {**cls._defaults, **given}
@@ -37,7 +35,6 @@ else:
             return tuple.__new__(cls, values)
 
         def __repr__(self) -> str:
-            """Return the names and the values."""
             return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._asdict().items())})"
 
         def _asdict(self) -> dict[str, object]:

@@ -33,19 +33,12 @@ class State(enum.Enum):
 
 
 class Survey(Record):
-    """What is in force.
+    """What is in force."""
 
-    Attributes:
-        settings: The user's settings.
-        here: This environment.
-        findings: The tools; none where we are switched off or nested.
-        state: What follows from them.
-    """
-
-    settings: config.Settings
-    here: Here
-    findings: Findings
-    state: State
+    settings: config.Settings  #: The user's settings.
+    here: Here  #: This environment.
+    findings: Findings  #: The tools; none where we are switched off or nested.
+    state: State  #: What follows from them.
 
     @property
     def answers_itself(self) -> bool:

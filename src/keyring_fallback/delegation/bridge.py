@@ -9,12 +9,13 @@ import threading
 import time
 
 from ..errors import NotAskedError, ToolError
+from ..here import working_directory
 from ..hidden import Hidden, HiddenBytes
 from ..hints import shown
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, Setup, line, read
 from .process import Process, ReplyTooLargeError
 from .scripts import script
-from .waiting import Waiting, has_unseen_stderr
+from .waiting import Waiting, has_unseen_stderr, waiting_for
 
 #: Seconds without a lookup after which a helper is not used again; it ends by itself a little later.
 IDLE_SECONDS, _LATER = 240.0, 1.25
@@ -23,12 +24,7 @@ PATIENCE_SECONDS, MOST_HELPERS = 0.5, 4
 
 
 def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
-    """Ask a tool; the helper that answers stays for the next call.
-
-    Args:
-        invocation: How the tool's interpreter is run, without the helper's path.
-        setup: Which of the tool's backends are asked.
-        call: What is asked.
+    """Ask a tool, whose interpreter `invocation` runs; the helper that answers stays for the next call.
 
     Raises:
         ToolError: It cannot be started, gave no reply, or took longer than `Invocation.seconds`.
@@ -50,24 +46,16 @@ def _who() -> tuple[object, ...]:
 
 
 class _Session:
-    """A helper, started when it is first needed and again when it is gone.
-
-    Attributes:
-        key: What it is asked for: a program and its set-up.
-        runs: In which environment, with which content, for whom.
-        since: When the lookup began that it is busy with, or None.
-    """
+    """A helper, started when it is first needed and again when it is gone."""
 
     def __init__(self, key: object, runs: object) -> None:
-        self.key = key
-        self.runs = runs
-        self.since: float | None = None
+        self.key = key  #: What it is asked for: a program and its set-up.
+        self.runs = runs  #: In which environment, with which content, for whom.
+        self.since: float | None = None  #: When the lookup began that it is busy with, or None.
         self.process: Process | None = None
         self._runs: object = None
-        self._nonce = b""
-        self._rest = b""
-        self._number = 0
-        self._used = 0.0
+        self._nonce = self._rest = b""
+        self._number, self._used = 0, 0.0
 
     def ask(self, invocation: Invocation, setup: Setup, call: Call) -> Reply:
         try:
@@ -109,21 +97,12 @@ class _Session:
         """Send a request, behind what is to be said first; return the reply's document, or None if the helper ended."""
         assert self.process is not None  # noqa: S101 - for the type checker
         self._number += 1
-        directory: str | None = None
-        try:
-            if invocation.shared:
-                directory = os.getcwd()
-        except OSError:
-            pass
-        request = {"id": self._number, **call._asdict(), "directory": directory}
-        request_line = HiddenBytes(first + line(request, invocation.name))
-        waiting = Waiting(
-            f"keyring-fallback: waiting for {invocation.name} to answer for {shown(call.service)!r}"
-            f" (at most {invocation.seconds:g} seconds; Ctrl-C stops it)"
-        )
+        directory = (working_directory() or None) if invocation.shared else None
+        request = line({"id": self._number, **call._asdict(), "directory": directory}, invocation.name)
+        waiting = Waiting(waiting_for(invocation.name, invocation.seconds, f" to answer for {shown(call.service)!r}"))
         deadline = time.monotonic() + invocation.seconds
         try:
-            self.process.send(request_line)
+            self.process.send(HiddenBytes(first + request))
             while True:
                 left = deadline - time.monotonic()
                 data = self.process.collect(lambda data: not data or b"\n" in data, left, waiting)
@@ -174,13 +153,10 @@ class _Registry:
         self.sessions: list[_Session] = []
 
     def take(self, key: object, runs: object, invocation: Invocation) -> _Session:
-        """Return a session that is nobody else's, until it is given back.
+        """Return a session that is nobody else's, until it is given back; NotAskedError: all are busy for too long.
 
         One helper is enough for lookups that are answered soon. Another one is started where each has been busy with a
         lookup for a while; a thread that waits for its turn waits no longer than for an answer.
-
-        Raises:
-            NotAskedError: All were busy for too long.
         """
         deadline = time.monotonic() + invocation.seconds
         with self.changed:
@@ -205,7 +181,6 @@ class _Registry:
                 self.changed.wait(min(deadline, patience if patience > now else deadline) - now)
 
     def give_back(self, session: _Session) -> None:
-        """Have others ask it."""
         with self.changed:
             session.since = None
             self.changed.notify()

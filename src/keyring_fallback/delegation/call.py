@@ -37,57 +37,34 @@ class Call(Record):
 
 
 class Invocation(Record):
-    """How a tool is run.
+    """How a tool is run."""
 
-    Attributes:
-        arguments: The program and its arguments.
-        environ: Its whole environment.
-        name: Its name in messages.
-        seconds: How long it may take for one call.
-        content: What it holds: another version of it needs another helper.
-        folder: The folder that it is run in, or None for the caller's.
-        shared: Whether it sees our files, at the same paths; see `scripts.script`.
-        idle: Seconds that a helper may be without a call and still be asked the next; 0: as long as usual.
-        windows: Whether it is a program of Windows.
-    """
-
-    arguments: tuple[str, ...]
-    environ: Mapping[str, str]
-    name: str
-    seconds: float
-    content: object = None
-    folder: str | None = None
-    shared: bool = True
-    idle: float = 0.0
-    windows: bool = False
+    arguments: tuple[str, ...]  #: The program and its arguments.
+    environ: Mapping[str, str]  #: Its whole environment.
+    name: str  #: Its name in messages.
+    seconds: float  #: How long it may take for one call.
+    content: object = None  #: What it holds: another version of it needs another helper.
+    folder: str | None = None  #: The folder that it is run in, or None for the caller's.
+    shared: bool = True  #: Whether it sees our files, at the same paths; see `scripts.script`.
+    idle: float = 0.0  #: Seconds that a helper may be without a call and still be asked the next; 0: as long as usual.
+    windows: bool = False  #: Whether it is a program of Windows.
 
 
 class Reply(Record):
-    """What a tool said.
+    """What a tool said."""
 
-    Attributes:
-        answer: Its answer, as keyring's method returns it, or None; True where a password was stored or deleted.
-        backend: The backend that gave it, or "".
-        failures: The errors of those that failed.
-        unloaded: The errors of those that could not even be loaded.
-    """
-
+    #: Its answer, as keyring's method returns it, or None; True where a password was stored or deleted.
     answer: Any = None
-    backend: str = ""
-    failures: tuple[errors.KeyringError, ...] = ()
-    unloaded: tuple[errors.KeyringError, ...] = ()
+    backend: str = ""  #: The backend that gave it, or "".
+    failures: tuple[errors.KeyringError, ...] = ()  #: The errors of those that failed.
+    unloaded: tuple[errors.KeyringError, ...] = ()  #: The errors of those that could not even be loaded.
 
     def __repr__(self) -> str:
-        """Leave the answer out."""
         return f"<reply of {self.backend or 'nobody'}>"
 
 
 def line(document: dict[str, Any], name: str) -> HiddenBytes:
-    """Return a line of JSON.
-
-    Args:
-        document: What it holds.
-        name: Who is asked, in messages.
+    """Return a document as a line of JSON for somebody, by his name in messages.
 
     Raises:
         NotAskedError: JSON has no such values, or it is larger than any question.
@@ -102,12 +79,7 @@ def line(document: dict[str, Any], name: str) -> HiddenBytes:
 
 
 def read(document: Hidden, method: str, name: str) -> Reply:
-    """Read a reply of the helper's.
-
-    Args:
-        document: The JSON document, see `helper.helper`.
-        method: Which of keyring's was called.
-        name: The tool's name in messages.
+    """Read a reply of a tool's helper to a method of keyring's; it is JSON, see `helper.helper`.
 
     Raises:
         ToolError: It is not one.
@@ -115,21 +87,17 @@ def read(document: Hidden, method: str, name: str) -> Reply:
     try:
         reply = json.loads(document)
         failures, unloaded = (tuple(_error(one, name) for one in reply[key]) for key in ("failures", "unloaded"))
-        answer, backend = _answer(method, reply["answer"]), reply["backend"]
+        answer, backend = reply["answer"], reply["backend"]
+        if method == "get_credential" and answer is not None:
+            answer = credential(answer["username"], answer["password"])
+        elif answer is not None and not (isinstance(answer, str) if method == "get_password" else answer is True):
+            raise ValueError
         if not isinstance(backend, str):
             raise ValueError  # noqa: TRY004 - not the caller's mistake
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         reply = answer = None  # a traceback may show locals
         raise ToolError(f"{name} gave a reply that is not one; {ADVICE}") from None
     return Reply(answer, backend, failures, unloaded)
-
-
-def _answer(method: str, answer: Any) -> Any:
-    if method == "get_credential" and answer is not None:
-        return credential(answer["username"], answer["password"])
-    if answer is not None and not (isinstance(answer, str) if method == "get_password" else answer is True):
-        raise ValueError
-    return answer
 
 
 def credential(username: object, password: object) -> credentials.Credential:
@@ -152,12 +120,9 @@ def _error(failure: Mapping[str, str], name: str) -> errors.KeyringError:
 
 
 def as_exception(kind: str, message: str, failed: str) -> errors.KeyringError:
-    """Return an error of the tool's as an exception: one of keyring's own as itself, others as a `ProviderError`.
+    """Return an error of the tool's as an exception: one of keyring's own, by its name, as itself.
 
-    Args:
-        kind: Which of keyring's errors it is, by its name, or something else.
-        message: What the error says.
-        failed: What is said before that of others: who failed, and with what.
+    Others are a `ProviderError`, whose message says first who failed, and with what.
     """
     known = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, errors.KeyringError):

@@ -17,7 +17,7 @@ from ..hidden import Hidden, HiddenBytes, Variables
 from ..records import Record
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
 from .process import Process, ReplyTooLargeError
-from .waiting import Waiting
+from .waiting import Waiting, waiting_for
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
 _NOTHING, _USAGE = 1, 2
@@ -28,13 +28,14 @@ _NOBODY = ("keyring.errors.NoKeyringError", "NotImplementedError")
 #: How a credential is printed with ``--output json`` (keyring 25.7.0, cli.py and credentials.py).
 _DOCUMENT = re.compile(r'\{"(?:username|password)": .*\}$')
 _KEPT_BYTES = 64 << 10
+_ASKED = " is asked on a command line"
 
 #: Tools whose keyring is older than 25.2, which brought --mode and --output (keyring, NEWS.rst).
 _old: set[tuple[str, ...]] = set()
 
 
 def ask(invocation: Invocation, call: Call) -> Reply:
-    """Ask a tool by running its ``keyring``; arguments and results are those of `bridge.ask`.
+    """Ask a tool by running its ``keyring``.
 
     Service and username stand on the command line, since keyring has no other way; a password never does.
 
@@ -43,9 +44,7 @@ def ask(invocation: Invocation, call: Call) -> Reply:
     """
     words = [call.service] if call.username is None else [call.service, call.username]
     if not all(isinstance(word, str) for word in (*words, call.password or "")):
-        raise NotAskedError(
-            f"{invocation.name} is asked on a command line, where service, username and password must be strings"
-        )
+        raise NotAskedError(f"{invocation.name}{_ASKED}, where service, username and password must be strings")
     if call.username is None and call.method != "get_credential":
         return Reply()  # keyring's command line needs one
     try:
@@ -97,9 +96,7 @@ def _set(invocation: Invocation, words: list[str], password: str) -> bool | None
         _get(invocation, words, "password")  # tells whether it is too old to give more than one line back
     # for an empty one it would ask on the terminal, and carriage returns become line feeds (keyring 25.7.0, cli.py)
     if not password or "\r" in password or ("\n" in password and invocation.arguments in _old):
-        raise errors.PasswordSetError(
-            f"{invocation.name} is asked on a command line, where a password must be one line"
-        )
+        raise errors.PasswordSetError(f"{invocation.name}{_ASKED}, where a password must be one line")
     if not _run(invocation, "set", words, stdin=Hidden(f"{password}\n")).succeeded:
         return None
     # keyring's own chain loses a password silently when no backend takes it, and exits with 0
@@ -144,7 +141,6 @@ class _Listening(Waiting):
         self._back = b""
 
     def heard(self, data: bytes) -> None:
-        """Take what the tool said."""
         self.said = (self.said + data)[-_KEPT_BYTES:]
         self._back += data
         if self.is_long():
@@ -158,13 +154,11 @@ class _Listening(Waiting):
             self._back = rest
 
     def pause(self) -> float:
-        """Pass on everything once the wait is long: it may be a question."""
-        if self.is_long():
+        if self.is_long():  # it may be a question
             self.release()
         return super().pause()
 
     def release(self) -> None:
-        """Pass on what was kept back."""
         data, self._back = self._back, b""
         super().heard(data)
 
@@ -172,18 +166,12 @@ class _Listening(Waiting):
 def _run(
     invocation: Invocation, operation: str, words: list[str], options: tuple[str, ...] = (), stdin: Hidden | None = None
 ) -> _Outcome:
-    """Run a tool's keyring.
-
-    Raises:
-        ToolError: It could not be asked.
-        KeyringError: It ended in an exception.
-    """
     separator = ["--"] if any(word.startswith("-") for word in words) else []
     run = invocation._replace(
         arguments=(*invocation.arguments, *options, operation, *separator, *words),
         environ=Variables({**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}),
     )
-    listening = _Listening(waiting_for(invocation))
+    listening = _Listening(waiting_for(invocation.name, invocation.seconds))
     try:
         status, output = finished(run, listening, stdin or Hidden())
         if status == _USAGE and options and any(mark in listening.said for mark in _USAGE_MARKS):
@@ -195,26 +183,15 @@ def _run(
             raise ToolError(f"{invocation.name} printed something that is not UTF-8; {ADVICE}")
         return _Outcome(understood=True, succeeded=succeeded, output=output)
     except UnicodeEncodeError:
-        raise ToolError(
-            f"{invocation.name} is asked on a command line, where a password must not have lone surrogates"
-        ) from None
+        raise ToolError(f"{invocation.name}{_ASKED}, where a password must not have lone surrogates") from None
     finally:
         listening.end()
-
-
-def waiting_for(invocation: Invocation) -> str:
-    """Return the line that tells the person who is waited for."""
-    seconds = f"at most {invocation.seconds:g} seconds"
-    return f"keyring-fallback: waiting for {invocation.name} ({seconds}; Ctrl-C stops it)"
 
 
 def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden()) -> tuple[int, Hidden]:  # noqa: B008
     """Run a program to its end, of it and of what it started; return its exit status and what it printed.
 
-    Args:
-        invocation: How it is run.
-        waiting: Hears what it says on stderr; whoever made it ends it.
-        stdin: What it reads.
+    `waiting` hears what it says on stderr; whoever made it ends it.
 
     Raises:
         ToolError: It cannot be started, takes too long, or prints more than any answer has.
@@ -248,12 +225,7 @@ def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden())
 
 
 def _succeeded(status: int, exception: tuple[str, str], waiting: _Listening, name: str) -> bool:
-    """Tell by its exit status whether keyring did what it was to do; False: it found nothing, or nobody to do it.
-
-    Raises:
-        ToolError: The exit status is none of keyring's.
-        KeyringError: It stands for an exception.
-    """
+    """Tell by its exit status whether keyring did what it was to do; False: it found nothing, or nobody to do it."""
     kind, message = exception
     if not kind:
         waiting.release()

@@ -16,8 +16,8 @@ from ..errors import NotAskedError, ToolError
 from ..here import Here
 from ..hidden import Hidden
 from .call import Call, Invocation, Reply, credential
-from .command_line import finished, waiting_for
-from .waiting import Waiting
+from .command_line import finished
+from .waiting import Waiting, waiting_for
 
 #: The user name that registries take with a token where nobody says another one.
 _TOKEN_NAME = "__token__"  # noqa: S105 - a user name
@@ -34,17 +34,16 @@ def row_for(rows: Sequence[Row], service: object) -> Row | None:
 
 
 def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
-    """Run a command; what it prints is the answer.
+    """Run a command for a ``get_password`` or ``get_credential``; what it prints is the answer.
 
     Args:
         row: The command.
-        call: A ``get_password`` or ``get_credential``.
+        call: What is asked.
         invocation: Its environment, folder and time limit; the arguments are put in here.
         here: This environment: where the program is looked for, and by whose rules.
 
     Raises:
-        ToolError: It is not found, ends with another status than 0, takes too long, or prints something else than a
-            credential.
+        ToolError: It is not found, ends with another status than 0, takes too long, or prints no credential.
     """
     registry = hints.registry_of(call.service)
     username = call.username or (registry.username if registry else _TOKEN_NAME)
@@ -53,15 +52,13 @@ def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
     program = _program(row.words[0], here)
     name = invocation.name
     if program is None:
-        raise NotAskedError(
-            f"{name} is not found: its program is missing on PATH, or lies where others decide what it is"
-        )
-    if any(word.startswith("-") for word in put_in) or (
-        program.lower().endswith(_BATCH) and not all(map(_PLAIN.fullmatch, put_in))
-    ):
+        why = "its program is missing on PATH, or lies where others decide what it is"
+        raise NotAskedError(f"{name} is not found: {why}")
+    unsafe = program.lower().endswith(_BATCH) and not all(map(_PLAIN.fullmatch, put_in))
+    if unsafe or any(word.startswith("-") for word in put_in):
         raise NotAskedError(f"{name} is not asked: the service or the user name would be read as something else")
     arguments = (program, *(str(known.get(word, word)) for word in row.words[1:]))
-    waiting = Waiting(waiting_for(invocation))
+    waiting = Waiting(waiting_for(name, invocation.seconds))
     try:
         status, output = finished(invocation._replace(arguments=arguments), waiting)
     finally:

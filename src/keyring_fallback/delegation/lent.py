@@ -14,7 +14,7 @@ from ..helper.shared import MAX_QUESTION_BYTES, MAX_REPLY_BYTES, METHODS, peer
 from ..hidden import Hidden, HiddenBytes
 from ..hints import is_at, shown
 from .call import Call, Reply, line, read
-from .waiting import Waiting
+from .waiting import Waiting, waiting_for
 
 #: What a socket's path may have (macOS, sys/un.h; Linux has four more).
 _MAX_PATH_BYTES = 103
@@ -24,13 +24,8 @@ _LOOK_SECONDS = 0.02
 def ask(lender: Tool, call: Call, seconds: float) -> Reply:
     """Ask a lender; only for what is lent, and nothing is stored or deleted there.
 
-    Args:
-        lender: Where it is, and what it lends.
-        call: What is asked.
-        seconds: How long it may take.
-
     Raises:
-        ToolError: It is not the user's, gave no reply, or took longer.
+        ToolError: It is not the user's, gave no reply, or took longer than so many seconds.
     """
     if call.method not in METHODS or not is_at(call.service, lender.lent):
         return Reply()
@@ -38,10 +33,8 @@ def ask(lender: Tool, call: Call, seconds: float) -> Reply:
     question = line({"method": call.method, "service": call.service, "username": call.username}, name)
     if len(question) > MAX_QUESTION_BYTES:
         return Reply()  # no host has such a name
-    waiting = Waiting(
-        f"keyring-fallback: waiting for {name} to answer for {shown(call.service)!r}; its terminal may have a question"
-        f" (at most {seconds:g} seconds; Ctrl-C stops it)"
-    )
+    what = f" to answer for {shown(call.service)!r}; its terminal may have a question"
+    waiting = Waiting(waiting_for(name, seconds, what))
     deadline = time.monotonic() + seconds
     connection = socket.socket(socket.AF_UNIX)
     try:

@@ -20,23 +20,19 @@ _CHUNK_BYTES = 65536
 
 
 class Heard(Record):
-    """Something that a program wrote: where (``stdout`` or ``stderr``) and what; nothing at its end."""
+    """Something that a program wrote, perhaps a password: where (``stdout``, ``stderr``) and what; b"" at its end."""
 
     where: str
     data: bytes
 
     def __repr__(self) -> str:
-        """Leave the data out: it may be a password."""
         return f"<{len(self.data)} bytes of {self.where}>"
 
 
 def raised(number: int) -> int:
     """Return a descriptor, or a copy in its place, that is none of the standard ones, which the caller may have closed.
 
-    What is printed would go into it.
-
-    Raises:
-        OSError: There are no more descriptors; it is closed.
+    What is printed would go into it. OSError: there are no more descriptors; it is closed.
     """
     low: list[int] = []
     try:
@@ -50,11 +46,7 @@ def raised(number: int) -> int:
 
 
 def pair() -> tuple[Descriptor, Descriptor]:
-    """Return both ends of a new pipe: the one to read and the one to write.
-
-    Raises:
-        OSError: There are no more descriptors.
-    """
+    """Return both ends of a new pipe, the one to read first; OSError: there are no more descriptors."""
     read, write = os.pipe()
     ends: list[Descriptor] = []
     try:
@@ -69,9 +61,7 @@ def pair() -> tuple[Descriptor, Descriptor]:
 class Selected:
     """The pipes of a program, without threads, which make ``os.fork()`` warn in the caller's process (POSIX).
 
-    Args:
-        stdin: What the program reads.
-        readers: What it writes, by name: ``stdout`` and, where it is wanted, ``stderr``.
+    `readers` is what the program writes, by name: ``stdout`` and, where it is wanted, ``stderr``.
     """
 
     def __init__(self, stdin: Descriptor, readers: dict[str, Descriptor]) -> None:

@@ -39,7 +39,7 @@ class ReplyTooLargeError(Exception):
 
 
 class Process:
-    """A running program whose stdin and stdout, and if wanted stderr, are pipes of ours.
+    """A running program whose stdin and stdout, and where we listen stderr, are pipes of ours.
 
     Args:
         arguments: The program and its arguments.

@@ -16,15 +16,10 @@ _LINE = "import sys;exec(sys.stdin.buffer.raw.readline())"
 
 
 class Script(Record):
-    """How a module is run.
+    """How a module is run."""
 
-    Attributes:
-        arguments: What follows the interpreter and its options.
-        first: What its stdin must be given before all else; b"" where it needs nothing.
-    """
-
-    arguments: tuple[str, ...]
-    first: bytes = b""
+    arguments: tuple[str, ...]  #: What follows the interpreter and its options.
+    first: bytes = b""  #: What its stdin must be given before all else; b"" where it needs nothing.
 
 
 def script(module: str, *, shared: bool = True) -> Script:

@@ -32,7 +32,7 @@ def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.
         survey: What is in force.
         call: What is asked.
         everything: Whether to ask all backends of a tool, not only what this environment lacks.
-        idle: See `Invocation.idle`.
+        idle: See `Invocation`.
 
     Raises:
         KeyringError: There is no answer, and a tool or a provider failed.
@@ -44,8 +44,8 @@ def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.
         return reply.answer
     failures = [*reply.failures]
     for tool in survey.findings.tools:
-        if not (everything or tool.lent or _can_serve(survey, tool, call.service)):
-            continue
+        if not (everything or tool.lent or not tool.known or tool.own or _wanted(survey, tool, call.service)):
+            continue  # it surely has no answer
         try:
             with trace.Question(trace.Kind.TOOL, tool.location, *call[:3]) as question:
                 reply = ask(survey, tool, call, everything=everything, idle=idle)
@@ -58,10 +58,9 @@ def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.
         if reply.answer is not None:
             return reply.answer
         failures += reply.failures + reply.unloaded
-        if not call.method.startswith("get") and not all(
-            isinstance(one, PasswordDeleteError) for one in reply.failures
-        ):
-            break  # it has failed, or may have been done: another tool must not do it instead
+        failed = not all(isinstance(one, PasswordDeleteError) for one in reply.failures)
+        if failed and not call.method.startswith("get"):
+            break  # or it may have been done: another tool must not do it instead
     if failures:
         raise failures[0]
     return None
@@ -139,11 +138,6 @@ def _has_failed(module: str) -> bool:
     classes = [name for name in map(name_of, KeyringBackend._classes) if below(name, [module])]  # noqa: SLF001
     unusable = bool(classes) and not any(name in made for name in classes)
     return module not in sys.modules or unusable or any(below(name, [module]) for name in trace.raised())
-
-
-def _can_serve(survey: InForce, tool: Tool, service: object) -> bool:
-    """Tell whether a tool may have an answer; if in doubt, it may."""
-    return not tool.known or bool(tool.own) or bool(_wanted(survey, tool, service))
 
 
 def _setup(survey: InForce, tool: Tool, service: object, *, everything: bool) -> Setup:

@@ -48,31 +48,23 @@ class Outcome(enum.Enum):
 class Question:
     """A call of keyring's, on its way to one who may answer it; to be used by ``with``, which asks it.
 
-    Attributes:
-        kind: Who is asked.
-        who: The backend's class, or the tool's location.
-        method: The method of keyring's; service and username: its arguments.
-        outer, asked: The question that has led to this one, or None, and those that this one has led to.
-        outcome: What has come of it.
-        milliseconds: How long it took.
-        answered_by: The tool's backend that has answered, or "".
-        given: The user name that the answer is for, or None.
-        length: The length of its password.
-        errors: Type and message of what was raised, or what the tool says of it. Only `as_data` strikes secrets out.
+    `who` is the backend's class, or the tool's location.
     """
 
     def __init__(self, kind: Kind, who: str, method: str, service: Any, username: Any) -> None:
         self.kind, self.who, self.method, self.service, self.username = kind, who, method, service, username
-        self.asked: list[Question] = []
-        self.outcome, self.milliseconds, self.answered_by = Outcome.UNFINISHED, 0, ""
-        self.given: str | None = None
-        self.length = 0
+        self.outer: Question | None = None  #: The one that has led to this.
+        self.asked: list[Question] = []  #: Those that this one has led to.
+        self.outcome, self.milliseconds = Outcome.UNFINISHED, 0
+        self.answered_by = ""  #: The tool's backend that has answered.
+        self.given: str | None = None  #: The user name that the answer is for.
+        self.length = 0  #: Of the answer's password.
+        #: Type and message of what was raised, or what the tool says of it. Only `as_data` strikes secrets out.
         self.errors: list[str] = []
         self._secrets: list[str] = []
 
     def __enter__(self) -> Question:  # noqa: PYI034 - typing.Self is newer than our floor
-        """Ask it."""
-        self.outer: Question | None = getattr(_here, "question", None)
+        self.outer = getattr(_here, "question", None)
         if self.outer is not None:
             self.outer.asked.append(self)
         _here.question = self
@@ -81,7 +73,6 @@ class Question:
         return self
 
     def __exit__(self, _: object, error: BaseException | None, _traceback: object) -> None:
-        """Be done with it."""
         self.milliseconds = round((time.monotonic() - self._started) * 1000)
         _here.question = self.outer
         if error is not None:
@@ -133,22 +124,15 @@ class Question:
         return [*self._secrets, *(secret for question in self.asked for secret in question.secrets())]
 
     def as_data(self, secrets: Iterable[str] | None = None) -> dict[str, Any]:
-        """Return what JSON can carry of it, without secrets.
-
-        Args:
-            secrets: What is struck out; otherwise what its own answers hold.
-        """
+        """Return what JSON can carry of it; `secrets` are struck out, or else what its own answers hold."""
         struck = self.secrets() if secrets is None else list(secrets)
         errors = [one_line(error, struck) for error in self.errors]
         data: dict[str, Any] = {"outcome": self.outcome.value, "milliseconds": self.milliseconds}
         if self.kind is not Kind.KEYRING:
-            data.update(who=self.who, kind=self.kind.value, answered_by=self.answered_by, errors=errors)
-            return data
+            return {**data, "who": self.who, "kind": self.kind.value, "answered_by": self.answered_by, "errors": errors}
         data.update(method=self.method, username=self.given and one_line(self.given, struck), length=self.length)
-        data.update(
-            error="".join(errors), asked=[one.as_data(struck) for one in self.asked if one.kind is not Kind.KEYRING]
-        )
-        return data
+        asked = [one.as_data(struck) for one in self.asked if one.kind is not Kind.KEYRING]
+        return {**data, "error": "".join(errors), "asked": asked}
 
 
 def asked_of_keyring(method: str, service: Any, username: Any) -> contextlib.AbstractContextManager[Question]:

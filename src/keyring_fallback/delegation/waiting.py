@@ -35,10 +35,7 @@ def has_unseen_stderr() -> bool:
 
 
 def takes(number: int, seconds: float = 0.0) -> bool:
-    """Tell whether a descriptor takes something without waiting, for longer than so many seconds.
-
-    What cannot be told, on Windows for example, may be tried.
-    """
+    """Tell whether a descriptor takes something within so many seconds; what Windows does not tell may be tried."""
     if not hasattr(select, "poll"):
         return True
     poll = select.poll()
@@ -46,12 +43,13 @@ def takes(number: int, seconds: float = 0.0) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-class Waiting:
-    """One wait for a tool.
+def waiting_for(name: str, seconds: float, what: str = "") -> str:
+    """Return the line that tells the person who is waited for, for what and how long at the most."""
+    return f"keyring-fallback: waiting for {name}{what} (at most {seconds:g} seconds; Ctrl-C stops it)"
 
-    Args:
-        line: Who is waited for, for what, and how to stop it.
-    """
+
+class Waiting:
+    """One wait for a tool; its line is `waiting_for`'s."""
 
     def __init__(self, line: str) -> None:
         self._line = line

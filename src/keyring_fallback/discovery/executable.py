@@ -21,38 +21,23 @@ _PROCESSORS = {"x86_64": b"\1\0\0\7", "arm64": b"\1\0\0\x0c"}
 
 
 class Target(Record):
-    """What an executable runs.
+    """What an executable runs."""
 
-    Attributes:
-        root: The root of its environment, or "" if it has none or that cannot be told.
-        interpreter: The interpreter, or "" if it cannot be told: then the executable is asked itself.
-        broken: Why it cannot run, or None.
-    """
-
-    root: str = ""
-    interpreter: str = ""
-    broken: Reason | None = None
+    root: str = ""  #: The root of its environment, or "" if it has none or that cannot be told.
+    interpreter: str = ""  #: The interpreter, or "" if it cannot be told: then the executable is asked itself.
+    broken: Reason | None = None  #: Why it cannot run, or None.
 
 
 def target(path: str, platform: str) -> Target:
-    """Return what an executable file, an interpreter or an environment runs.
-
-    Args:
-        path: Its absolute path, for an environment its root.
-        platform: As `sys.platform` names it.
-    """
+    """Return what an executable file, an interpreter or an environment runs, by its absolute path."""
     if environment.is_environment(path):
         return environment_target(path, platform)
-    broken = None
-    if not os.path.isfile(path):  # nor is one what the system takes for a loop of links
-        broken = _missing(path)
-    elif platform == "win32" and path.lower().endswith((".bat", ".cmd")):
-        broken = Reason(Kind.BATCH_FILE)
-    if broken:
-        return Target(broken=broken)
-    real = os.path.realpath(path)
+    is_batch = platform == "win32" and path.lower().endswith((".bat", ".cmd"))
+    if is_batch or not os.path.isfile(path):  # nor is one what the system takes for a loop of links
+        return Target(broken=Reason(Kind.BATCH_FILE) if os.path.isfile(path) else _missing(path))
     if is_python(path):
         return interpreter_target(path, platform)
+    real = os.path.realpath(path)
     try:
         found = ("" if _root_of(real) else _side_file(path, platform)) or _interpreter_of(real, platform)
     except OSError as error:
@@ -142,12 +127,7 @@ def _interpreter_of(program: str, platform: str) -> str:
 
 
 def script_interpreter(head: str, folder: str) -> str:
-    """Return the program that a script names as its interpreter, or "" if it does not tell.
-
-    Args:
-        head: The beginning of the script.
-        folder: The folder of the script, links resolved.
-    """
+    """Return the program that a script's head names as its interpreter, or ""; `folder` is its own, links resolved."""
     first, _, rest = head.partition("\n")
     if not first.startswith("#!"):
         return ""

@@ -19,20 +19,14 @@ XCODE = (
 
 
 class Site(Record):
-    """Where an interpreter finds modules.
+    """Where an interpreter finds modules."""
 
-    Attributes:
-        folders: The site-packages folders that exist, in its order.
-        base: What else it runs, as far as that can be told: ``home`` in pyvenv.cfg, the interpreter there (both may be
-            links) and the folder of the standard library.
-        shares: Whether the base interpreter's packages and the user's are seen too.
-        known: Whether the folders are all.
-    """
-
-    folders: tuple[str, ...]
+    folders: tuple[str, ...]  #: The site-packages folders that exist, in its order.
+    #: What else it runs, as far as that can be told: ``home`` in pyvenv.cfg, the interpreter there (both may be links)
+    #: and the folder of the standard library.
     base: tuple[str, ...]
-    shares: bool
-    known: bool
+    shares: bool  #: Whether the base interpreter's packages and the user's are seen too.
+    known: bool  #: Whether the folders are all.
 
 
 def read(root: str, interpreter: str, here: Here) -> Content:

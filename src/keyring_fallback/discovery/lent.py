@@ -25,10 +25,6 @@ def read(folder: str, uid: int) -> Iterator[Tool | Refusal]:
 
     Beside each socket lies a file that says who lends, and which hosts. The far end holds a lock on it as long as it
     lives (``helper/far.py``): what a far end has left that was killed is passed over.
-
-    Args:
-        folder: Its absolute path.
-        uid: The user's id.
     """
     path = folder
     try:

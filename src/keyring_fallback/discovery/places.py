@@ -16,15 +16,10 @@ ENVIRONMENT, FOLDER = "environment", "folder"
 
 
 class Origin(Record):
-    """Whose a place is; an enumeration, of constants, since `enum` costs every program's start half a millisecond.
+    """Whose a place is; an enumeration, of constants, since `enum` costs every program's start half a millisecond."""
 
-    Attributes:
-        label: As users call it: words for the person, which no code takes apart.
-        manager: Who installs and adds to the environments there, or "".
-    """
-
-    label: str
-    manager: str = ""
+    label: str  #: As users call it: words for the person, which no code takes apart.
+    manager: str = ""  #: Who installs and adds to the environments there, or "".
 
 
 SETTING = Origin("setting", "environment")  # what the user has named
@@ -38,19 +33,12 @@ _OF_WINDOWS = {UV: Origin("Windows' uv tool"), PIPX: Origin("Windows' pipx")}
 
 
 class Place(Record):
-    """Where to look.
+    """Where to look."""
 
-    Attributes:
-        origin: Whose place it is.
-        kind: `ENVIRONMENT`: the path is an environment's root; `FOLDER`: an executable may be in it.
-        path: The path; as absolute as the variable's value.
-        variable: The environment variable that it comes from, or "".
-    """
-
-    origin: Origin
-    kind: str
-    path: str
-    variable: str = ""
+    origin: Origin  #: Whose place it is.
+    kind: str  #: `ENVIRONMENT`: the path is an environment's root; `FOLDER`: an executable may be in it.
+    path: str  #: The path; as absolute as the variable's value.
+    variable: str = ""  #: The environment variable that it comes from, or "".
 
     @property
     def source(self) -> str:
@@ -133,13 +121,7 @@ _WINDOWS_DEFAULTS = {"APPDATA": "~/AppData/Roaming", "LOCALAPPDATA": "~/AppData/
 
 
 def known(environ: Mapping[str, str], home: str, platform: str) -> Iterator[Place]:
-    """Yield the known places, whether there is something or not.
-
-    Args:
-        environ: The environment variables.
-        home: The user's home folder, or "".
-        platform: As `sys.platform` names it.
-    """
+    """Yield the known places, whether there is something or not; arguments as `Here` has them."""
     system = platform if platform in (_MAC, _WINDOWS) else _LINUX
     for origin, platforms, *templates in _ROWS:
         for template in templates if system in platforms else ():

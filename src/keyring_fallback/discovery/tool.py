@@ -54,13 +54,8 @@ class Kind(Enum):
     @property
     def foreign(self) -> bool:
         """Whether it may not be the user's: a project may have brought it, or it is another machine's."""
-        return self in (
-            Kind.IN_WORKING_DIRECTORY,
-            Kind.IN_PROJECT,
-            Kind.IN_PROJECT_OF_ENVIRONMENT,
-            Kind.RELATIVE,
-            Kind.REMOTE,
-        )
+        project = Kind.IN_WORKING_DIRECTORY, Kind.IN_PROJECT, Kind.IN_PROJECT_OF_ENVIRONMENT
+        return self in (*project, Kind.RELATIVE, Kind.REMOTE)
 
     @property
     def of_others(self) -> bool:
@@ -69,20 +64,13 @@ class Kind(Enum):
 
 
 class Reason(Record):
-    """Why something is not used, or not trusted.
+    """Why something is not used, or not trusted."""
 
-    Attributes:
-        kind: What it is.
-        decides: The path that decides, or "" where it is the candidate itself.
-        detail: What the system says, or the variable that says it.
-    """
-
-    kind: Kind
-    decides: str = ""
-    detail: str = ""
+    kind: Kind  #: What it is.
+    decides: str = ""  #: The path that decides, or "" where it is the candidate itself.
+    detail: str = ""  #: What the system says, or the variable that says it.
 
     def __str__(self) -> str:
-        """Return it in words for the person."""
         return str(self.kind.value).format(decides=self.decides, detail=self.detail)
 
 
@@ -100,60 +88,36 @@ class Provider(Record):
 
 
 class Content(Record):
-    """What site-packages hold.
+    """What site-packages hold."""
 
-    Attributes:
-        keyring: The version of keyring, or "".
-        providers: The entry points of others than keyring and this project.
-        optional: The modules of `environment.OPTIONAL`'s values that are there.
-        complete: Whether that is all; files do not tell everything.
-        shares: Whether the base interpreter's packages and the user's are seen too.
-        unreadable: Why nothing can be said, or None.
-        folders: The site-packages folders, and those that their .pth files add.
-        files: What in these folders decides what is run: their .pth files, and the packages of keyring and the
-            providers, folders and files, with all that is in them. Some may be links.
-        cut: What of that was not read or listed to its end, or None.
-    """
-
-    keyring: str = ""
-    providers: tuple[Provider, ...] = ()
-    optional: frozenset[str] = frozenset()
-    complete: bool = True
-    shares: bool = False
-    unreadable: Reason | None = None
-    folders: tuple[str, ...] = ()
+    keyring: str = ""  #: The version of keyring, or "".
+    providers: tuple[Provider, ...] = ()  #: The entry points of others than keyring and this project.
+    optional: frozenset[str] = frozenset()  #: The modules of `environment.OPTIONAL`'s values that are there.
+    complete: bool = True  #: Whether that is all; files do not tell everything.
+    shares: bool = False  #: Whether the base interpreter's packages and the user's are seen too.
+    unreadable: Reason | None = None  #: Why nothing can be said, or None.
+    folders: tuple[str, ...] = ()  #: The site-packages folders, and those that their .pth files add.
+    #: What in these folders decides what is run: their .pth files, and the packages of keyring and the providers,
+    #: folders and files, with all that is in them. Some may be links.
     files: tuple[str, ...] = ()
-    cut: str | None = None
+    cut: str | None = None  #: What of that was not read or listed to its end, or None.
 
 
 class Tool(Record):
-    """A globally installed keyring.
+    """A globally installed keyring."""
 
-    Attributes:
-        origin: Whose place it was found at.
-        path: Where: an environment's root, or an executable.
-        root: The root of its own environment, or "".
-        interpreter: Its interpreter, or "": then `path` is run.
-        content: What it holds.
-        adds: The providers that this environment lacks.
-        own: The modules of keyring's own backends that may work over there only.
-        doubt: Why anybody may have changed it, although it is used since the user has named it, or None.
-        lent: The hosts, by name or pattern, that a lender answers for, whose socket is `path`.
-        windows: Whether it is one of the Windows that WSL runs on.
-        decides: The paths that decide what is run, which were trusted.
-    """
-
-    origin: Origin
-    path: str
-    root: str
-    interpreter: str
-    content: Content = Content(complete=False, shares=True)
-    adds: tuple[Provider, ...] = ()
-    own: tuple[str, ...] = ()
+    origin: Origin  #: Whose place it was found at.
+    path: str  #: Where: an environment's root, or an executable.
+    root: str  #: The root of its own environment, or "".
+    interpreter: str  #: Its interpreter, or "": then `path` is run.
+    content: Content = Content(complete=False, shares=True)  #: What it holds.
+    adds: tuple[Provider, ...] = ()  #: The providers that this environment lacks.
+    own: tuple[str, ...] = ()  #: The modules of keyring's own backends that may work over there only.
+    #: Why anybody may have changed it, although it is used since the user has named it, or None.
     doubt: Reason | None = None
-    lent: tuple[str, ...] = ()
-    windows: bool = False
-    decides: tuple[str, ...] = ()
+    lent: tuple[str, ...] = ()  #: The hosts, by name or pattern, that a lender answers for, whose socket is `path`.
+    windows: bool = False  #: Whether it is one of the Windows that WSL runs on.
+    decides: tuple[str, ...] = ()  #: The paths that decide what is run, which were trusted.
 
     @property
     def source(self) -> str:
@@ -168,10 +132,8 @@ class Tool(Record):
     @property
     def name(self) -> str:
         """What it is called in messages."""
-        if self.lent:
-            return f"the keyring {self.source}"
         whose = "Windows'" if self.windows else "the global"
-        return f"{whose} keyring {self.location}"
+        return f"the keyring {self.source}" if self.lent else f"{whose} keyring {self.location}"
 
     @property
     def known(self) -> bool:
@@ -218,16 +180,9 @@ class Refusal(Record):
 
 
 class Findings(Record):
-    """What `find` has found.
+    """What `find` has found."""
 
-    Attributes:
-        tools: In the order in which they are asked.
-        refusals: The candidates that were turned down.
-        at_home: Whether this environment is itself a globally installed tool.
-        local: What this environment holds.
-    """
-
-    tools: tuple[Tool, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    at_home: bool = False
-    local: Content = Content()
+    tools: tuple[Tool, ...] = ()  #: In the order in which they are asked.
+    refusals: tuple[Refusal, ...] = ()  #: The candidates that were turned down.
+    at_home: bool = False  #: Whether this environment is itself a globally installed tool.
+    local: Content = Content()  #: What this environment holds.

@@ -38,12 +38,9 @@ def drives() -> dict[str, str]:
 
 
 def profile(path: str) -> str:
-    """Return the Windows user's home folder, or "": Windows puts programs below its AppData on PATH.
+    """Return the Windows user's home folder by the value of PATH, or "": Windows puts programs below its AppData there.
 
     Nobody is asked: that would start a process.
-
-    Args:
-        path: The value of PATH.
     """
     for entry in path.split(os.pathsep):
         root, below = _split(entry)

@@ -11,7 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # the typing module costs a start some milliseconds
     from typing import Any, Iterable
 
-
 #: How "'" is escaped in HTML: not, by Python's html, by others.
 HTML = ("'", "&#x27;", "&#39;", "&apos;")
 #: Fewer characters of base64 are part of too many words to be struck out.
@@ -141,10 +140,8 @@ def forms(password: object, username: object) -> list[str]:
     """Return what a password may look like in a message: stripped, quoted, escaped or encoded; the longest first."""
     if not isinstance(password, str) or not password:
         return []
-    found: set[str] = set()
-    for word in {password, password.strip()} - {""}:
-        found |= _forms(word, username)
-    return sorted(found, key=len, reverse=True)
+    words = {password, password.strip()} - {""}
+    return sorted({form for word in words for form in _forms(word, username)}, key=len, reverse=True)
 
 
 def _forms(password: str, username: object) -> set[str]:
@@ -158,15 +155,13 @@ def _forms(password: str, username: object) -> set[str]:
     found |= quoted | {re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), one) for one in quoted}
     found |= {one.replace("%2F", "%2f") for one in quoted}
     escaped = password.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    found |= {
-        escaped.replace('"', double).replace("'", single) for double in ('"', "&quot;", "&#34;") for single in HTML
-    }
+    doubles = [escaped.replace('"', double) for double in ('"', "&quot;", "&#34;")]
+    found |= {one.replace("'", single) for one in doubles for single in HTML}
     for encode in (b64encode, urlsafe_b64encode):
         for pair in (data, b":" + data, "{}:".format(username).encode("utf-8", "surrogatepass") + data):
             found.add(encode(pair).decode().rstrip("="))
-        for before in range(
-            3
-        ):  # behind another user name: without the characters that hold a part of that, or of the end
+        # behind another user name: without the characters that hold a part of that, or of the end
+        for before in range(3):
             whole = encode(b"\0" * before + data).decode().rstrip("=")
             inner = whole[(8 * before + 5) // 6 : 8 * (before + len(data)) // 6]
             found |= {inner} if len(inner) >= ENCODED_LENGTH else set()
@@ -177,12 +172,8 @@ def entry_point_values() -> list[str]:
     """Return the values of all entry points of the tool that name backends."""
     from importlib import metadata
 
-    found: list[str] = []
-    for distribution in metadata.distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group == "keyring.backends" and entry_point.value not in found:
-                found.append(entry_point.value)
-    return found
+    points = (point for distribution in metadata.distributions() for point in distribution.entry_points)
+    return list(dict.fromkeys(point.value for point in points if point.group == "keyring.backends"))
 
 
 def below(name: str, modules: Iterable[str]) -> bool:

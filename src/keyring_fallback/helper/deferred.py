@@ -19,29 +19,15 @@ if TYPE_CHECKING:  # the typing module costs a start some milliseconds
 #: call later or never (jaraco.context those of shutil and tarfile, urllib3 that of importlib.metadata), and values
 #: that a submodule has (requests looks at the versions of what it would guess encodings with).
 DEFERRED = {
-    "backports": (),
+    **dict.fromkeys(("backports", "configparser", "idna", "importlib_metadata", "inspect", "ipaddress", "locale"), ()),
+    **dict.fromkeys(("mimetypes", "more_itertools", "pathlib", "subprocess", "tempfile", "textwrap", "tokenize"), ()),
+    **dict.fromkeys(("traceback", "urllib.request", "zipfile"), ()),
     "backports.tarfile": ("data_filter",),
     "chardet": ("version.__version__",),
     "charset_normalizer": ("version.__version__",),
-    "configparser": (),
-    "idna": (),
     "importlib.metadata": ("version",),
-    "importlib_metadata": (),
-    "inspect": (),
-    "ipaddress": (),
-    "locale": (),
-    "mimetypes": (),
-    "more_itertools": (),
-    "pathlib": (),
     "shutil": ("rmtree",),
-    "subprocess": (),
     "tarfile": ("data_filter",) if sys.version_info >= (3, 12) else (),  # older ones have it in some releases only
-    "tempfile": (),
-    "textwrap": (),
-    "tokenize": (),
-    "traceback": (),
-    "urllib.request": (),
-    "zipfile": (),
 }
 
 
@@ -49,10 +35,7 @@ class Deferred(ModuleType):
     """Stands for a module that is imported when one of its attributes is first used.
 
     ``importlib.util.LazyLoader`` does not help: ``import a.b`` reads ``__spec__`` of what it finds, which loads it.
-
-    Args:
-        spec: Where the module is, as the import system found it.
-        names: What can be had from it without loading it, see `DEFERRED`.
+    `names` can be had from it without loading it, see `DEFERRED`.
     """
 
     _lock = threading.Lock()

@@ -23,13 +23,10 @@ MAX_QUESTION_BYTES = 64 << 10
 
 
 class Descriptor:
-    """A descriptor of ours that is used again later, when its number may be another file's.
+    """A descriptor of ours, from now on to be closed here, that is used again when its number may be another file's.
 
     The program that we live in may close all descriptors and open its own in between (python-daemon), and so may a
     provider. Between the check and what follows it nothing of Python's runs in this thread.
-
-    Args:
-        number: Its number; from now on it is this object's to close.
     """
 
     def __init__(self, number: int) -> None:
@@ -41,32 +38,24 @@ class Descriptor:
         return status.st_dev, status.st_ino, status.st_mode >> 12
 
     def number(self) -> int:
-        """Return its number, to be used at once.
-
-        Raises:
-            OSError: It is closed, or another file has the number now.
-        """
+        """Return its number, to be used at once; OSError: it is closed, or another file has the number now."""
         if self._look() != self._identity:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._number
 
     def read(self, size: int) -> bytes:
-        """Return what can be read, up to so many bytes; nothing at the end."""
         return os.read(self.number(), size)
 
     def write(self, data: bytes) -> int:
-        """Write, and return how many bytes were taken."""
         return os.write(self.number(), data)
 
     def is_ours(self) -> bool:
-        """Tell whether it is still open, and the same."""
         try:
             return self.number() >= 0
         except OSError:
             return False
 
     def close(self) -> None:
-        """Close it, unless that has been done."""
         try:
             os.close(self.number())
         except OSError:
@@ -79,11 +68,7 @@ if sys.platform == "win32":
     import msvcrt
 
     class Pipe:
-        """A pipe that is no descriptor: whoever closes all of those does not close it, or wait until it has been read.
-
-        Args:
-            number: A descriptor of it, which is closed.
-        """
+        """A pipe that is no descriptor: who closes all of those does not close it, or wait until it has been read."""
 
         def __init__(self, number: int) -> None:
             me, same = _winapi.GetCurrentProcess(), _winapi.DUPLICATE_SAME_ACCESS

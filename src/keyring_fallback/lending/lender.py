@@ -67,15 +67,9 @@ class _Offer(Record):
 
 
 def _offer(now: InForce | None, *, everything: bool) -> _Offer:
-    """Return what this machine has to lend; what it has borrowed is not its own.
+    """Return what this machine has to lend; what it has borrowed is not its own. LendingError: there is nothing.
 
-    Args:
-        now: What is in force, or None.
-        everything: Whether all that the tools have is lent, their stores too, or only providers: this machine's
-            other environments have its stores themselves.
-
-    Raises:
-        LendingError: There is nothing.
+    Unless it is everything, stores are left out: this machine's other environments have those themselves.
     """
     if now is None:
         raise LendingError("nothing can be lent: keyring-fallback is switched off here, or runs within itself")
@@ -85,12 +79,10 @@ def _offer(now: InForce | None, *, everything: bool) -> _Offer:
     if content.providers:  # this environment is as good as any
         found.append(Tool(Origin("this environment"), root or here.executable, root, here.executable, content))
     found = [one._replace(adds=one.content.providers, own=()) for one in found]
-    if not everything:
-        found = [one for one in found if one.useful]
+    found = [one for one in found if everything or one.useful]
     if not found:
-        raise LendingError(
-            "nothing can be lent: no global keyring was found here; 'keyring-fallback doctor' tells more"
-        )
+        tells = "'keyring-fallback doctor' tells more"
+        raise LendingError(f"nothing can be lent: no global keyring was found here; {tells}")
     return _Offer(now.settings, here, Findings(tuple(found)), [_identity(one) for one in found])
 
 
@@ -119,11 +111,7 @@ class _Lender:
         self._pipe = Pipe(command)
 
     def run(self) -> None:
-        """Answer, until a KeyboardInterrupt.
-
-        Raises:
-            LendingError: The far end has ended, or does what it must not; or the tools have changed.
-        """
+        """Answer, until a KeyboardInterrupt, or a LendingError: the far end has ended, or the tools have changed."""
         try:
             lent = [f"{getpass.getuser()}@{socket.gethostname()}", *self._hosts]
             where = self._pipe.open(lent, self._offer.settings.timeout * len(self._offer.findings.tools) + 5)

@@ -37,10 +37,7 @@ class LendingError(Exception):
 
 
 class Pipe:
-    """The far end, and the command that runs it.
-
-    Args:
-        command: What runs the program that is appended to it; nothing: it is run here.
+    """The far end, and the command that runs it elsewhere; without one it is run here.
 
     Raises:
         LendingError: It cannot be started.
@@ -64,11 +61,7 @@ class Pipe:
         self._stdin, self._stdout = self._popen.stdin, io.BufferedReader(self._popen.stdout)  # type: ignore[type-var]
 
     def open(self, lent: Sequence[str], seconds: float) -> str:
-        """Start the far end; return where its socket is.
-
-        Args:
-            lent: Who lends, and which hosts.
-            seconds: How long an answer may take.
+        """Start the far end, with who lends, which hosts, and how long an answer may take; return where its socket is.
 
         Raises:
             LendingError: There is none.
@@ -88,7 +81,7 @@ class Pipe:
         self.send(_SHELL.format(pythons=" ".join(_PYTHONS), arguments=arguments).encode("ascii"))
         greeting, said = 0, b""
         while _PYTHON not in said:
-            said = self._readline()
+            said = self._stdout.readline(_MAX_LINE_BYTES)
             greeting += len(said)
             if _NONE in said:
                 raise LendingError(f"{self.name}: there is no Python 3.8 or newer there; install one")
@@ -97,13 +90,9 @@ class Pipe:
                 raise LendingError(f"{self.name} {has}; it must run the program that is appended to it")
 
     def documents(self) -> Iterator[dict[str, Any]]:
-        """Yield what the far end says.
-
-        Raises:
-            LendingError: It says what it must not.
-        """
+        """Yield what the far end says; LendingError: it says what it must not."""
         other = 0
-        while data := self._readline():
+        while data := self._stdout.readline(_MAX_LINE_BYTES):
             before, mark, document = data.partition(self._nonce.encode("ascii"))
             other += len(before)
             try:
@@ -114,9 +103,6 @@ class Pipe:
                 raise LendingError(f"{self.name} has sent what is no question: lent no more")
             if mark:
                 yield found
-
-    def _readline(self) -> bytes:
-        return self._stdout.readline(_MAX_LINE_BYTES)
 
     def send(self, data: bytes) -> None:
         """Write all; nobody reads: then the far end's end is seen elsewhere."""
