@@ -83,11 +83,7 @@ class GlobalKeyring(_Ours, KeyringBackend):
         return _first_answer(_local_backends(), method, service, username) if _is_alone() else None
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Store a password in the first tool that has a backend for it.
-
-        Raises:
-            KeyringError: A tool or a provider failed; a PasswordSetError: nobody stored it.
-        """
+        """Store a password in the first tool that takes it; KeyringError: one failed; PasswordSetError: nobody did."""
         password = hide(password)
         now = _survey()
         if now.answers_itself and _is_alone():
@@ -96,11 +92,7 @@ class GlobalKeyring(_Ours, KeyringBackend):
             raise NotStoredError(_nobody(now, service, "stores"))
 
     def delete_password(self, service: str, username: str) -> None:
-        """Delete a password from the first tool that has it.
-
-        Raises:
-            KeyringError: A tool or a provider failed; a PasswordDeleteError: nobody had it.
-        """
+        """Delete a password from the first tool that has it; KeyringError: one failed; PasswordDeleteError: nobody."""
         now = _survey()
         if now.answers_itself and _is_alone():
             _delete(_local_backends(), service, username)
@@ -129,16 +121,10 @@ class FallbackKeyring(_Ours, ChainerBackend):
             PasswordSetError: Nobody stored it.
             Exception: What the first backend raised that did not leave it to the next.
         """
-        password = hide(password)
-        _store(_local_first(), service, username, password)
+        _store(_local_first(), service, username, hide(password))
 
     def delete_password(self, service: str, username: str) -> None:
-        """Delete a password from the first backend of this environment that has it, or else from the global keyring.
-
-        Raises:
-            PasswordDeleteError: Nobody had it.
-            Exception: What the first backend raised that did not leave it to the next.
-        """
+        """Delete a password from where it is found first; what it raises is as for `set_password`."""
         _delete(_local_first(), service, username)
 
 

@@ -15,6 +15,10 @@ from .records import Record
 NESTED = "KEYRING_FALLBACK_NESTED"
 
 
+#: What is read of a file of whose size nobody else has said anything.
+HEAD_BYTES = 16 << 10
+
+
 class Here(Record):
     """This environment and what surrounds it."""
 
@@ -92,7 +96,7 @@ def config_file(environ: Mapping[str, str], home: str, platform: str) -> str:
     return os.path.join(folder, "keyringrc.cfg") if os.path.isabs(folder) else ""
 
 
-def read_head(path: str, limit: int) -> bytes:
+def read_head(path: str, limit: int = HEAD_BYTES) -> bytes:
     """Return the first bytes of a file, `limit` at the most; OSError: it is no regular file, or cannot be read."""
     # a FIFO would block at open
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)

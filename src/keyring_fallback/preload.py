@@ -10,11 +10,9 @@ def before_pip_installs() -> None:
     """Have all that a lookup needs, and what keyring has left half loaded, if this program is pip.
 
     From the moment it installs until its process ends, pip 26.1 and newer refuse every import
-    (pip/_internal/commands/install.py, _prevent_further_imports).
-
-    On Python before 3.12 keyring brings importlib_metadata with it. Its finder then serves pip's importlib.metadata
-    too, and since release 10.2 it loads parts of itself when they are first used: by pip, when it removes a release
-    that it replaces. So ``pip install --no-deps`` failed where keyring had been imported.
+    (pip/_internal/commands/install.py, _prevent_further_imports). On Python before 3.12 keyring brings
+    importlib_metadata, which serves pip's importlib.metadata then, and since 10.2 loads parts of itself when pip first
+    uses them: when it removes a release that it replaces.
     """
     if "pip._internal" not in sys.modules:
         return

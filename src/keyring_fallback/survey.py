@@ -21,14 +21,10 @@ _FRESH_SECONDS = 5.0
 class State(enum.Enum):
     """What keyring-fallback does in this process."""
 
-    #: There is no tool, or none has a provider that this environment lacks.
-    NOTHING = enum.auto()
-    #: The user has switched it off.
-    OFF = enum.auto()
-    #: It has started this process itself, to answer from this environment.
-    NESTED = enum.auto()
-    #: This environment is itself a tool.
-    AT_HOME = enum.auto()
+    NOTHING = enum.auto()  #: There is no tool, or none has a provider that this environment lacks.
+    OFF = enum.auto()  #: The user has switched it off.
+    NESTED = enum.auto()  #: It has started this process itself, to answer from this environment.
+    AT_HOME = enum.auto()  #: This environment is itself a tool.
     DELEGATING = enum.auto()
 
 
@@ -50,17 +46,14 @@ class Survey(Record):
         if self.answers_itself:
             return [*map(str, self.settings.problems)]
         named = f"{self.settings.sources.get('tool', '')}: the tool"
-        unused = (
-            f"{named} {refusal.path} is not used: {refusal.reason}"
-            for refusal in self.findings.refusals
-            if refusal.origin == SETTING
-        )
-        doubtful = (
-            f"{named} {tool.path} is used, although {tool.doubt}; close that to others if you can"
-            for tool in self.findings.tools
-            if tool.doubt
-        )
-        return [*map(str, self.settings.problems), *unused, *doubtful]
+        unused = [one for one in self.findings.refusals if one.origin == SETTING]
+        doubtful = [one for one in self.findings.tools if one.doubt]
+        closing = "close that to others if you can"
+        return [
+            *map(str, self.settings.problems),
+            *(f"{named} {one.path} is not used: {one.reason}" for one in unused),
+            *(f"{named} {one.path} is used, although {one.doubt}; {closing}" for one in doubtful),
+        ]
 
 
 def make(here: Here) -> Survey:

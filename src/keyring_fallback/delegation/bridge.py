@@ -24,11 +24,7 @@ PATIENCE_SECONDS, MOST_HELPERS = 0.5, 4
 
 
 def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
-    """Ask a tool, whose interpreter `invocation` runs; the helper that answers stays for the next call.
-
-    Raises:
-        ToolError: It cannot be started, gave no reply, or took longer than `Invocation.seconds`.
-    """
+    """Ask a tool by its interpreter; the helper stays for more. ToolError: it does not start, or reply in time."""
     runs = invocation.environ, invocation.content, _who()
     session = _registry.take((invocation.arguments, setup), runs, invocation)
     try:
@@ -65,7 +61,10 @@ class _Session:
                 self.close()  # it ended between two lookups: that is no fault of this one
                 document = self._exchange(invocation, call, self._ready(invocation, setup))
             if document is None:
-                raise ToolError(f"{invocation.name} ended without a reply{self._how()}; {ADVICE}")
+                status = self.process.wait(1.0) if self.process is not None else None
+                how = f"killed by signal {-status}" if status and status < 0 else f"exit status {status}"
+                ended = "ended without a reply" if status is None else f"ended without a reply ({how})"
+                raise ToolError(f"{invocation.name} {ended}; {ADVICE}")
             reply = read(document, call.method, invocation.name)
         except BaseException:
             self.close(kill=True)
@@ -131,12 +130,6 @@ class _Session:
             if document.startswith(begin):
                 return True, Hidden(document.decode("ascii", "replace"))
         return bool(lines), None
-
-    def _how(self) -> str:
-        status = self.process.wait(1.0) if self.process is not None else None
-        if status is None:
-            return ""
-        return f" (killed by signal {-status})" if status < 0 else f" (exit status {status})"
 
     def close(self, *, kill: bool = False) -> None:
         """Let the helper go: it ends when its stdin does."""

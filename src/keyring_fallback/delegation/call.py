@@ -47,7 +47,6 @@ class Invocation(Record):
     folder: str | None = None  #: The folder that it is run in, or None for the caller's.
     shared: bool = True  #: Whether it sees our files, at the same paths; see `scripts.script`.
     idle: float = 0.0  #: Seconds that a helper may be without a call and still be asked the next; 0: as long as usual.
-    windows: bool = False  #: Whether it is a program of Windows.
 
 
 class Reply(Record):
@@ -64,11 +63,7 @@ class Reply(Record):
 
 
 def line(document: dict[str, Any], name: str) -> HiddenBytes:
-    """Return a document as a line of JSON for somebody, by his name in messages.
-
-    Raises:
-        NotAskedError: JSON has no such values, or it is larger than any question.
-    """
+    """Return a line of JSON for somebody, by name in messages; NotAskedError: JSON has no such, or it is too large."""
     try:
         text = Hidden(json.dumps(document))
     except (TypeError, ValueError, RecursionError):
@@ -79,11 +74,7 @@ def line(document: dict[str, Any], name: str) -> HiddenBytes:
 
 
 def read(document: Hidden, method: str, name: str) -> Reply:
-    """Read a reply of a tool's helper to a method of keyring's; it is JSON, see `helper.helper`.
-
-    Raises:
-        ToolError: It is not one.
-    """
+    """Read the JSON that a helper replies to a method of keyring's, see `helper.helper`; ToolError: it is no reply."""
     try:
         reply = json.loads(document)
         failures, unloaded = (tuple(_error(one, name) for one in reply[key]) for key in ("failures", "unloaded"))
@@ -101,11 +92,7 @@ def read(document: Hidden, method: str, name: str) -> Reply:
 
 
 def credential(username: object, password: object) -> credentials.Credential:
-    """Return a credential; one without a user name is anonymous if keyring knows such (25.2 and newer).
-
-    Raises:
-        ValueError: The user name is neither a string nor None, or the password is not a string.
-    """
+    """Return a credential, an anonymous one for None (keyring 25.2 and newer); ValueError: these are no strings."""
     if not isinstance(username, (str, type(None))) or not isinstance(password, str):
         raise ValueError  # noqa: TRY004 - not the caller's mistake
     anonymous = getattr(credentials, "AnonymousCredential", None)

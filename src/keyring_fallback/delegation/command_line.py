@@ -35,12 +35,9 @@ _old: set[tuple[str, ...]] = set()
 
 
 def ask(invocation: Invocation, call: Call) -> Reply:
-    """Ask a tool by running its ``keyring``.
+    """Ask a tool by running its ``keyring``; ToolError: it does not start, speaks otherwise, or takes too long.
 
     Service and username stand on the command line, since keyring has no other way; a password never does.
-
-    Raises:
-        ToolError: It cannot be started, says something else than keyring would, or takes too long.
     """
     words = [call.service] if call.username is None else [call.service, call.username]
     if not all(isinstance(word, str) for word in (*words, call.password or "")):

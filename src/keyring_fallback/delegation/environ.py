@@ -67,13 +67,9 @@ if TYPE_CHECKING:
 
 
 def child_environ(survey: InForce, tool: Tool) -> Variables:
-    """Return the environment for what we start.
+    """Return the environment for a tool that we start; one that runs with ``-I`` ignores more by itself.
 
     Everything that is not named here stays: clouds', proxies', D-Bus's variables, HOME.
-
-    Args:
-        survey: What is in force.
-        tool: What is started: one that runs with ``-I`` ignores more by itself.
     """
     here = survey.here
     judge = trust.Trust(here)

@@ -22,11 +22,7 @@ _LOOK_SECONDS = 0.02
 
 
 def ask(lender: Tool, call: Call, seconds: float) -> Reply:
-    """Ask a lender; only for what is lent, and nothing is stored or deleted there.
-
-    Raises:
-        ToolError: It is not the user's, gave no reply, or took longer than so many seconds.
-    """
+    """Ask a lender, for what is lent only; ToolError: it is not the user's, or gave no reply within so many seconds."""
     if call.method not in METHODS or not is_at(call.service, lender.lent):
         return Reply()
     name = lender.name

@@ -67,17 +67,13 @@ def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.
 
 
 def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
-    """Ask one tool; the arguments are those of `ask_tools`.
-
-    Raises:
-        ToolError: The tool could not be asked.
-    """
+    """Ask one tool; arguments as for `ask_tools`. ToolError: it could not be asked."""
     if tool.lent:
         from . import lent  # few people have a lender
 
         return lent.ask(tool, call, survey.settings.timeout)
     isolated = bool(tool.interpreter) and tool.isolated
-    windows = tool.windows or survey.here.platform == "win32"
+    on_windows = tool.windows or survey.here.platform == "win32"
     # others may have changed it since it was found
     if reason := trust.recheck(tool.decides, survey.here, named=tool.origin == SETTING):
         raise NotAskedError(f"{tool.name} is not asked, since {reason}; {ADVICE}")
@@ -87,9 +83,8 @@ def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: floa
         tool.name,
         survey.settings.timeout,
         tool.content,
-        idle=idle or (_WINDOWS_IDLE_SECONDS if windows else 0.0),
+        idle=idle or (_WINDOWS_IDLE_SECONDS if on_windows else 0.0),
         shared=not tool.windows,
-        windows=windows,
         folder=None if tool.interpreter else neutral_folder(survey.here),
     )
     if tool.interpreter:

@@ -52,11 +52,9 @@ class Waiting:
     """One wait for a tool; its line is `waiting_for`'s."""
 
     def __init__(self, line: str) -> None:
-        self._line = line
+        self._line, self._kept = line, b""
         self._due = time.monotonic() + QUESTION_SECONDS
-        self._kept = b""
-        self._asked = False
-        self._on_terminal = False
+        self._asked = self._on_terminal = False
         self._patience = _STUCK_SECONDS
 
     def heard(self, data: bytes) -> None:

@@ -21,7 +21,6 @@ OPTIONAL = {
     "keyring.backends.SecretService": "secretstorage",
 }
 
-_MAX_BYTES = 16 << 10
 _MAX_MODULES = 1000
 #: The folders of a standard library that are imported from at each start, or by keyring.
 _IMPORTED = ("collections", "importlib", "json", "lib-dynload", "re", "urllib")
@@ -66,11 +65,6 @@ def interpreter(root: str, platform: str) -> str:
     return next(filter(os.path.isfile, paths), paths[0])
 
 
-def read_head(path: str, limit: int = _MAX_BYTES) -> bytes:
-    """Return the first bytes of a file, `limit` at the most; what is raised is that of `here.read_head`."""
-    return here.read_head(path, limit)
-
-
 def text(data: bytes) -> str:
     """Return what a file holds that may begin with a BOM; the codec for that would have to be loaded."""
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
@@ -90,7 +84,7 @@ def options(text: str) -> Iterator[tuple[str, str, str]]:
 def settings_of(root: str) -> dict[str, str]:
     """Return the keys of an environment's pyvenv.cfg, in lower case, with their values (CPython, Lib/site.py)."""
     try:
-        data = read_head(os.path.join(root, "pyvenv.cfg"))
+        data = here.read_head(os.path.join(root, "pyvenv.cfg"))
     except OSError:
         return {}
     return {name.lower(): value for _, name, value in options(data.decode("utf-8", "replace"))}
@@ -270,13 +264,13 @@ class _Scan:
         if not self._spend(_FILE, path):
             return b""
         try:
-            data = read_head(path)
+            data = here.read_head(path)
         except (FileNotFoundError, NotADirectoryError):
             return b""
         except OSError:
             self._complete = False
             return b""
-        if len(data) >= _MAX_BYTES:
+        if len(data) >= here.HEAD_BYTES:
             self._stop(path if decides else None)
         return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..here import read_head
 from ..records import Record
 from . import environment, layout, places, wsl
 from .tool import Kind, Reason
@@ -88,7 +89,7 @@ def _checked(target: Target, platform: str) -> Target:
 def _is_foreign(program: str) -> bool:
     """Tell whether a program is for other processors than a Mac's without Rosetta (XNU, mach-o/loader.h, fat.h)."""
     try:
-        head = environment.read_head(program, _HEAD_BYTES)
+        head = read_head(program, _HEAD_BYTES)
     except OSError:
         return False
     found = [head[4:8][::-1]] if head.startswith(b"\xcf\xfa\xed\xfe") else []
@@ -123,7 +124,7 @@ def _interpreter_of(program: str, platform: str) -> str:
         return environment.interpreter(root, platform)
     if platform == "win32":
         return _launched(program)
-    return script_interpreter(os.fsdecode(environment.read_head(program, _HEAD_BYTES)), os.path.dirname(program))
+    return script_interpreter(os.fsdecode(read_head(program, _HEAD_BYTES)), os.path.dirname(program))
 
 
 def script_interpreter(head: str, folder: str) -> str:
@@ -154,18 +155,18 @@ def _side_file(path: str, platform: str) -> str:
         import json
 
         try:
-            return _interpreter_of(json.loads(environment.read_head(file))["exe"], platform)
+            return _interpreter_of(json.loads(read_head(file))["exe"], platform)
         except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
             return ""
     if platform != "win32":
         return ""
     # python.org's install manager (aliasutils.py)
     if os.path.isfile(path + ".__target__"):
-        return environment.text(environment.read_head(path + ".__target__")).strip()
+        return environment.text(read_head(path + ".__target__")).strip()
     # Scoop (lib/core.ps1): the executable that the shim runs, followed once
     file = os.path.splitext(path)[0] + ".shim"
     if os.path.isfile(file):
-        values = {name: value for _, name, value in environment.options(environment.text(environment.read_head(file)))}
+        values = {name: value for _, name, value in environment.options(environment.text(read_head(file)))}
         return _interpreter_of(values.get("path", "").strip('"'), platform)
     return ""
 

@@ -15,9 +15,9 @@ from importlib import metadata
 from typing import NamedTuple
 
 from ..delegation.process import Process, ReplyTooLargeError
-from ..discovery import environment, executable, layout, trust
+from ..discovery import executable, layout, trust
 from ..discovery.tool import Provider
-from ..here import Here
+from ..here import Here, read_head
 from ..hidden import Hidden, Variables
 from . import told
 from .told import Text, Told
@@ -173,7 +173,7 @@ def _texts(files: Iterable[tuple[str | None, str]]) -> tuple[list[Text], str | N
             if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
                 reason = reason or f"{path} is not a regular file of less than a megabyte"
                 continue
-            texts.append((origin, path, Hidden(environment.read_head(path, _MAX_BYTES).decode("utf-8", "replace"))))
+            texts.append((origin, path, Hidden(read_head(path, _MAX_BYTES).decode("utf-8", "replace"))))
         except (OSError, ValueError):
             continue  # the client says what it makes of it
     return texts, reason

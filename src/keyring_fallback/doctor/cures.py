@@ -14,7 +14,7 @@ from typing import Any
 from ..discovery import environment, trust
 from ..discovery.places import PIPX_GLOBAL, SYSTEMS_PROGRAMS, UV
 from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
-from ..here import Here
+from ..here import Here, read_head
 from . import project
 from .shell import Command, Edit, Variable
 
@@ -128,7 +128,7 @@ def _receipt(tool: Tool) -> dict[str, Any] | None:
         LookupError, TypeError, ValueError, RecursionError: It is not understood.
     """
     try:
-        receipt = environment.read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
+        receipt = read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
     except OSError:
         receipt = b""
     if not receipt:

@@ -95,9 +95,7 @@ class Requests(threading.Thread):
 
     def _read(self) -> None:
         pending = b""
-        while True:
-            if sys.platform != "win32" and not self._readable():
-                return
+        while sys.platform == "win32" or self._readable():
             data = self.pipe.read(65536)
             if not data:
                 return
@@ -116,8 +114,8 @@ class Requests(threading.Thread):
         try:
             line = self.lines.get(timeout=self.idle)
         except self.empty:
-            return None
-        return None if line is None else json.loads(line)
+            line = None
+        return line and json.loads(line)
 
 
 def leave() -> None:

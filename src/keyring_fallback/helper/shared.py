@@ -104,17 +104,15 @@ def processes() -> list[tuple[int, int, int]]:
         ValueError, IndexError: It printed something else.
         subprocess.SubprocessError: It takes longer than two seconds.
     """
-    found = []
     if not os.path.exists("/proc/self/stat"):
         import subprocess  # the helper has deferred it
 
         command = ["/bin/ps", "-A", "-o", "pid=", "-o", "ppid=", "-o", "pgid="]
         null = subprocess.DEVNULL  # its complaints are none of the caller's
         listing = subprocess.run(command, stdin=null, stdout=subprocess.PIPE, stderr=null, timeout=2.0, check=False)  # noqa: S603
-        for row in listing.stdout.splitlines():
-            words = row.split()
-            found.append((int(words[0]), int(words[1]), int(words[2])))
-        return found
+        rows = (row.split() for row in listing.stdout.splitlines())
+        return [(int(words[0]), int(words[1]), int(words[2])) for words in rows]
+    found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
@@ -149,17 +147,12 @@ def one_line(message: str, struck: Iterable[str] = ()) -> str:
     """Return a message in one line, not too long, with some words struck out."""
     for word in struck:
         message = message.replace(word, "***")
-    message = "".join(c if c.isprintable() else " " for c in message)
-    message = " ".join(message.split())
+    message = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 3] + "..."
 
 
 def peer(connection: socket.socket) -> tuple[int, int]:
-    """Return (user, process) of who is at the other end of a Unix socket; process 0 where the system tells none.
-
-    Raises:
-        OSError: The system does not tell.
-    """
+    """Return (user, process) of who is at the other end of a Unix socket; process 0, or an OSError: nobody tells."""
     import socket
     import struct
 

@@ -105,9 +105,8 @@ class _Lender:
         self._everything = bool(command)
         self._look = look
         self._offer = _offer(look(), everything=self._everything)
-        self._asking = 0
+        self._asking, self._changed = 0, False
         self._lock = threading.Lock()
-        self._changed = False
         self._pipe = Pipe(command)
 
     def run(self) -> None:

@@ -37,11 +37,7 @@ class LendingError(Exception):
 
 
 class Pipe:
-    """The far end, and the command that runs it elsewhere; without one it is run here.
-
-    Raises:
-        LendingError: It cannot be started.
-    """
+    """The far end, and the command that runs it elsewhere, or none: it is run here; LendingError: it does not start."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.name = one_line(shlex.join(command)) or "this machine"
@@ -61,10 +57,9 @@ class Pipe:
         self._stdin, self._stdout = self._popen.stdin, io.BufferedReader(self._popen.stdout)  # type: ignore[type-var]
 
     def open(self, lent: Sequence[str], seconds: float) -> str:
-        """Start the far end, with who lends, which hosts, and how long an answer may take; return where its socket is.
+        """Start the far end; return where its socket is. LendingError: there is none.
 
-        Raises:
-            LendingError: There is none.
+        It is told who lends, and which hosts, and how many seconds an answer may take.
         """
         if self._elsewhere:
             self._become_python()
