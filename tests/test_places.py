@@ -20,7 +20,7 @@ PLATFORMS = ["linux", "darwin", "win32"]
 def listed(platform: str, home: str = HOME, **environ: str) -> list[tuple[str, str]]:
     """The sources and paths of all places; the home folder is shown as ``~``."""
     found = places.known(environ, home, platform)
-    return [(place.source, place.path.replace(home or "\0", "~").replace(os.sep, "/")) for place in found]
+    return [(place.origin.label, place.path.replace(home or "\0", "~").replace(os.sep, "/")) for place in found]
 
 
 LINUX = """
@@ -184,7 +184,7 @@ def test_path_as_it_stands() -> None:
     entries = ["", ".", "bin", HOME, "", HOME]
     found = list(places.on_path({"PATH": os.pathsep.join(entries)}))
     assert ["", ".", "bin", HOME] == [place.path for place in found]
-    assert {("PATH", "folder", "PATH", False)} == {(p.source, p.kind, p.variable, p.dedicated) for p in found}
+    assert {("PATH", "folder", "PATH", False)} == {(p.origin.label, p.kind, p.variable, p.dedicated) for p in found}
 
 
 @pytest.mark.parametrize(

@@ -188,11 +188,8 @@ def _run(
 def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden()) -> tuple[int, Hidden]:  # noqa: B008
     """Run a program to its end, of it and of what it started; return its exit status and what it printed.
 
-    `waiting` hears what it says on stderr; whoever made it ends it.
-
-    Raises:
-        ToolError: It cannot be started, takes too long, or prints more than any answer has.
-        UnicodeEncodeError: `stdin` has lone surrogates.
+    `waiting` hears what it says on stderr; whoever made it ends it. ToolError: it does not start, takes too long, or
+    prints more than any answer has; UnicodeEncodeError: `stdin` has lone surrogates.
     """
     name, seconds = invocation.name, invocation.seconds
     data = HiddenBytes(stdin.encode("utf-8"))

@@ -36,14 +36,8 @@ def row_for(rows: Sequence[Row], service: object) -> Row | None:
 def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
     """Run a command for a ``get_password`` or ``get_credential``; what it prints is the answer.
 
-    Args:
-        row: The command.
-        call: What is asked.
-        invocation: Its environment, folder and time limit; the arguments are put in here.
-        here: This environment: where the program is looked for, and by whose rules.
-
-    Raises:
-        ToolError: It is not found, ends with another status than 0, takes too long, or prints no credential.
+    `invocation` has all but the arguments. ToolError: it is not found, ends with another status than 0, takes too long,
+    or prints something else than a credential.
     """
     registry = hints.registry_of(call.service)
     username = call.username or (registry.username if registry else _TOKEN_NAME)

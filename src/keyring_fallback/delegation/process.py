@@ -41,15 +41,8 @@ class ReplyTooLargeError(Exception):
 class Process:
     """A running program whose stdin and stdout, and where we listen stderr, are pipes of ours.
 
-    Args:
-        arguments: The program and its arguments.
-        environ: Its whole environment.
-        listen: Whether stderr is a pipe too; otherwise it is the caller's own.
-        folder: The folder that it is run in, or None for the caller's.
-
-    Raises:
-        OSError: The program cannot be started.
-        ValueError: An argument or a variable has a NUL character.
+    It is run in `folder`, or in the caller's. OSError: it cannot be started; ValueError: an argument or a variable has
+    a NUL character.
     """
 
     def __init__(
@@ -92,14 +85,8 @@ class Process:
     def collect(self, complete: Callable[[bytes], bool], seconds: float, listener: Listener) -> HiddenBytes:
         """Return what the program writes on stdout, until that is complete or the program and its pipes have ended.
 
-        Args:
-            complete: Tells whether something that was written, or b"" at the end of stdout, completes it.
-            seconds: How long to wait at the most.
-            listener: Hears stderr meanwhile.
-
-        Raises:
-            TimeoutError: The time is over.
-            ReplyTooLargeError: There is more than `MAX_REPLY_BYTES`.
+        `complete` is given what was written, b"" at the end of stdout; the listener hears stderr. TimeoutError: so many
+        seconds are over; ReplyTooLargeError: there is more than `MAX_REPLY_BYTES`.
         """
         chunks: list[bytes] = []
         deadline = time.monotonic() + seconds

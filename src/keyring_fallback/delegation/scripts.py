@@ -25,17 +25,10 @@ class Script(Record):
 def script(module: str, *, shared: bool = True) -> Script:
     """Return how another environment's interpreter, 3.8 or newer, runs a module of ``helper/``: its ``main()``.
 
-    From its file, see ``helper/start.py``. Where there is none (we are imported from a zip) or the other interpreter
-    cannot open it (another machine, Windows from WSL), the sources of the whole folder go before everything else that
-    is written to its stdin, see ``helper/carried.py``: some 40 kB of ASCII, which cost the other side 30 ms more. The
-    module's own stdin begins behind them, to the byte.
-
-    Args:
-        module: Its name, without the package's.
-        shared: Whether the other interpreter sees our files, at the same paths.
-
-    Raises:
-        OSError: Our own sources cannot be read: a frozen program was built without them.
+    From its file, see ``helper/start.py``. Where there is none (we are imported from a zip), or none that is shared by
+    its path (another machine, Windows from WSL), the sources of the whole folder go before everything else that is
+    written to its stdin, see ``helper/carried.py``: some 40 kB of ASCII, which cost the other side 30 ms more. The
+    module's own stdin begins behind them, to the byte. OSError: a frozen program was built without our sources.
     """
     (folder,) = helper.__path__
     start = os.path.join(folder, "start.py")

@@ -28,14 +28,8 @@ _WINDOWS_IDLE_SECONDS = 4.0
 def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.0) -> Any:
     """Return the first answer of a tool, or None; for what is stored or deleted, True is the answer.
 
-    Args:
-        survey: What is in force.
-        call: What is asked.
-        everything: Whether to ask all backends of a tool, not only what this environment lacks.
-        idle: See `Invocation`.
-
-    Raises:
-        KeyringError: There is no answer, and a tool or a provider failed.
+    Unless it is everything, only those backends are asked that this environment lacks; `idle` is that of `Invocation`.
+    KeyringError: there is no answer, and a tool or a provider failed.
     """
     if not survey.settings.delegates(call.service):
         return None

@@ -44,12 +44,8 @@ def site(root: str, interpreter: str, here: Here) -> Site:
     """Return where an interpreter finds modules: its environment's, and if it sees them the user's and the base's.
 
     CPython 3.14, Modules/getpath.py and Lib/site.py, with what Debian (getsitepackages), Fedora (/usr/local) and
-    Apple (/Library/Python) have changed there. Nothing but names is looked at. Never raises.
-
-    Args:
-        root: The root of its environment, or "" if it is a plain one.
-        interpreter: Its path.
-        here: Whose environment and home folder count for the user's packages.
+    Apple (/Library/Python) have changed there. Nothing but names is looked at. A plain interpreter has no root: "".
+    Never raises.
     """
     settings = environment.settings_of(root) if root else {}
     own = site_folders(root, here.platform) if root else []

@@ -41,11 +41,6 @@ class Place(Record):
     variable: str = ""  #: The environment variable that it comes from, or "".
 
     @property
-    def source(self) -> str:
-        """Whose place it is, as users call it."""
-        return self.origin.label
-
-    @property
     def dedicated(self) -> bool:
         """Whether an environment there was made to be a global tool."""
         return self.origin not in (PATH, CONDA)

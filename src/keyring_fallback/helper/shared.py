@@ -99,10 +99,7 @@ else:
 def processes() -> list[tuple[int, int, int]]:
     """Return (process, parent, group) of all processes on POSIX: from /proc (ps may be missing there), or else from ps.
 
-    Raises:
-        OSError: There is no ps.
-        ValueError, IndexError: It printed something else.
-        subprocess.SubprocessError: It takes longer than two seconds.
+    OSError: there is no ps; ValueError, IndexError: it printed something else; subprocess.SubprocessError: it hangs.
     """
     if not os.path.exists("/proc/self/stat"):
         import subprocess  # the helper has deferred it
