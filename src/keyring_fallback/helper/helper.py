@@ -115,7 +115,7 @@ class Requests(threading.Thread):
             line = self.lines.get(timeout=self.idle)
         except self.empty:
             line = None
-        return line and json.loads(line)
+        return None if line is None else json.loads(line)
 
 
 def leave() -> None:
