@@ -150,11 +150,11 @@ def tells(backend: object) -> bool:
 
 def ask(backend: Any, method: str, service: Any, username: Any, *password: Any) -> Any:
     """Call a method of a backend of this environment."""
-    function, arguments = getattr(backend, method), (service, username, *map(reveal, password))
+    function = getattr(backend, method)
     if tells(backend):
-        return function(*arguments)
+        return function(service, username, *map(reveal, password))  # no local of ours has it in the clear
     with Question(Kind.BACKEND, name_of(backend), method, service, username) as question:
-        answer = function(*arguments)
+        answer = function(service, username, *map(reveal, password))
         return question.came(None if is_empty(answer) else answer)
 
 
