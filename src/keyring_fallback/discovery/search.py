@@ -19,12 +19,7 @@ _MAX_CANDIDATES = 40
 
 
 def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
-    """Return the tools, by looking at files only. Never raises.
-
-    Args:
-        here: This environment.
-        chosen: What the user has named: interpreters, environments or executables. Nothing: they are searched for.
-    """
+    """Return the tools, by looking at files only, those that the user has named or, if none, all. Never raises."""
     tools: dict[str, Tool] = {}
     refusals: dict[Refusal, None] = {}
     at_home = myself = False

@@ -84,29 +84,18 @@ def is_cached(root: str) -> bool:
 
 
 class _Way(Record):
-    """How a path is followed.
+    """How a path is followed."""
 
-    Attributes:
-        real: Where it leads to.
-        hops: Each link on the way, in the folder that really holds it, and `real`: each decides where it leads to.
-        ends: Those of them that are the last part of their path.
-        owned: Why another user can change it: a folder or a link on the way, or None.
-        opened: Why everybody can, or None.
-    """
-
-    real: str
+    real: str  #: Where it leads to.
+    #: Each link on the way, in the folder that really holds it, and `real`: each decides where it leads to.
     hops: tuple[str, ...] = ()
-    ends: tuple[str, ...] = ()
-    owned: Reason | None = None
-    opened: Reason | None = None
+    ends: tuple[str, ...] = ()  #: Those of them that are the last part of their path.
+    owned: Reason | None = None  #: Why another user can change it: a folder or a link on the way, or None.
+    opened: Reason | None = None  #: Why everybody can, or None.
 
 
 class Trust:
-    """Who can have put files there, or can change them; what it has looked at it does not look at again.
-
-    Args:
-        here: This environment and its user.
-    """
+    """Who can have put files there, or can change them; what it has looked at it does not look at again."""
 
     def __init__(self, here: Here) -> None:
         self._here = here
@@ -275,12 +264,9 @@ def foreign_variables(here: Here, trust: Trust) -> list[str]:
 
 
 def recheck(paths: Iterable[str], here: Here, *, named: bool) -> Reason | None:
-    """Return why what is about to be started may be others' by now, or None.
+    """Return why what is about to be started, with what decides it, may be others' by now, or None.
 
-    Args:
-        paths: What is started, and what decides it.
-        here: This environment and its user.
-        named: Whether the user has named it: then who can change it is not asked, but whose it is.
+    Of what the user has named it is not asked who can change it, but whose it is.
     """
     owned, opened = Trust(here).others(paths)
     return owned or (None if named else opened)
