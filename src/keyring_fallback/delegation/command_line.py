@@ -16,7 +16,7 @@ from ..helper.shared import one_line
 from ..hidden import Hidden, HiddenBytes, Variables
 from ..records import Record
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
-from .process import Process, ReplyTooLargeError
+from .process import Process, ReplyTooLargeError, ended
 from .waiting import Waiting, waiting_for
 
 #: Exit statuses of keyring's command line: nothing found or an exception; arguments that it does not know (argparse).
@@ -227,8 +227,7 @@ def _succeeded(status: int, exception: tuple[str, str], waiting: _Listening, nam
         module, _, last = kind.rpartition(".")
         raise as_exception(last if module == errors.__name__ else "", message, f"{name} failed: {last}")
     if status not in (0, _NOTHING):
-        how = f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
-        raise ToolError(f"{name} {how}; {ADVICE}")
+        raise ToolError(f"{name} {ended(status)}; {ADVICE}")
     return status == 0
 
 

@@ -17,6 +17,7 @@ from ..here import Here
 from ..hidden import Hidden
 from .call import Call, Invocation, Reply, credential
 from .command_line import finished
+from .process import ended
 from .waiting import Waiting, waiting_for
 
 #: The user name that registries take with a token where nobody says another one.
@@ -58,7 +59,7 @@ def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
     finally:
         waiting.end()
     if status:
-        raise ToolError(f"{name} ended with exit status {status}; run it by itself to see why")
+        raise ToolError(f"{name} {ended(status)}; run it by itself to see why")
     found = _read(output.strip("\r\n"), username)
     if found is None and output.strip():
         raise ToolError(f"{name} printed something else than a password in one word, or a JSON object with one")

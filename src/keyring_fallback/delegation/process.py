@@ -38,6 +38,11 @@ class ReplyTooLargeError(Exception):
     """A program wrote more on stdout than any answer has."""
 
 
+def ended(status: int) -> str:
+    """Return how a program has ended, in words, by its exit status (negative: the signal)."""
+    return f"was killed by signal {-status}" if status < 0 else f"ended with exit status {status}"
+
+
 class Process:
     """A running program whose stdin and stdout, and where we listen stderr, are pipes of ours.
 
