@@ -13,50 +13,31 @@ from ..records import Record
 
 
 class Variable(Record):
-    """An environment variable to be set or removed: in the person's shell, or for a `Command`.
+    """An environment variable to be set or removed: in the person's shell, or for a `Command`."""
 
-    Attributes:
-        name: Its name.
-        value: Its value; None removes it.
-        before: Whether the value is a folder that comes before what is there, as on PATH.
-    """
-
-    name: str
-    value: str | None
-    before: bool = False
+    name: str  #: Its name.
+    value: str | None  #: Its value; None removes it.
+    before: bool = False  #: Whether the value is a folder that comes before what is there, as on PATH.
 
 
 class Command(Record):
-    """A command to be run without a shell.
+    """A command to be run without a shell."""
 
-    Attributes:
-        words: The program and its arguments.
-        variables: What is set for it.
-        mends: Whether it mends something as it stands: others only look, or have a word that is to be replaced.
-        quiet: Whether its output is to be thrown away.
-    """
-
-    words: tuple[str, ...]
-    variables: tuple[Variable, ...] = ()
+    words: tuple[str, ...]  #: The program and its arguments.
+    variables: tuple[Variable, ...] = ()  #: What is set for it.
+    #: Whether it mends something as it stands: others only look, or have a word that is to be replaced.
     mends: bool = True
-    quiet: bool = False
+    quiet: bool = False  #: Whether its output is to be thrown away.
 
 
 class Edit(Record):
-    """A change of one option in a file: an INI file of keyring's or pip's, or a TOML file.
+    """A change of one option in a file: an INI file of keyring's or pip's, or a TOML file."""
 
-    Attributes:
-        file: Its path.
-        table: The table or section, "" for the top of a TOML file.
-        option: Its name.
-        value: What it is set to, as it stands in the file; None removes it.
-        element: Where the table is one of an array: the URL that this one has, as `hints.shown` shows it, or "".
-    """
-
-    file: str
-    table: str
-    option: str
-    value: str | None
+    file: str  #: Its path.
+    table: str  #: The table or section, "" for the top of a TOML file.
+    option: str  #: Its name.
+    value: str | None  #: What it is set to, as it stands in the file; None removes it.
+    #: Where the table is one of an array: the URL that this one has, as `hints.shown` shows it, or "".
     element: str = ""
 
 
