@@ -215,7 +215,8 @@ def _is_rewritten() -> bool:
     import _posixsubprocess
 
     starts = _posixsubprocess.fork_exec, getattr(subprocess, "_fork_exec", _posixsubprocess.fork_exec)
-    return any(function.__module__ != "_posixsubprocess" for function in starts)
+    # gevent has None in that place: it rewrites nothing
+    return any(getattr(function, "__module__", "_posixsubprocess") != "_posixsubprocess" for function in starts)
 
 
 def _is_open(descriptor: int) -> bool:
