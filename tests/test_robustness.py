@@ -1,4 +1,4 @@
-"""The table in docs/robustness.md has the numbers of the tests."""
+"""The tables in docs/robustness.md are those of the tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import test_habits
 from support import environments
 
 TESTS = Path(__file__).parent
@@ -34,3 +35,8 @@ def test_table() -> None:
 def test_nothing_is_expected_to_fail(name: str) -> None:
     """No case of the table is marked as one that may fail."""
     assert "xfail" not in (TESTS / name).read_text(encoding="utf-8")
+
+
+def test_habits_table() -> None:
+    """The table of programs with habits of their own is that of the tests."""
+    assert test_habits.table() in DOCUMENT.read_text("utf-8"), f"it has to be\n{test_habits.table()}"
