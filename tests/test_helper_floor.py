@@ -61,7 +61,7 @@ def test_doctor_sees_old_and_new(
     """What the doctor starts in a tool says on an old and on a new Python which it is, and that keyring works."""
     tool = shared_environments.get(interpreter(version), "keyring")
     start = os.fspath(Path(keyring_fallback.__file__).with_name("helper") / "start.py")
-    said = tool.run(["-I", start, "", "probe"], stdin="null", check=True).stdout.splitlines()
+    said = tool.run(["-I", start, "", "probe"], stdin='{"selected": null}', check=True).stdout.splitlines()
     last = json.loads(said[-1])
     assert last["version"].startswith(version + ".")
     assert ("", True) == (last.get("broken", ""), last["end"])

@@ -155,13 +155,12 @@ def may_answer(distribution: str, version: str, service: object) -> bool:
     """Tell whether a provider, by its normalised name (PEP 503), may answer for a service; if in doubt, it may."""
     mine = [registry for registry in REGISTRIES if serves(registry, distribution)]
     there = registry_of(service)
-    if not mine or there in mine:
-        return True
-    if is_url(service):
-        return there is None
+    if not mine or is_url(service):
+        return not mine or there is None or there in mine
     major = version.partition(".")[0]
-    only_urls = any(normalised(one.distribution) == distribution and major in one.only_urls for one in mine)
-    return there is None and "." in host_of(service) and not only_urls  # all of them go by the host
+    if any(normalised(one.distribution) == distribution and major in one.only_urls for one in mine):
+        return False
+    return there in mine or (there is None and "." in host_of(service))  # all of them go by the host
 
 
 def serves(registry: Registry, distribution: str) -> bool:
