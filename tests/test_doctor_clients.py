@@ -212,7 +212,7 @@ def test_cures_for_uv_in_its_variables(patient: Patient) -> None:
     url = AZURE.replace("://", f"://{USERNAME}@")
     if not machine.WINDOWS:
         assert f"export UV_INDEX=mine={url}" == username["command"]
-        assert "export UV_KEYRING_PROVIDER=subprocess" == provider["command"]
+        assert provider["edit"].startswith("set 'keyring-provider = \"subprocess\"' at the top of ")
     assert 0 == patient.see_the_doctor(UV_INDEX=f"mine={url}", UV_KEYRING_PROVIDER="subprocess").status
 
 
@@ -260,7 +260,9 @@ def test_uv_is_not_told_to_ask(patient: Patient) -> None:
     finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
     assert (0, ["uv-not-told"]) == (finding.status, finding.notes)
     if not machine.WINDOWS:
-        assert "export UV_KEYRING_PROVIDER=subprocess" == finding.document["causes"][0]["command"]
+        file = patient.home / ".config" / "uv" / "uv.toml"
+        edit = f"set 'keyring-provider = \"subprocess\"' at the top of {file}; uv asks for an index with a user name "
+        assert finding.document["causes"][0]["edit"].startswith(edit)
     assert [] == patient.see_the_doctor(AZURE, USERNAME, UV_KEYRING_PROVIDER="subprocess", **variables).notes
     assert [] == patient.see_the_doctor(**variables).notes
     indexes = {"UV_DEFAULT_INDEX": AZURE.replace("//", "//me@"), **variables}

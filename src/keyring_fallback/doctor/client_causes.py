@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from .. import hints
 from ..discovery import executable, trust
 from ..discovery.places import PATH
-from . import clients, cures
+from ..here import Here
+from . import clients, cures, told
 from .examination import Cause, Facts
 from .shell import Command, Cure, Edit, Variable
 from .told import Index, Told
@@ -147,8 +148,8 @@ def _not_told(facts: Facts) -> Iterator[Cause]:
     known = any(hints.host_of(index.url) == host for one in uv for index in one.indexes)
     if facts.answered and uv and not known and not any(one.provider == "subprocess" for one in uv):
         text = f"uv asks keyring only where it is told to, and its keyring provider is {uv[0].provider}."
-        advice = 'or set keyring-provider = "subprocess" in uv.toml, or in [tool.uv] of pyproject.toml'
-        yield Cause("uv-not-told", text, Variable("UV_KEYRING_PROVIDER", "subprocess"), advice, problem=False)
+        advice = 'uv asks for an index with a user name in its URL, or with authenticate = "always"'
+        yield Cause("uv-not-told", text, _asking(facts.here, uv[0].source), advice, problem=False)
 
 
 def _unasked(client: Told, index: Index, facts: Facts) -> Cause:
@@ -157,11 +158,20 @@ def _unasked(client: Told, index: Index, facts: Facts) -> Cause:
     only_pip = ", and 'subprocess' for uv pip only" if only else ""
     said = f"its keyring provider is {client.provider} ({client.source or 'the default'}){only_pip}"
     text = f"uv asks no keyring for {index.url}: {said}."
-    file = client.source or index.source or ""
-    cure: Cure = Variable("UV_KEYRING_PROVIDER", "subprocess")  # whatever variable names the index
-    if cures.is_file(file):
-        cure = Edit(file, _table("", file), "keyring-provider", '"subprocess"')
-    return Cause("uv-asks-no-keyring", text, cure)
+    return Cause("uv-asks-no-keyring", text, _asking(facts.here, client.source, index.source))
+
+
+def _asking(here: Here, *sources: str | None) -> Variable | Edit:
+    """Return what has uv ask keyring, for good: an edit of the first source that is the person's to edit, or of theirs.
+
+    A variable that says otherwise, or has uv read no file, wins: it is the person's shell that has to be changed.
+    """
+    if sources[0] in here.environ or here.environ.get("UV_NO_CONFIG"):
+        return Variable("UV_KEYRING_PROVIDER", "subprocess")
+    files = [*told.uv_files(here)]
+    own = next(path for origin, path in files if origin == "User" or here.environ.get("UV_CONFIG_FILE"))
+    file = next((one for one in sources for origin, path in files if one == path and origin != "System"), own)
+    return Edit(file, _table("", file), "keyring-provider", '"subprocess"')
 
 
 def _pip(facts: Facts) -> Iterator[Cause]:

@@ -46,19 +46,20 @@ def add_provider(distribution: str, tool: Tool, platform: str) -> Command | None
     return _command(0, tool, platform, distribution)
 
 
-def provide(distribution: str, findings: Findings, platform: str) -> Command | None:
+def provide(distribution: str, findings: Findings, here: Here) -> Command | None:
     """Return the command that adds a provider to one of the global keyrings, or that installs a new one with it.
 
     It is None where the user has named what we know no command for, since a new one would not be looked at, and where
     uv's own tool has what no command says or was turned down, since a new one would take its place.
     """
     for tool in findings.tools:
-        if command := add_provider(distribution, tool, platform):
+        if command := add_provider(distribution, tool, here.platform):
             return command
-    if any(refusal.origin == UV and os.path.isdir(refusal.path) for refusal in findings.refusals):
+    uvs = any(refusal.origin == UV and os.path.isdir(refusal.path) for refusal in findings.refusals)
+    if uvs or any(tool.origin == SETTING for tool in findings.tools):
         return None
-    if any(tool.origin == SETTING for tool in findings.tools):
-        return None
+    if has("pipx", here) and not has("uv", here):
+        return Command(("pipx", "install", "keyring"))
     # without --force uv leaves an executable that is in its way, and gives up
     force = ["--force"] if findings.tools else []
     return Command(("uv", "tool", "install", *force, "keyring", "--with", distribution), mends=distribution != UNKNOWN)
@@ -200,10 +201,10 @@ def install(
         The command, and what else is to be done, or "".
     """
     platform = here.platform
-    places = project.additions(root, here) if has_uv(here) and not again else []
+    places = project.additions(root, here) if has("uv", here) and not again else []
     if not places and (doubt := _doubt(root, here)):
         return None, f"install {requirement} there if that environment is yours: {doubt}"
-    if not has_uv(here):
+    if not has("uv", here):
         reinstall = ["--force-reinstall"] if again else []
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
@@ -229,9 +230,9 @@ def _doubt(root: str, here: Here) -> Reason | None:
     return owned or (None if named else judge.project(root))
 
 
-def has_uv(here: Here) -> bool:
-    """Tell whether there is a uv on PATH."""
-    return bool(shutil.which("uv", path=here.environ.get("PATH", "")))
+def has(program: str, here: Here) -> bool:
+    """Tell whether there is a program on PATH."""
+    return bool(shutil.which(program, path=here.environ.get("PATH", "")))
 
 
 def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> Command:

@@ -30,6 +30,10 @@ class CannotEditError(Exception):
     """A file cannot be changed; the message says why."""
 
 
+class MeanwhileError(CannotEditError):
+    """A file has changed since it was read."""
+
+
 class Change:
     """A change of a file that was thought out and not made yet.
 
@@ -54,9 +58,9 @@ class Change:
         except ValueError as error:
             raise CannotEditError(f"it is not understood as it is ({str(error).splitlines()[0]})") from None
         wanted = _changed(meant, edit, parse)
-        if wanted == meant:
-            raise CannotEditError("it says so already")
-        self.after = next((text for text in _candidates(self.before, edit) if _means(text, wanted, parse)), "")
+        mark = "\ufeff" * self.before.startswith("\ufeff")  # uv reads a file with a BOM, and keyring does not
+        texts = [self.before[len(mark) :]] if wanted == meant else _candidates(self.before[len(mark) :], edit)
+        self.after = next((mark + text for text in texts if _means(text, wanted, parse)), "")
         if not self.after:
             raise CannotEditError("it is written in a way that a program should not change")
 
@@ -72,6 +76,8 @@ class Change:
         Raises:
             CannotEditError: It cannot be written, or has changed meanwhile.
         """
+        if self.after == self.before:  # it says so already: a second run was faster
+            return
         folder, name = os.path.split(self.file)
         temporary = ""
         try:
@@ -83,7 +89,7 @@ class Change:
             with open(descriptor, "wb") as stream:
                 stream.write(self.after.encode("utf-8"))
             if _read(self.file) != self.before:
-                raise CannotEditError("it has changed meanwhile")
+                raise MeanwhileError("it has changed meanwhile")
             if status:
                 os.chmod(temporary, stat.S_IMODE(status.st_mode))
                 _copy(self.file, self.before, status)
@@ -120,12 +126,9 @@ def _read(file: str) -> str:
     if len(data) > _MAX_BYTES:
         raise CannotEditError(f"it is larger than {_MAX_BYTES} bytes")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise CannotEditError("it is not UTF-8: save it as UTF-8 without BOM") from None
-    if text.startswith("\ufeff"):
-        raise CannotEditError("it begins with a BOM: save it as UTF-8 without BOM")
-    return text
+        raise CannotEditError("it is not UTF-8: save it as UTF-8") from None
 
 
 def _toml() -> Callable[[str], dict[str, Any]]:
@@ -133,7 +136,7 @@ def _toml() -> Callable[[str], dict[str, Any]]:
         import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
     except ImportError:
         raise CannotEditError("this Python has no parser for TOML (3.11 and newer have)") from None
-    return lambda text: tomllib.loads(text.replace("\r\n", "\n"))  # type: ignore[no-any-return, unused-ignore]
+    return lambda text: tomllib.loads(text.replace("\r\n", "\n").lstrip("\ufeff"))  # type: ignore[no-any-return, unused-ignore]
 
 
 def _ini(text: str) -> dict[str, Any]:

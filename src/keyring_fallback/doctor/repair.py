@@ -94,7 +94,10 @@ def _mend(cause: Cause, facts: Facts, say: Callable[[str], None], *, yes: bool) 
     started = time.monotonic()
     if isinstance(cause.cure, shell.Edit):
         try:
-            edits.Change(cause.cure).make()
+            try:
+                edits.Change(cause.cure).make()
+            except edits.MeanwhileError:  # a second run's
+                edits.Change(cause.cure).make()
         except edits.CannotEditError as error:
             return _clean(f"{cause.cure.file} was left as it is: {error}.", facts)
     else:

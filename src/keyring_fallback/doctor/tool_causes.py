@@ -66,11 +66,13 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
         root = here.prefix if environment.is_environment(here.prefix) else ""
         findings = Findings((Tool(SETTING, here.prefix, root, here.executable, facts.me.content),))
     windows = any(tool.windows for tool in findings.tools)  # nothing of Linux mends those
-    command = None if windows else cures.provide(distribution, findings, here.platform)
+    command = None if windows else cures.provide(distribution, findings, here)
     where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
     if not command:
         return None, f"add {distribution} to {where}{' on Windows' * windows}, the way its keyring was installed"
-    advice = []
+    advice = [f"then 'pipx inject keyring {distribution}'"] if command.words[:2] == ("pipx", "install") else []
+    if not cures.has(command.words[0], here) and command.words[0] in ("uv", "pipx"):
+        advice = [f"there is no {command.words[0]} here: install it first (https://docs.astral.sh/uv/)"]
     # uv asks all its indexes for the provider, also the one that does not answer for want of it
     known = ((index, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
     provider = hints.normalised(distribution)
@@ -137,7 +139,7 @@ def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
     elif kind in (Kind.UNSEEN, Kind.UNSEEN_PART):
         text = f"The keyring {path} ({refusal.source}) is not used: {refusal.reason}, so it is somebody else's."
         distribution, names = _missing(facts)
-        own = cures.provide(distribution, Findings(), facts.here.platform)
+        own = cures.provide(distribution, Findings(), facts.here)
         yield Cause("untrusted", text, own, "; ".join(filter(None, ("the command installs one of your own", names))))
     elif not (kind.of_others or kind.foreign):
         yield _broken(refusal, path, refusal.reason, facts)
@@ -235,7 +237,7 @@ def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cau
         else:
             distribution, advice = _missing(facts)
             left = Findings((Tool(broken.origin, path, "", ""),))
-            command = cures.provide(distribution, left, facts.here.platform)
+            command = cures.provide(distribution, left, facts.here)
     elif not command:
         advice = "install it again the way it was installed, or remove it"
     return Cause("broken", f"The global keyring {path} ({broken.source}) is broken: {reason}", command, advice)
