@@ -195,7 +195,8 @@ def test_a_person_is_asked(patient: Patient, home: Path) -> None:
     file = home / ".config" / "uv" / "uv.toml"
     argv = [patient.environment.script("keyring-fallback"), "doctor", "--fix", AZURE]
     for keys, status, there in (("\x03", 130, False), ("n\n", 1, False), ("y\n", 0, True)):
-        with Terminal(argv, env=patient.env(), cwd=patient.folder, stdout="terminal", stderr="terminal") as terminal:
+        kinds = dict.fromkeys(("stdin", "stdout", "stderr"), "terminal")
+        with Terminal(argv, env=patient.env(), cwd=patient.folder, **kinds) as terminal:
             terminal.until("Do this? [y/N]")
             terminal.press(keys)
             assert status == terminal.end().returncode, keys

@@ -14,8 +14,6 @@ from . import causes, edits, examination, report, shell
 from .examination import Cause, Facts
 from .shown import shown
 
-#: What is worth no more than a note, and yet keeps the client from asking.
-_ALSO = ("uv-not-told",)
 _MAX_CURES = 12
 _LAST_LINES = 12
 
@@ -34,40 +32,33 @@ def repair(service: str | None, username: str | None, *, yes: bool, dry_run: boo
         0 where it works, or nothing is to be done; 1 otherwise.
     """
     tried: list[object] = []
-    left: list[Cause] = []
+    refused = ""
     while True:
         facts = examination.examine(service, username)
         found = causes.find(facts)
+        wrong = any(cause.problem for cause in found)
         due = [cause for cause in found if _is_due(cause) and cause.cure not in tried]
         if dry_run:
             for cause in due:
                 _show(cause, facts, say)
             say("Nothing was changed." if due else "There is nothing to do.")
-            break
+            return int(wrong)
         if not due or len(tried) == _MAX_CURES:
             break
-        cause = due[0]
-        tried.append(cause.cure)
-        refused = _mend(cause, facts, say, yes=yes)
-        if refused:
+        tried.append(due[0].cure)
+        if refused := _mend(due[0], facts, say, yes=yes):
             say(refused)
-            left.append(cause)
             break
-    if not tried and not dry_run:
-        say(
-            "There is nothing to do."
-            if not any(cause.problem for cause in found)
-            else "There is nothing that a program can do."
-        )
-    if not dry_run:
-        say(report.as_text(facts, found))
-    return int(bool(left) or any(cause.problem for cause in found))
+    if not tried:
+        say("There is nothing that a program can do." if wrong else "There is nothing to do.")
+    say(report.as_text(facts, found))
+    return int(wrong or bool(refused))
 
 
 def _is_due(cause: Cause) -> bool:
     """Tell whether a cause keeps it from working, and a program can mend it."""
     can = isinstance(cause.cure, shell.Edit) or (isinstance(cause.cure, shell.Command) and cause.cure.mends)
-    return can and (cause.problem or cause.name in _ALSO)
+    return can and (cause.problem or cause.name == "uv-not-told")  # which is a note, and yet uv asks nobody then
 
 
 def _show(cause: Cause, facts: Facts, say: Callable[[str], None]) -> None:
