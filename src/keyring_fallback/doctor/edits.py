@@ -35,18 +35,9 @@ class MeanwhileError(CannotEditError):
 
 
 class Change:
-    """A change of a file that was thought out and not made yet.
+    """A change of a file that was thought out and not made yet: the file that a link leads to, before and after.
 
-    Args:
-        edit: What to change.
-
-    Attributes:
-        file: The file that is written: a link leads to it.
-        before: What is in it, "" where there is none.
-        after: What will be in it.
-
-    Raises:
-        CannotEditError: The file cannot be read, or is too unusual to be changed by a program.
+    CannotEditError: the file cannot be read, or is too unusual to be changed by a program.
     """
 
     def __init__(self, edit: Edit) -> None:
@@ -73,8 +64,7 @@ class Change:
     def make(self) -> None:
         """Write the file, by rename; a copy of what was there stays beside it.
 
-        Raises:
-            CannotEditError: It cannot be written, or has changed meanwhile.
+        CannotEditError: it cannot be written, or has changed meanwhile.
         """
         if self.after == self.before:  # it says so already: a second run was faster
             return
@@ -156,11 +146,7 @@ def _means(text: str, wanted: dict[str, Any], parse: Callable[[str], dict[str, A
 
 
 def _changed(meant: dict[str, Any], edit: Edit, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """Return what a file is to mean.
-
-    Raises:
-        CannotEditError: There is nothing there that could be changed so.
-    """
+    """Return what a file is to mean; CannotEditError: there is nothing there that could be changed so."""
     wanted = copy.deepcopy(meant)
     table: Any = wanted
     for key in _keys(edit):

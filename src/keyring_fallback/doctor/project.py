@@ -20,11 +20,7 @@ def additions(root: str, here: Here) -> list[list[str]]:
     """Return the arguments of ``uv add`` for each place that brings keyring into an environment of a project.
 
     Where it is no project's environment, or keyring was installed by hand, which the next ``uv sync`` removes, there
-    are none.
-
-    Args:
-        root: The environment's root.
-        here: This environment: how uv is to be found, and what it is told.
+    are none. `here` tells how uv is to be found, and what it is told.
     """
     chosen = here.environ.get("UV_PROJECT_ENVIRONMENT", "")
     named = os.path.basename(root) == ".venv"

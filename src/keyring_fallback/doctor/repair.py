@@ -21,15 +21,8 @@ _LAST_LINES = 12
 def repair(service: str | None, username: str | None, *, yes: bool, dry_run: bool, say: Callable[[str], None]) -> int:
     """Mend what keeps a lookup from being answered, as far as a program can; return the exit status.
 
-    Args:
-        service: What to look up, or None.
-        username: The user name to look it up for, or None.
-        yes: Whether to ask nobody before a cure.
-        dry_run: Whether to show the cures and to use none.
-        say: Prints a line.
-
-    Returns:
-        0 where it works, or nothing is to be done; 1 otherwise.
+    That is 0 where it works, or nothing is to be done, and 1 otherwise. With `yes` nobody is asked before a cure; a dry
+    run shows the cures and uses none. `say` prints a line.
     """
     tried: list[object] = []
     refused = ""
