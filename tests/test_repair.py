@@ -244,3 +244,27 @@ def test_two_at_once(patient: Patient, home: Path) -> None:
     said = [one.communicate(timeout=environments.TIMEOUT)[0].decode() for one in both]
     assert [0, 0] == [one.returncode for one in both], said
     assert ASK == (home / ".config" / "uv" / "uv.toml").read_text()
+
+
+def test_uv_run_dies_in_its_own_sync(
+    shared_environments: Environments, wheel: Path, python: Path, tmp_path: Path
+) -> None:
+    """A stale lock and an index that answers 401: ``uv run`` never gets to the doctor; what the README says does."""
+    if (choice := uv7003.provider()) is None:
+        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
+    source = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
+    with uv7003.feed(source) as feed:
+        story = uv7003.Story(tmp_path / "project", shared_environments.uv_tool(*choice), feed, python)
+        added = story.uv_add("keyring", "keyring-fallback", active=False)
+        assert 0 == added.returncode, added.stderr
+        file = story.folder / "pyproject.toml"
+        file.write_text(file.read_text().replace('"keyring-fallback', '"six",\n    "keyring-fallback'))
+        env = story.environment(active=True)
+        env.pop("VSS_NUGET_EXTERNAL_FEED_ENDPOINTS")  # nobody is logged in any more
+        words = ["run", "--no-cache", "keyring-fallback", "doctor", feed.url]
+        dead = environments.run([machine.uv(), *words], env=env, cwd=story.folder)
+        assert (True, "") == ("(401 Unauthorized)" in dead.stderr, dead.stdout)
+        words.insert(1, "--no-sync")
+        for argv in ([machine.uv(), *words], [story.venv.script("keyring-fallback"), "doctor", feed.url]):
+            said = environments.run(argv, env=env, cwd=story.folder)
+            assert (1, True) == (said.returncode, said.stdout.startswith("It does not work.\n")), said.stderr
