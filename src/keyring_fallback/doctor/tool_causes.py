@@ -175,24 +175,18 @@ def _closed(path: str, decides: str, here: Here) -> Command | None:
 
     It is None where something of that is somebody else's. After ``umask 0`` all is open, the home folder and what is
     above it too: only the keyring is closed with what is in it.
-
-    Args:
-        path: An environment's root, or an executable.
-        decides: What was found to be open.
-        here: This environment: whose process this is.
     """
     root = os.path.realpath(executable.target(path, here.platform).root or path)
     deep = [root, *(one for one in [os.path.realpath(decides)] if os.path.commonpath([root, one]) != root)]
     inside = [one for top in deep for one in itertools.islice(_below(top), _MOST_BELOW) if _is_open(one)]
-    opened = [
-        one for one in dict.fromkeys([*deep, *(up for one in deep for up in trust.folders_above(one))]) if _is_open(one)
-    ]
+    ways = dict.fromkeys([*deep, *(up for one in deep for up in trust.folders_above(one))])
+    opened = list(filter(_is_open, ways))
     if not opened + inside or any(os.stat(one).st_uid != here.uid for one in opened + inside):
         return None
     if not inside:
         return Command(("chmod", "o-w", *opened))
-    ways = [word for one in deep for word in ("-path", one, "-o", "-path", os.path.join(one, "*"), "-o")]
-    which = ("(", *ways, "-prune", ")", "-perm", "-0002", "!", "-type", "l")
+    these = [word for one in deep for word in ("-path", one, "-o", "-path", os.path.join(one, "*"), "-o")]
+    which = ("(", *these, "-prune", ")", "-perm", "-0002", "!", "-type", "l")
     return Command(("find", *dict.fromkeys([*deep, *opened]), *which, "-exec", "chmod", "o-w", "{}", "+"))
 
 
