@@ -118,7 +118,7 @@ SCHEMA = _object(
     ),
     clients=_object(uv=KEYRING, pip=KEYRING),
     told=_list(
-        client={"enum": ["uv", "uv pip", "pip"]},
+        client={"enum": ["uv", "uv pip", "pip", "poetry"]},
         program=TEXT,
         silence=MAYBE,
         stops=TRUTH,
@@ -131,6 +131,7 @@ SCHEMA = _object(
         ),
     ),
     lookups=_list(
+        service=TEXT,
         method={"enum": ["get_password", "get_credential"]},
         outcome=OUTCOME,
         milliseconds=NUMBER,

@@ -105,7 +105,7 @@ def test_any_text(text: str) -> None:
 
 def test_a_word_that_is_secret() -> None:
     """A user name that may be a token is struck out of all texts; a short one could be a part of any word."""
-    assert [f"no {HIDDEN}.", "me"] == [shown("no CANARY.", [], "CANARY"), shown("me", [], "m")]
+    assert [f"no {HIDDEN}.", "me"] == [shown("no CANARY.", [], ["CANARY"]), shown("me", [], ["m"])]
 
 
 TOKENS = [

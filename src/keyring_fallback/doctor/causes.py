@@ -18,17 +18,36 @@ _CHAINS = ("keyring.backends.chainer.", _OURS)
 
 
 def find(facts: Facts) -> list[Cause]:
-    """Return what is wrong, the most basic first."""
+    """Return what is wrong, the most basic first; what is said for several indexes is said once."""
+    found = [cause for one in facts.views for cause in _basic(one)]
+    found += [cause for one in (facts, *facts.each) if one.due or one.answered for cause in client_causes.find(one)]
+    causes: dict[tuple[str, str], Cause] = {}
+    for cause in found:
+        if cause.problem or (cause.name, cause.text) not in causes:
+            causes[cause.name, cause.text] = cause
+    asked = any(one.answered for one in facts.views)
+    if facts.service is None and not asked and not any(cause.problem for cause in causes.values()):
+        text = "uv, pip and poetry are told of no index here that a keyring has to be asked for."
+        if facts.each:
+            names = ", ".join(hints.shown(one.service) for one in facts.each)
+            text = f"No index that they are told of here had an answer: {names}."
+        look = Command(("keyring-fallback", "doctor", "URL"), mends=False)
+        causes["nothing-asked", text] = Cause("nothing-asked", text, look, "URL is that of your private index")
+    return [*causes.values()]
+
+
+def _basic(facts: Facts) -> list[Cause]:
+    """Return what is wrong with one lookup, whoever makes it."""
     found = [*_settings(facts), *_selected(facts)]
     if facts.answered or not any(cause.problem for cause in found):
         found += tool_causes.find(facts)
     if facts.answered:  # what is wrong for others than this lookup is only worth a note
         found = [cause._replace(problem=False) for cause in found]
-    elif facts.lookup:
+    elif facts.lookup and facts.due:
         found += _failures(facts)
-        if not any(cause.problem for cause in found):
+        if not any(cause.problem for cause in found) and not client_causes.is_missing(facts):
             found.append(_nothing(facts))
-    return [*found, *client_causes.find(facts)]
+    return found
 
 
 def _settings(facts: Facts) -> Iterator[Cause]:
@@ -48,8 +67,8 @@ def _settings(facts: Facts) -> Iterator[Cause]:
         yield Cause("switched-off", f"keyring-fallback is switched off ({source}).", cure)
     elif facts.service is not None and not now.settings.delegates(facts.service):
         source = settings.sources["services"]
-        text = f"The setting 'services' ({' '.join(settings.services)}) leaves this service out ({source})."
         host = hints.host_of(facts.service) or hints.shown(facts.service)
+        text = f"The setting 'services' ({' '.join(settings.services)}) leaves {host} out ({source})."
         value = " ".join([*settings.services, host])
         yield Cause("service-excluded", text, cures.either(source, value, Edit(source, "fallback", "services", value)))
 
@@ -81,7 +100,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, cure)
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
-    if (me.error and not unfinished) or (me.broken and not lacks):
+    if (me.error and not unfinished) or (me.broken and not lacks and not client_causes.is_missing(facts)):
         text = f"The keyring of this environment cannot be used: {me.error or me.broken}"
         cure, advice = facts.install(here.prefix, "keyring", again=True)
         for unread in (one for one in settings.problems if one.fault is Fault.FILE_UNREADABLE):
@@ -164,4 +183,6 @@ def _nothing(facts: Facts) -> Cause:
         what = "run the command" if command else how.replace(cures.UNKNOWN, "it")
         advice = f"check the URL and the user name; for a provider that serves this host, {what}"
     asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"
-    return Cause("no-answer", f"Who was asked ({asked}) has no answer for this service.", command, advice)
+    return Cause(
+        "no-answer", f"Who was asked ({asked}) has no answer for {hints.shown(facts.service)}.", command, advice
+    )

@@ -1,4 +1,4 @@
-"""Names what keeps uv and pip from asking a keyring that has the answers."""
+"""Names what keeps uv, pip and others from asking a keyring that has the answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..here import Here
 from . import clients, cures, told
 from .examination import Cause, Facts
 from .shell import Command, Cure, Edit, Variable
-from .told import Index, Told
+from .told import UV, Index, Told
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
 _WITHOUT_USERNAME = (25, 2, 1)
@@ -23,13 +23,21 @@ _SETTINGS = Command(("uv", "lock", "--show-settings"), mends=False)
 
 
 def find(facts: Facts) -> Iterator[Cause]:
-    """Yield what keeps uv and pip from asking."""
-    yield from _first_on_path(facts)
+    """Yield what keeps them from asking."""
+    if is_missing(facts):
+        root = facts.here.prefix
+        text = f"You ask from outside, and keyring-fallback is not installed in the environment in use here, {root}."
+        yield Cause("missing-there", text, *facts.install(root, "keyring-fallback"))
+    uv, pip = facts.client("uv"), facts.client("pip")
+    if uv:
+        yield from _first_on_path("uv", facts.uv_keyring, facts)
+    if pip and pip.provider == "subprocess" and not (uv and facts.pip_keyring == facts.uv_keyring):
+        yield from _first_on_path("pip", facts.pip_keyring, facts)
+    looks = {"pip": (facts.here.executable, "-m", "pip", "config", "debug"), "poetry": ("poetry", "source", "show")}
     for one in {(one.program, one.silence): one for one in facts.told if one.silence}.values():
-        uv = one.client != "pip"
-        who = f"uv ({one.program})" if uv else f"pip {one.program}"
+        who = f"pip {one.program}" if one.client == "pip" else f"{one.client.split()[0]} ({one.program})"
         text = f"{who} does not tell what it would do: {one.silence}."
-        look = _SETTINGS if uv else Command((facts.here.executable, "-m", "pip", "config", "debug"), mends=False)
+        look = Command(looks[one.client], mends=False) if one.client in looks else _SETTINGS
         advice = "the command shows what it says" if one.stops else "correct or remove that, and ask again"
         yield Cause("client-tells-nothing", text, look if one.stops else None, advice, problem=one.stops)
     if any(one.warns and not one.silence and one.client == "uv" for one in facts.told):
@@ -39,18 +47,32 @@ def find(facts: Facts) -> Iterator[Cause]:
     yield from _indexes(facts)
     yield from _not_told(facts)
     yield from _pip(facts)
+    yield from _others(facts)
 
 
-def _first_on_path(facts: Facts) -> Iterator[Cause]:
+def _others(facts: Facts) -> Iterator[Cause]:
+    """The clients whose own environment lacks us: what is told of an index by one is asked through it."""
+    for name, found in facts.others.items():
+        if found.ours is False and not found.mine:
+            what = "keyring-fallback is not installed there" if found.version else "there is none"
+            text = f"{name} asks the keyring of its own environment, {found.root}, and {what}."
+            told = facts.client(name)
+            asked = any(index.is_at(facts.service) for index in (told.indexes if told else ()))
+            yield Cause("client-lacks-us", text, *cures.bring(name, found.root, facts.here), problem=asked)
+
+
+def is_missing(facts: Facts) -> bool:
+    """Tell whether it is asked from outside about an environment that lacks us."""
+    return facts.outside and not trust.is_cached(facts.here.prefix) and not clients.has_us(facts.here.sys_path)
+
+
+def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Iterator[Cause]:
     """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
-    found, here = facts.uv_keyring, facts.here
-    uv, pip = facts.client("uv"), facts.client("pip")
-    who = [*(["uv"] if uv else []), *(["pip"] if pip and pip.provider == "subprocess" else [])]
-    if not who:
-        return  # nobody runs it
+    here = facts.here
     if found is None:
-        text = f"There is no keyring on PATH: {' and '.join(who)} {'has' if len(who) == 1 else 'have'} none to run."
+        text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
         first = Variable("PATH", clients.scripts(here), before=True)
+        first = first if who == "uv" else Variable("PIP_KEYRING_PROVIDER", "import")
         told = any(one.provider == "subprocess" for one in facts.told)
         yield Cause("no-keyring-on-path", text, first, problem=told)
         return
@@ -63,12 +85,16 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
     if not found.mine and found.ours is False and not itself and not served:
         text = (
-            f"The first keyring on PATH, which {who[0]} runs, is the one of {found.root}, and keyring-fallback is not "
+            f"The first keyring on PATH, which {who} runs, is the one of {found.root}, and keyring-fallback is not "
             "installed there."
         )
         cure = facts.install(found.root, "keyring-fallback")
         if os.path.isfile(found.root):  # a plain interpreter, which may belong to the system
-            installs = ("uv", "pip", "install", "--python", found.root) if uv else (found.root, "-m", "pip", "install")
+            installs = (
+                ("uv", "pip", "install", "--python", found.root)
+                if cures.has_uv(here)
+                else (found.root, "-m", "pip", "install")
+            )
             closed = cures.is_externally_managed(found.root, here.platform)
             how = f"install keyring-fallback for {found.root}, the way its keyring was installed"
             cure = (None, how) if closed else (Command((*installs, "keyring-fallback")), "")
@@ -77,12 +103,11 @@ def _first_on_path(facts: Facts) -> Iterator[Cause]:
 
 def _preferred(facts: Facts) -> Iterator[Cause]:
     """What uv and pip prefer to keyring: they ask nobody, and may have something that has expired."""
-    mine = (index for one in facts.told for index in one.indexes if index.is_at(facts.service))
-    for place in dict.fromkeys([*(index.password for index in mine if index.password), *facts.preferred]):
-        text = f"uv or pip has a password for {hints.host_of(facts.service)} from {place}, and asks no keyring then."
+    for service, place in facts.preferred:
+        text = f"uv or pip has a password for {hints.host_of(service)} from {place}, and asks no keyring then."
         cure = Variable(place, None) if place in facts.here.environ else None
         advice = "" if cure else f"if it is refused, take it out of {place}"
-        yield Cause("password-elsewhere", text, cure, advice)
+        yield Cause("password-elsewhere", text, cure, advice, problem=facts.service is not None)
 
 
 def _indexes(facts: Facts) -> Iterator[Cause]:
@@ -91,7 +116,7 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
     version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
     unasked: list[tuple[Told, Index]] = []
     seen: set[str] = set()
-    for client, index in ((one, index) for one in facts.told if one.client != "pip" for index in one.indexes):
+    for client, index in ((one, index) for one in facts.told if one.client in UV for index in one.indexes):
         url, place = index.url, index.source or "uv does not say where"
         registry = hints.registry_of(url)
         # uv has the credentials of pyx itself
@@ -144,7 +169,7 @@ def _table(name: str, file: str) -> str:
 
 def _not_told(facts: Facts) -> Iterator[Cause]:
     """Say that uv asks no keyring, where what was looked up is none of its indexes: else it is said of that."""
-    uv, host = [one for one in facts.told if one.client != "pip" and one.provider], hints.host_of(facts.service)
+    uv, host = [one for one in facts.told if one.client in UV and one.provider], hints.host_of(facts.service)
     known = any(hints.host_of(index.url) == host for one in uv for index in one.indexes)
     if facts.answered and uv and not known and not any(one.provider == "subprocess" for one in uv):
         text = f"uv asks keyring only where it is told to, and its keyring provider is {uv[0].provider}."
@@ -176,13 +201,14 @@ def _asking(here: Here, *sources: str | None) -> Variable | Edit:
 
 def _pip(facts: Facts) -> Iterator[Cause]:
     pip = facts.client("pip")
+    asked = any(index.is_at(facts.service) for index in (pip.indexes if pip else ()))
     if pip and pip.provider == "disabled" and pip.source:
         cure = None if cures.is_file(pip.source) else Variable(pip.source, None)
         advice = "" if cure else f"set keyring-provider to import in {pip.source}, or remove it"
-        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", cure, advice, problem=False)
+        yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", cure, advice, problem=asked)
     elif pip and pip.provider == "auto" and pip.quiet:
         text = f"pip is told to ask for no input ({pip.quiet}), and then asks no keyring unless it is told to."
-        yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", "import"), problem=False)
+        yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", "import"), problem=asked)
     if not pip or pip.provider != "subprocess":
         return
     version = tuple(int(part) for part in pip.program.split(".")[:2] if part.isdigit())
@@ -194,4 +220,5 @@ def _pip(facts: Facts) -> Iterator[Cause]:
             )
             named = index.url.replace("://", f"://{registry.username}@", 1)
             advice = f"or put one into the URL ({index.source or 'as pip is told it'}): {named}"
-            yield Cause("pip-no-username", text, Variable("PIP_KEYRING_PROVIDER", "import"), advice, problem=False)
+            cure, due = Variable("PIP_KEYRING_PROVIDER", "import"), index.is_at(facts.service)
+            yield Cause("pip-no-username", text, cure, advice, problem=due)

@@ -26,6 +26,8 @@ from .told import Text, Told
 SECONDS = 20.0
 #: Bytes of a settings file; no client is asked that would read a larger one.
 _MAX_BYTES = 1 << 20
+#: Programs whose own environment's keyring is the one that they ask.
+OTHERS = ("poetry", "pdm", "twine", "hatch")
 #: Certificates would make half a megabyte of uv's answer, and a log level makes it warn.
 _LEFT_OUT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG")
 #: pip as ``python -m pip`` runs it, but not one that lies in the working directory.
@@ -78,26 +80,38 @@ def uv(here: Here) -> Iterator[Told]:
 
 def pip(here: Here) -> Iterator[Told]:
     """Yield what pip, if it is in this environment, says that it would do. Never raises."""
-    try:
-        version = metadata.version("pip")
-    except metadata.PackageNotFoundError:
+    found = next(iter(metadata.distributions(name="pip", path=list(here.sys_path))), None)
+    if found is None:
         return
+    version = found.version
     name = "pip.ini" if here.platform == "win32" else "pip.conf"
     _, reason = _texts([(None, here.environ.get("PIP_CONFIG_FILE", "")), (None, os.path.join(here.prefix, name))])
     one, answer = _answer(Told("pip", version, reason), [here.executable, "-c", _PIP, "config", "debug"], here)
     yield one if one.silence else told.by_pip(one, answer, here)
 
 
-def on_path(here: Here, without: str = "", client: str = "") -> Keyring | None:
-    """Return the first ``keyring`` on PATH, which is what uv runs.
+def poetry(here: Here) -> Iterator[Told]:
+    """Yield what poetry, if there is one on PATH and the project has sources of its, says of them. Never raises."""
+    folder = trust.project_root(here.cwd, here.home) or here.cwd
+    texts, reason = _texts([(None, os.path.join(one, "pyproject.toml")) for one in (here.cwd, folder)])
+    for program in list(_programs(here, "poetry"))[:1] if any("tool.poetry.source" in one for *_, one in texts) else ():
+        one = Told("poetry", program, _reason_against(program, here) or reason)
+        words = [program, "--no-plugins", "--no-ansi", "--no-interaction", "source", "show"]
+        one, answer = _answer(one, words, here)
+        yield one if one.silence else told.by_poetry(one, answer)
+
+
+def on_path(here: Here, without: str = "", client: str = "", name: str = "keyring") -> Keyring | None:
+    """Return the first ``keyring`` on PATH, which is what uv runs, or of another program the one that it imports.
 
     Args:
         here: This environment.
         without: A folder that is passed over: pip does so with its own scripts in its ``subprocess`` mode.
         client: The executable that runs it: on Windows what lies beside that comes first.
+        name: The program's name.
     """
     beside = os.path.dirname(client) if here.platform == "win32" else ""
-    for path in _programs(here, "keyring", beside):
+    for path in _programs(here, name, beside):
         if without and trust.identity(os.path.dirname(path)) == trust.identity(without):
             continue
         target = executable.target(path, here.platform)
@@ -105,11 +119,16 @@ def on_path(here: Here, without: str = "", client: str = "") -> Keyring | None:
             return Keyring(path)
         root = target.root or target.interpreter
         content = layout.read(target.root, target.interpreter, here)
-        ours = any(glob.glob(f"{glob.escape(folder)}/keyring_fallback-*.dist-info") for folder in content.folders)
+        ours = has_us(content.folders)
         me = here.prefix if target.root else "" if here.virtual else here.executable
         mine = trust.identity(root) == trust.identity(me)
         return Keyring(path, root, content.keyring, ours, mine, content.providers)
     return None
+
+
+def has_us(folders: Iterable[str]) -> bool:
+    """Tell whether this project is installed in one of the folders."""
+    return any(glob.glob(f"{glob.escape(folder)}/keyring_fallback-*.dist-info") for folder in folders)
 
 
 def credentials(here: Here, host: str) -> list[str]:

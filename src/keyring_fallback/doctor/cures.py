@@ -33,6 +33,9 @@ _COMMANDS = {
     "environment": ("uv pip install --directory {root} --python {root} {provider}", ""),
     "interpreter": ("{interpreter} -m pip install --user {provider}", ""),
 }
+#: By the clients that install into themselves: the folders of the environments that their installers make
+#: (install.python-poetry.org, install-pdm.py).
+_INSTALLERS = {"poetry": ("pypoetry",), "pdm": ("pdm",)}
 #: What a receipt of uv's may say where a command can say it again: no Git or editable source, no constraint
 #: (uv-tool/src/tool.rs, uv 0.13.9). Options are said again by the user's settings, or are named as left out.
 _SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
@@ -147,7 +150,7 @@ def dropped(tool: Tool) -> str:
         return ""
 
 
-def _has(tool: Tool, besides: str = "") -> list[str] | None:
+def _has(tool: Tool, besides: str = "", name: str = "keyring") -> list[str] | None:
     """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
 
     They are none where the receipt says more than a command can, or is that of another tool. None: this Python has no
@@ -158,7 +161,7 @@ def _has(tool: Tool, besides: str = "") -> list[str] | None:
         said = _receipt(tool)
         if said is not None:
             names, python = [_requirement(one) for one in said["requirements"]], said.get("python", "")
-            if {*said} - _SAID_BESIDES or not all(names) or said["requirements"][0]["name"] != "keyring":
+            if {*said} - _SAID_BESIDES or not all(names) or said["requirements"][0]["name"] != name:
                 return []
     except ImportError:
         return None
@@ -202,8 +205,8 @@ def install(
     """
     platform = here.platform
     places = project.additions(root, here) if has("uv", here) and not again else []
-    if not places and (doubt := _doubt(root, here)):
-        return None, f"install {requirement} there if that environment is yours: {doubt}"
+    if not places and (reason := doubt(root, here)):
+        return None, f"install {requirement} there if that environment is yours: {reason}"
     if not has("uv", here):
         reinstall = ["--force-reinstall"] if again else []
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
@@ -219,7 +222,32 @@ def install(
     return Command(("uv", "add", *places[0], requirement), (*hinders, *first)), advice
 
 
-def _doubt(root: str, here: Here) -> Reason | None:
+def bring(client: str, root: str, here: Here) -> tuple[Command | None, str]:
+    """Return what installs us into a client's own environment, the way that was made, and what else to do, or "".
+
+    Args:
+        client: The client's name.
+        root: The root of its environment; of a plain interpreter the interpreter.
+        here: This environment.
+    """
+    ours, name = "keyring-fallback", os.path.basename(root)
+    if os.path.isfile(root):
+        return None, f"install {ours} for {root}, the way {client} was installed"
+    if not doubt(root, here):
+        if os.path.isfile(os.path.join(root, "pipx_metadata.json")):
+            everybodys = trust.identity(here.environ.get("PIPX_GLOBAL_HOME") or "/opt/pipx")
+            shared = ["--global"] if everybodys in map(trust.identity, trust.folders_above(root)) else []
+            return Command(("pipx", "inject", *shared, "--include-apps", name, ours)), ""
+        if os.path.isfile(os.path.join(root, "uv-receipt.toml")):
+            if has := _has(Tool(UV, root, root, ""), ours, name):
+                return Command(("uv", "tool", "install", *has, "--with", ours)), ""
+            return None, f"install {client} again with uv, '--with {ours}', and all that its uv-receipt.toml names"
+        if os.path.basename(os.path.dirname(root)) in _INSTALLERS.get(client, ()):
+            return Command((client, "self", "add", ours)), ""
+    return install(root, ours, None, here)
+
+
+def doubt(root: str, here: Here) -> Reason | None:
     """Return why no command may run what an environment holds, or None: it may have come with the project."""
     chosen = map(here.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX"))
     if trust.identity(root) in map(trust.identity, (here.prefix, *filter(None, chosen))):

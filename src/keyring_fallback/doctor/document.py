@@ -42,9 +42,14 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
         "clients": {
             "uv": _keyring_as_data(facts.uv_keyring),
             "pip": _keyring_as_data(facts.pip_keyring),
+            **{name: _keyring_as_data(one) for name, one in facts.others.items()},
         },
         "told": [_told_as_data(one, facts) for one in facts.told],
-        "lookups": [{**one, "username": facts.name(one["username"]) or None} for one in me.lookups],
+        "lookups": [
+            {**one, "service": hints.shown(view.service), "username": facts.name(one["username"]) or None}
+            for view in facts.views
+            for one in view.me.lookups
+        ],
         "service": None if facts.service is None else hints.shown(facts.service),
         "username": facts.name(facts.username) or None,
         "causes": [_cause_as_data(cause, facts.here.platform) for cause in causes],

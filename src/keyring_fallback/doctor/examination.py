@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -13,12 +13,13 @@ from ..delegation.environ import child_environ
 from ..delegation.process import Process, ReplyTooLargeError
 from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
-from ..discovery import environment, search, trust, wsl
+from ..discovery import environment, layout, search, trust, wsl
 from ..discovery.tool import Content, Tool
 from ..here import Here
+from ..hidden import Variables
 from . import clients, cures, shell
 from .shown import HIDDEN
-from .told import MASK, Index, Told
+from .told import MASK, UV, Index, Told
 
 #: Seconds that the probe of a tool may take: it makes no lookup.
 TOOL_SECONDS = 30.0
@@ -67,9 +68,9 @@ class Probe(NamedTuple):
         selected: The backend that is used, or "".
         backends: ``name`` and ``priority`` of all, in the order in which they are asked.
         lookups: The calls that were made: ``method``, ``outcome`` ("answer", "nothing", "failed", "unfinished"),
-            ``milliseconds``, ``username`` of the answer, ``length`` of the password, ``error``, and in order who was
-            ``asked``: ``who`` (a backend, or the location of a tool), ``kind`` ("backend", "tool"), ``outcome``,
-            ``milliseconds``, ``answered_by`` (the tool's backend), ``errors``.
+            ``milliseconds``, ``username`` of the answer, ``length`` of the password, ``error``, ``service`` (the number
+            of the question), and in order who was ``asked``: ``who`` (a backend, or the location of a tool), ``kind``
+            ("backend", "tool"), ``outcome``, ``milliseconds``, ``answered_by`` (the tool's backend), ``errors``.
     """
 
     version: str = ""
@@ -98,11 +99,15 @@ class Facts(NamedTuple):
         tools: The tools, and what it is like there; nothing is known where the interpreter cannot be told.
         uv_keyring: The ``keyring`` that uv runs from here.
         pip_keyring: The one that pip runs from here in its ``subprocess`` mode.
-        told: What uv and pip say that they would do.
-        preferred: What they prefer to keyring for the host, where there is such: files that name it.
-        service: What was looked up, or None.
+        others: The keyrings of what is in `clients.OTHERS` and on PATH, by its name.
+        told: What uv, pip and poetry say that they would do.
+        preferred: What they prefer to keyring, where there is such: for which URL, and the place of that.
+        service: What was looked up, or None: then `each` has all that was.
         username: For whom, or None.
-        hidden: That user name where it may be a token and is not shown, or "": one in a URL without a password.
+        hidden: The user names that may be tokens and are not shown: those of indexes, and in a URL without a password.
+        outside: Whether it is asked from a place of ``uvx``'s, which `here` is only where there is no other one.
+        due: Whether there has to be an answer: what is looked up is no public index.
+        each: The same for each index that a keyring is to be asked for.
     """
 
     survey: survey.Survey
@@ -110,18 +115,27 @@ class Facts(NamedTuple):
     tools: Sequence[tuple[Tool, Probe]]
     uv_keyring: clients.Keyring | None
     pip_keyring: clients.Keyring | None
+    others: Mapping[str, clients.Keyring]
     told: Sequence[Told]
-    preferred: Sequence[str]
+    preferred: Sequence[tuple[str, str]]
     service: str | None
     username: str | None
-    hidden: str = ""
+    hidden: Collection[str] = ()
+    outside: bool = False
+    due: bool = True
+    each: Sequence[Facts] = ()
+
+    @property
+    def views(self) -> Sequence[Facts]:
+        """What each lookup is seen with: these facts where something was named, or none is there to be looked up."""
+        return self.each or [self]
 
     @property
     def names(self) -> set[str]:
         """The user names that may be shown: the registries' own, the one that was asked for, those of answers."""
-        answered = (lookup["username"] for lookup in self.me.lookups)
+        answered = (lookup["username"] for one in self.views for lookup in one.me.lookups)
         names = {*(one.username for one in hints.REGISTRIES), *filter(None, (self.username, *answered))}
-        return names - {self.hidden}
+        return names - {*self.hidden}
 
     def name(self, username: str | None) -> str:
         """Return a user name as it is shown."""
@@ -139,7 +153,7 @@ class Facts(NamedTuple):
     @property
     def indexes(self) -> list[Index]:
         """The indexes that uv is told of."""
-        return list(dict.fromkeys(index for one in self.told if one.client != "pip" for index in one.indexes))
+        return list(dict.fromkeys(index for one in self.told if one.client in UV for index in one.indexes))
 
     @property
     def lookup(self) -> dict[str, Any]:
@@ -178,34 +192,77 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         service: What to look up, as a client would ask for it, or None.
         username: The user name to look it up for, or None. One in a URL counts, too.
     """
-    here = survey.here()
+    here, outside = _surroundings()
     now = survey.make(here)
     now = now._replace(findings=search.find(here, now.settings.tool))
-    whom = "the keyring of this environment to start"
-    hidden = ""
+    told = [*clients.uv(here), *clients.pip(here), *clients.poetry(here)]
+    indexes = [index for one in told for index in one.indexes]
+    given, secret = username, ""
+    preferred, questions = [], {}
     if service is not None:
-        service, username, hidden = _without_user(service, username)
-        whom = f"the keyring of this environment to answer for {hints.shown(service)!r}"
-    told = [*clients.uv(here), *clients.pip(here)]
-    indexes = [index for one in told for index in one.indexes if index.is_at(service)]
-    if username is None and (named := [one.username for one in indexes if one.username not in (None, MASK)]):
-        username = named[0]  # which may be a token, as one in a URL may
-        hidden = "" if username in (one.username for one in hints.REGISTRIES) else username or ""
+        service, username, secret = _without_user(service, username)
+        indexes_there = [one for one in indexes if one.is_at(service)]
+        named = (one.username for one in indexes_there if one.username not in (None, MASK))
+        username = username or next(named, None)  # which may be a token, as one in a URL may
+        preferred = [(service, one.password) for one in indexes_there if one.password]
+        preferred += [(service, place) for place in clients.credentials(here, hints.host_of(service))]
+        questions[service, username] = True
+    for index in indexes if service is None else ():
+        places = [index.password] if index.password else clients.credentials(here, hints.host_of(index.url))
+        preferred += [(index.url, place) for place in places]
+        if not (places or index.public):
+            questions[index.url, index.username if index.username != MASK else None] = index.public is False
+    whom = " and ".join(repr(hints.shown(one)) for one, _ in questions)
+    whom = f"the keyring of this environment to {f'answer for {whom}' if whom else 'start'}"
     uv = next((one.program for one in told if one.client == "uv"), "")
-    seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools))
-    return Facts(
+    seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools)) * max(1, len(questions))
+    me = _probe([here.executable], here.environ, _lookup(list(questions)), seconds, whom)
+    names = {secret, *(one.username for one in indexes)} - {given, *(one.username for one in hints.REGISTRIES)}
+    facts = Facts(
         survey=now,
-        me=_probe([here.executable], here.environ, _lookup(service, username), seconds, whom),
+        me=me if service is not None else me._replace(lookups=()),
         tools=[(tool, _probe_of(tool, now)) for tool in now.findings.tools],
-        # uvx puts the environment that it made for us first on PATH: that is not where the person's uv looks
-        uv_keyring=clients.on_path(here, clients.scripts(here) if trust.is_cached(here.prefix) else "", uv),
+        uv_keyring=clients.on_path(here, client=uv),
         pip_keyring=clients.on_path(here, clients.scripts(here)),
+        others={name: one for name in clients.OTHERS if (one := clients.on_path(here, name=name))},
         told=told,
-        preferred=clients.credentials(here, hints.host_of(service)),
+        preferred=list(dict.fromkeys(preferred)),
         service=service,
         username=username,
-        hidden=hidden,
+        hidden=sorted(filter(None, names)),
+        outside=outside,
     )
+    if service is not None:
+        return facts
+    each = []
+    for number, ((url, name), due) in enumerate(questions.items()):
+        mine = [one for one in me.lookups if one["service"] == number]
+        # what never answered is said of one only
+        ended = me.lookups and me.lookups[-1] not in mine
+        view = me._replace(lookups=mine, error="" if ended else me.error)
+        each.append(facts._replace(me=view, preferred=(), service=url, username=name, due=due))
+    return facts._replace(each=each)
+
+
+def _surroundings() -> tuple[Here, bool]:
+    """Return this environment, or if ``uvx`` made it for us the active or the project's one, and whether it did."""
+    here = survey.here()
+    if not trust.is_cached(here.prefix):
+        return here, False
+    # uvx puts its environment first on PATH: that is not where the person's uv looks
+    ours = trust.identity(clients.scripts(here))
+    entries = here.environ.get("PATH", "").split(os.pathsep)
+    path = os.pathsep.join(one for one in entries if not one or trust.identity(one) != ours)
+    here = here._replace(environ=Variables({**here.environ, "PATH": path}))
+    name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
+    folders = filter(None, (here.cwd, trust.project_root(here.cwd, here.home)))
+    active = filter(None, map(here.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX")))
+    for root in (*active, *(os.path.join(folder, name) for folder in folders)):
+        if os.path.isabs(root) and environment.is_environment(root) and not cures.doubt(root, here):
+            program = environment.interpreter(root, here.platform)
+            found = layout.site(root, program, here).folders
+            return here._replace(prefix=root, virtual=True, executable=program, sys_path=found), True
+    return here, True
 
 
 def _without_user(service: str, username: str | None) -> tuple[str, str | None, str]:
@@ -226,9 +283,9 @@ def _without_user(service: str, username: str | None) -> tuple[str, str | None, 
     return service, username or found or None, "" if told else found
 
 
-def _lookup(service: str | None, username: str | None) -> dict[str, Any]:
+def _lookup(questions: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
     folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    return {"module": f"{__package__}.lookup", "folder": folder, "arguments": [service, username]}
+    return {"module": f"{__package__}.lookup", "folder": folder, "arguments": questions}
 
 
 def _probe_of(tool: Tool, now: survey.Survey) -> Probe:

@@ -13,35 +13,42 @@ from .. import hints
 from ..delegation import trace
 
 
-def look_up(tell: Callable[..., object], service: str | None, username: str | None) -> None:
+def look_up(tell: Callable[..., object], *questions: tuple[str, str | None]) -> None:
     """Make the calls that a client makes.
 
     Args:
         tell: Takes ``lookups``, all that is known by then, without secrets: see `examination.Probe`.
-        service: What is looked up; if None, nothing is.
-        username: For whom. If None, no user name is given.
+        questions: What is looked up, and for whom. If that is None, no user name is given.
     """
     logging.getLogger("keyring_fallback").disabled = True  # the doctor says it all
     lookups: list[trace.Question] = []
+    numbers: list[int] = []
+    number = 0
 
     def tell_all(question: trace.Question) -> None:
         if question.kind is trace.Kind.KEYRING and question not in lookups and question.outer is None:
             lookups.append(question)
+            numbers.append(number)
         secrets = [secret for lookup in lookups for secret in lookup.secrets()]
-        tell(lookups=[lookup.as_data(secrets) for lookup in lookups])
+        tell(lookups=[{**one.as_data(secrets), "service": place} for one, place in zip(lookups, numbers)])
 
     trace.listeners.append(tell_all)
     tell(lookups=[])
-    # for the URL, then for the host, with a user name as `keyring get SERVICE USERNAME` does: as uv and pip ask
+    for number, (service, username) in enumerate(questions):  # noqa: B007 - for who tells
+        _ask_as_client(service, username)
+
+
+def _ask_as_client(service: str, username: str | None) -> None:
+    """Ask for the URL, then for the host, with a user name as `keyring get SERVICE USERNAME` does: as uv and pip."""
     try:
-        host = urlsplit(service).netloc if service is not None and hints.is_url(service) else ""
+        host = urlsplit(service).netloc if hints.is_url(service) else ""
     except ValueError:  # what is no URL has no host to be asked for
         host = ""
     method = "get_credential" if username is None else "get_password"
-    for one in (one for one in (service, host) if one):
+    for one in filter(None, (service, host)):
         if _ask(method, one, username) is not trace.Outcome.NOTHING:
             return
-    if service is not None and username is not None:
+    if username is not None:
         _ask("get_credential", service, None)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
 from .. import __version__, advice, hints
+from ..discovery import trust
 from ..discovery.tool import Kind, Provider
 from . import clients
 from .examination import Cause, Facts, Probe
@@ -17,6 +18,7 @@ from .told import Told
 _WIDTH, _MARK = 80, 3
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
 WORKS, FAILS = "It works.", "It does not work."
+NOTHING = "Nothing was looked up; try: keyring-fallback doctor URL"
 _NOW = "What to do now"
 #: For each area of the short report the causes that belong there.
 AREAS = {
@@ -28,8 +30,9 @@ AREAS = {
         "tools": "no-tool no-provider broken untrusted",
         "uv": "missing-there no-keyring-on-path keyring-too-old uv-no-username uv-asks-no-keyring uv-not-told "
         "uv-never-authenticates uv-warns client-tells-nothing password-elsewhere",
+        "clients": "client-lacks-us",
         "pip": "pip-disabled pip-silent pip-no-username",
-        "lookup": "provider-failed no-answer no-end other-username not-a-url",
+        "lookup": "provider-failed no-answer no-end other-username not-a-url nothing-asked",
     }.items()
     for cause in causes.split()
 }
@@ -58,7 +61,8 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verb
         ("What was looked at", _areas(facts, causes, colour=colour)),
         *(_sections(facts) if verbose else ()),
     ]
-    lines = [(WORKS if works else FAILS, _GREEN if works else _RED), ("", "")]
+    unasked = not facts.each and [one.name for one in problems] == ["nothing-asked"]
+    lines = [(WORKS if works else NOTHING if unasked else FAILS, _GREEN if works else _RED), ("", "")]
     for title, body in sections:
         laid_out = [(line, "") for one in body for line in _laid_out(one)]
         heads = textwrap.wrap(title, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
@@ -101,24 +105,44 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     )
     tools = ", ".join(held)
     for name, words, well in (
-        ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}", True),
+        ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}{_from_outside(facts)}", True),
         ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
         ("tools", tools or "no global keyring", True),
         *([("uv", _keyring(facts.uv_keyring, facts), True)] if uv else []),
         ("pip", f"pip {pip.program}" if pip else "not in this environment", bool(pip)),
-        ("lookup", _looked_up(facts), facts.answered),
+        *(
+            [("clients", ", ".join(_other(name, one) for name, one in facts.others.items()), True)]
+            if facts.others
+            else []
+        ),
     ):
         ill = [cause.problem for cause in causes if AREAS.get(cause.name) == name]
-        wrong = any(ill) or (name == "lookup" and bool(facts.lookup) and not facts.answered)
-        yield f"{_MARKS[colour][2 if wrong else 1 if ill or not well else 0]} {name}: ", words
+        yield f"{_MARKS[colour][2 if any(ill) else 1 if ill or not well else 0]} {name}: ", words
+    for one in facts.views:
+        mark = 0 if one.answered else 2 if one.due and one.lookup else 1
+        yield f"{_MARKS[colour][mark]} lookup: ", _looked_up(one)
+    for url, place in facts.preferred if facts.service is None else ():
+        yield f"{_MARKS[colour][1]} lookup: ", f"{url}: none was made, a password is in {place}"
+
+
+def _other(name: str, keyring: clients.Keyring) -> str:
+    has = {True: "with keyring-fallback", False: "without keyring-fallback", None: "in an unknown environment"}
+    return f"{name} ({'this environment' if keyring.mine else has[keyring.ours]})"
+
+
+def _from_outside(facts: Facts) -> str:
+    if not facts.outside:
+        return ""
+    return ", of uvx: none is active or in this project" if trust.is_cached(facts.here.prefix) else ", from outside"
 
 
 def _looked_up(facts: Facts) -> str:
-    lookup = facts.lookup
-    if facts.service is None or not lookup:
-        return "none was made"
+    if facts.service is None or not facts.lookup:
+        return f"{'' if facts.service is None else f'{hints.shown(facts.service)}: '}none was made"
     words = {"answer": "an answer", "nothing": "no answer", "failed": "a failure", "unfinished": "no end"}
-    return f"{hints.shown(facts.service)}: {words[lookup['outcome']]}"
+    outcome = words[facts.lookup["outcome"]] + ("" if facts.due or facts.answered else ", which no public index needs")
+    who = ", ".join(one.client for one in facts.told if any(index.is_at(facts.service) for index in one.indexes))
+    return f"{hints.shown(facts.service)}{f' ({who})' if who else ''}: {outcome}"
 
 
 def _sections(facts: Facts) -> Iterator[tuple[str, Iterator[_Line]]]:
@@ -129,9 +153,9 @@ def _sections(facts: Facts) -> Iterator[tuple[str, Iterator[_Line]]]:
     yield "Settings", _settings(facts)
     for one in facts.told:
         yield one.client, _told(one, facts)
-    if facts.service is not None:
-        for_whom = f" for the user name {facts.name(facts.username)}" if facts.username else ""
-        yield f"Lookup of {hints.shown(facts.service)}{for_whom}", _lookups(facts)
+    for view in facts.views if facts.each or facts.service is not None else ():
+        for_whom = f" for the user name {facts.name(view.username)}" if view.username else ""
+        yield f"Lookup of {hints.shown(view.service)}{for_whom}", _lookups(view)
 
 
 def _environment(facts: Facts) -> Iterator[_Line]:

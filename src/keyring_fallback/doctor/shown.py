@@ -26,7 +26,7 @@ _RUN = re.compile(r"[A-Za-z0-9]{20,}")
 _SHORT = 6
 
 
-def shown(data: Any, names: Collection[str] = (), secret: str = "") -> Any:
+def shown(data: Any, names: Collection[str] = (), secrets: Collection[str] = ()) -> Any:
     """Return a text, or a JSON value with texts, without what may be secret in URLs.
 
     These are user names and passwords, queries, and tokens in paths. A line that holds none stays as it is.
@@ -34,16 +34,17 @@ def shown(data: Any, names: Collection[str] = (), secret: str = "") -> Any:
     Args:
         data: The value.
         names: The user names that may be shown.
-        secret: What may not be shown anywhere, or "".
+        secrets: What may not be shown anywhere.
     """
     if isinstance(data, dict):
-        return {key: shown(value, names, secret) for key, value in data.items()}
+        return {key: shown(value, names, secrets) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [shown(value, names, secret) for value in data]
+        return [shown(value, names, secrets) for value in data]
     if not isinstance(data, str):
         return data
-    text = data.replace(secret, HIDDEN) if len(secret) >= _SHORT else data
-    return _WORD.sub(lambda word: _word(word[0], names), text)
+    for secret in (one for one in secrets if len(one) >= _SHORT):
+        data = data.replace(secret, HIDDEN)
+    return _WORD.sub(lambda word: _word(word[0], names), data)
 
 
 def _word(word: str, names: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""What uv and pip say that they would do, as data, and where they are told so: an edit belongs there.
+"""What uv, pip and poetry say that they would do, as data, and where they are told so: an edit belongs there.
 
 uv prints its settings in Rust's debug form, pip its options by file. What is not recognised is not known.
 """
@@ -18,6 +18,10 @@ from ..hidden import Hidden
 
 #: What uv prints in the place of a secret, such as a user name without a password, which may be a token (uv 0.13.9).
 MASK = "****"
+#: uv has settings of its own for ``uv pip``.
+UV = ("uv", "uv pip")
+#: Where nobody needs a password: the default index, and what uv and pip are told of most often besides.
+_PUBLIC = ("pypi.org", "test.pypi.org", "files.pythonhosted.org", "download.pytorch.org")
 #: By ``pip config debug``'s names: what wins comes last (pip 26.3, configuration.py).
 _PIP_ORDER = ("global", "user", "site", "env", "env_var")
 _PIP_TOLD = r"^(\w+):$|^  (\S.*), exists: True$|^    (global|install)\.([\w-]+): (.*(?:\n    (?![\w-]+\.[\w-]+: ).*)*)$"
@@ -53,12 +57,21 @@ class Index(NamedTuple):
         """Tell whether this index has a URL, whatever stands at the end of it."""
         return service is not None and self.url.rstrip("/") == hints.shown(service).rstrip("/")
 
+    @property
+    def public(self) -> bool | None:
+        """Whether it takes no password; None where nothing tells that."""
+        registry = hints.registry_of(self.url)
+        # uv has the credentials of pyx itself
+        if self.username or self.authenticate == "always" or (registry and registry.name != "pyx"):
+            return False
+        return True if hints.is_at(self.url, _PUBLIC) else None
+
 
 class Told(NamedTuple):
     """What a client says that it would do.
 
     Attributes:
-        client: "uv", "uv pip" or "pip".
+        client: One of `UV`, "pip" or "poetry".
         program: What was asked: an executable, or pip's version.
         silence: Why it does not tell, or None.
         stops: Whether it does nothing at all here.
@@ -184,6 +197,20 @@ def _without_passwords(text: str) -> str:
     return re.sub(r'(password: Some\(\s*")(?:[^"\\]|\\.)*', rf"\1{MASK}", text)
 
 
+def by_poetry(told: Told, answer: Hidden) -> Told:
+    """Return what poetry says of its sources (2.5.1, console/commands/source/show.py); arguments as above."""
+    urls = re.findall(r"(?m)^ *url *: *(\S+)", _without_passwords(answer))
+    return told._replace(indexes=[_of_url(url, "pyproject.toml") for url in urls])
+
+
+def _of_url(url: str, source: str | None) -> Index:
+    """Return the index that a URL says all of."""
+    user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+    name, colon, _ = user.partition(":")
+    password = f"its URL ({source})" if at and colon else None
+    return Index(hints.shown(url), None, unquote(name) or None, password, "auto", source, table=False)
+
+
 def uv_files(here: Here) -> Iterator[tuple[str | None, str]]:
     """Yield the files that uv may read, with what uv calls their origin (None: the project); the foremost first."""
     environ, home = here.environ, here.home
@@ -217,11 +244,7 @@ def by_pip(told: Told, answer: Hidden, here: Here) -> Told:
         return told.not_understood()
     indexes = []
     for value, source in (options.get(name, ("", None)) for name in ("index-url", "extra-index-url")):
-        for url in value.split():
-            user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
-            name, colon, _ = user.partition(":")
-            password = f"its URL ({source})" if at and colon else None
-            indexes.append(Index(hints.shown(url), None, unquote(name) or None, password, "auto", source, table=False))
+        indexes += [_of_url(url, source) for url in value.split()]
     told = told._replace(indexes=tuple(indexes))
     if [int(part) for part in told.program.split(".")[:2] if part.isdigit()] < [23, 1]:
         return told

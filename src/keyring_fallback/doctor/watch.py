@@ -42,7 +42,9 @@ def watch(command: Sequence[str]) -> int:
             environ["PATH"] = folder + os.pathsep + environ.get("PATH", "")
         status, reason = _run(command, environ)
         records = _records(file)
-    lines = [f"  It cannot be started: {reason}."] if reason else _lines(records, others)
+    lines = (
+        [f"  It cannot be started: {reason}."] if reason else _lines(records, others, _unasked(records, command, here))
+    )
     _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *lines])
     return status
 
@@ -97,7 +99,22 @@ def _records(file: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None) -> list[str]:
+def _unasked(records: list[dict[str, Any]], command: Sequence[str], here: Here) -> dict[str, str]:
+    """Return in words who asked nobody for an index that takes a password, and the URL of that."""
+    asked = {hints.host_of(record.get("service")) for record in records}
+    words = {os.path.basename(word).lower().partition(".")[0] for word in command}
+    who = next((name for name in ("uv", "pip") if name in words), None)
+    told = [*(clients.uv(here) if who != "pip" else ()), *(clients.pip(here) if who != "uv" else ())]
+    found: dict[str, str] = {}
+    for name, index in ((one.client.split()[0], index) for one in told for index in one.indexes):
+        host, url = hints.host_of(index.url), shown(index.url)
+        if index.public is False and host not in asked:
+            has = f": there is a password in {index.password}" if index.password else ""
+            found[f"  {name} asked nobody for {host} ({url}){has}."] = url
+    return found
+
+
+def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None, unasked: dict[str, str]) -> list[str]:
     """Return in words who was asked for what, and what came."""
     found: list[str] = []
     for record in records:
@@ -119,8 +136,11 @@ def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None) -> li
     if not found:
         whom = keyring.path if keyring else "a keyring, since there is none on PATH"
         found = [f"  It asked nobody: not {whom}, and nothing that it imports with keyring-fallback in it."]
-    if not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
-        found.append("  'keyring-fallback doctor URL' says what mends it.")
+    found += unasked
+    if unasked or not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
+        services = (shown(hints.shown(record.get("service"))) for record in records)
+        url = next((one for one in (*unasked.values(), *services) if hints.is_url(one)), "URL")
+        found.append(f"  'keyring-fallback doctor {url}' says what mends it.")
     return found
 
 

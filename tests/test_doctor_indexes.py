@@ -1,0 +1,215 @@
+"""Without a URL the doctor asks for every index that uv, pip and poetry are told of, and works only by answers."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support import environments, machine
+from support.feed import Feed
+from support.patient import AZURE, CANARY, Patient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
+NOTHING = "Nothing was looked up; try: keyring-fallback doctor URL\n"
+ALWAYS = '[[index]]\nurl = "URL"\nauthenticate = "always"\n'
+SUBPROCESS = 'keyring-provider = "subprocess"\n'
+posix = pytest.mark.skipif(machine.WINDOWS, reason="the commands are POSIX'")
+
+
+@pytest.fixture
+def patient(
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    home: Path,
+    tmp_path: Path,
+    stub_tokens: Path,
+) -> Patient:
+    """A person with all that it takes, and pip."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    patient = Patient(shared_environments.get(python, "keyring", "pip", wheel), home, folder)
+    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
+
+
+@pytest.fixture(scope="module")
+def feed(demo_store: Path) -> Iterator[Feed]:
+    """A private feed on loopback."""
+    with Feed(demo_store.parent, password=CANARY) as running:
+        yield running
+
+
+def test_nothing_to_look_up(patient: Patient) -> None:
+    """Where no client is told of an index, or of public ones only, nothing was looked up, and that is not green."""
+    for variables in ({}, {"UV_INDEX_URL": "https://pypi.org/simple", "PIP_INDEX_URL": "https://test.pypi.org/simple"}):
+        finding = patient.with_uv().see_the_doctor(**variables)
+        assert (1, ["nothing-asked"], []) == (finding.status, finding.problems, finding.document["lookups"])
+        assert finding.text.startswith(NOTHING)
+        assert machine.WINDOWS or "keyring-fallback doctor URL" == finding.cause["command"]
+
+
+def test_each_index_is_asked_for(patient: Patient) -> None:
+    """A line each, with who is told of it; one without an answer is not green, and is named with its provider."""
+    (patient.with_uv().folder / "uv.toml").write_text(SUBPROCESS + ALWAYS.replace("URL", AZURE))
+    finding = patient.see_the_doctor()
+    assert (0, [AZURE]) == (finding.status, [one["service"] for one in finding.document["lookups"]])
+    assert f"  ok lookup: {AZURE} (uv, uv pip):\n" in finding.text.replace(" an answer", "")
+    variables = {"PIP_EXTRA_INDEX_URL": f"{GOOGLE} {AZURE.replace('://', '://me@')}"}
+    finding = patient.see_the_doctor(**variables)
+    assert (1, ["no-provider"]) == (finding.status, finding.problems)
+    assert "keyrings.google-artifactregistry-auth" in finding.cause["command"]
+    lookups = [(one["service"], one["outcome"]) for one in finding.document["lookups"]]
+    assert [(AZURE, "answer"), (GOOGLE, "nothing"), (GOOGLE, "nothing"), (AZURE, "answer")] == lookups
+    assert f"  no lookup: {GOOGLE} (pip): no answer\n" in finding.text
+    assert 2 == finding.text.count(f"  ok lookup: {AZURE}")
+    assert finding.text.startswith("It does not work.\n")
+
+
+def test_what_uv_fails_at_is_not_green(patient: Patient) -> None:
+    """The keyring answers, and uv does not ask it, whatever host the index is at."""
+    url = "https://gitlab.example/api/simple/"
+    (patient.with_tokens({"gitlab.example": CANARY}).with_uv().folder / "uv.toml").write_text(
+        ALWAYS.replace("URL", url)
+    )
+    finding = patient.see_the_doctor()
+    assert (1, ["uv-asks-no-keyring"]) == (finding.status, finding.problems)
+    assert (0, []) == (patient.see_the_doctor(UV_KEYRING_PROVIDER="subprocess").status, finding.notes)
+
+
+def test_what_may_be_public(patient: Patient) -> None:
+    """An index of an unknown host, without a user name, needs no answer; but green is only what was answered."""
+    url = "https://download.example/whl/"
+    finding = patient.see_the_doctor(PIP_EXTRA_INDEX_URL=url)
+    assert (1, ["nothing-asked"]) == (finding.status, finding.problems)
+    assert url in finding.cause["text"]
+    finding = patient.see_the_doctor(PIP_EXTRA_INDEX_URL=f"{url} {AZURE}")
+    assert (0, []) == (finding.status, finding.document["causes"])
+
+
+@pytest.mark.parametrize("where", ["url", "netrc"])
+def test_a_password_elsewhere_is_a_note(patient: Patient, home: Path, where: str) -> None:
+    """An index that a client has a password for from elsewhere is not asked for: its place is named."""
+    user = "me:secret@" if where == "url" else "me@"
+    if where == "netrc":
+        (home / ".netrc").write_text("machine pkgs.dev.azure.com\nlogin me\npassword secret\n")
+    finding = patient.see_the_doctor(PIP_INDEX_URL=AZURE.replace("://", f"://{user}"))
+    assert (1, ["nothing-asked"], ["password-elsewhere"]) == (finding.status, finding.problems, finding.notes)
+    assert "secret" not in finding.text
+    assert [] == finding.document["lookups"]
+
+
+def test_a_hang_is_of_one_index(patient: Patient) -> None:
+    """One index whose provider never answers: it is named, and nothing is made of the others."""
+    (patient.folder / "pip.conf").write_text(f"[global]\nindex-url = {AZURE}\nextra-index-url = {GOOGLE}\n")
+    finding = patient.see_the_doctor(
+        PIP_CONFIG_FILE=str(patient.folder / "pip.conf"),
+        STUB_TOKENS_FILE="/nowhere",
+        KEYRING_PROPERTY_FALLBACK_TIMEOUT="5",
+    )
+    assert 1 == finding.status
+    assert "keyring-broken" not in finding.problems
+
+
+def test_tokens_of_all_indexes_are_hidden(patient: Patient) -> None:
+    """Each index may have a user name that is a token: none is shown, as text or as data, whichever is asked for."""
+    names = ("canary-token-one", "canary-token-two")
+    urls = [AZURE.replace("://", f"://{names[0]}@"), GOOGLE.replace("://", f"://{names[1]}@")]
+    variables = {"PIP_INDEX_URL": urls[0], "UV_INDEX_URL": urls[1], "UV_KEYRING_PROVIDER": "subprocess"}
+    for arguments in ([], [AZURE], [GOOGLE]):
+        finding = patient.with_uv().see_the_doctor(*arguments, **variables)
+        assert not any(name in finding.text + str(finding.document) for name in names)
+
+
+def test_sources_of_poetry(patient: Patient, shared_environments: environments.Environments, python: Path) -> None:
+    """The sources in pyproject.toml that poetry tells of are asked for, and poetry's environment is named."""
+    poetry = shared_environments.get(python, "poetry", "keyring")
+    (patient.folder / "pyproject.toml").write_text(
+        "[project]\nname = 'a'\nversion = '1'\n"
+        f"[[tool.poetry.source]]\nname = 'feed'\nurl = '{AZURE}'\n"
+        f"[[tool.poetry.source]]\nname = 'other'\nurl = 'https://me:secret@h.example/'\n"
+    )
+    path = os.pathsep.join([os.environ["PATH"], os.fspath(poetry.scripts)])
+    finding = patient.see_the_doctor(PATH=path)
+    told = next(one for one in finding.document["told"] if one["client"] == "poetry")
+    if told["silence"] and "no answer within" in told["silence"]:
+        pytest.skip("this machine is too slow for poetry")
+    assert [AZURE, "https://h.example/"] == [one["url"] for one in told["indexes"]]
+    assert [AZURE] == [one["service"] for one in finding.document["lookups"]]
+    assert ["client-lacks-us"] == finding.problems, "the person asks through poetry"
+    assert f"poetry asks the keyring of its own environment, {poetry.root}" in finding.cause["text"]
+
+
+PIP_ROWS = {
+    "user": ({"PIP_INDEX_URL": "USER"}, True),
+    "no user": ({"PIP_INDEX_URL": "URL"}, True),
+    "file": ({"PIP_CONFIG_FILE": "index-url = URL"}, True),
+    "extra": ({"PIP_CONFIG_FILE": "no-index = false\nextra-index-url = USER", "PIP_INDEX_URL": "EMPTY"}, True),
+    "import": ({"PIP_INDEX_URL": "USER", "PIP_KEYRING_PROVIDER": "import"}, True),
+    "subprocess": ({"PIP_INDEX_URL": "USER", "PIP_KEYRING_PROVIDER": "subprocess"}, False),
+    "disabled": ({"PIP_INDEX_URL": "USER", "PIP_KEYRING_PROVIDER": "disabled"}, False),
+    "no input": ({"PIP_INDEX_URL": "USER", "PIP_NO_INPUT": "1"}, False),
+    "no input, import": ({"PIP_INDEX_URL": "USER", "PIP_NO_INPUT": "1", "PIP_KEYRING_PROVIDER": "import"}, True),
+    "netrc": ({"PIP_INDEX_URL": "URL", "NETRC": "old"}, False),
+    "password": ({"PIP_INDEX_URL": "PASSWORD"}, False),
+}
+UV_ROWS = {
+    "user": (SUBPROCESS + "index-url = 'USER'\n", True),
+    "always": (SUBPROCESS + ALWAYS + "default = true\n", True),
+    "no user": (SUBPROCESS + "index-url = 'URL'\n", False),
+    "not told": ("index-url = 'USER'\n", False),
+    "password": (SUBPROCESS + "index-url = 'PASSWORD'\n", False),
+}
+
+
+@posix
+@pytest.mark.parametrize("row", [*(f"pip: {one}" for one in PIP_ROWS), *(f"uv: {one}" for one in UV_ROWS)])
+def test_doctor_client_and_watch_agree(patient: Patient, feed: Feed, tmp_path: Path, row: str) -> None:
+    """Who is asked, for whom, and whether it works: the client itself, the watch, and the doctor without a URL."""
+    client, _, name = row.partition(": ")
+    url = feed.direct_url
+    words = {"URL": url, "USER": feed.with_username("me", url), "PASSWORD": feed.with_username("me:old", url)}
+    patient.with_tokens({"127.0.0.1": feed.password}).with_uv()
+    variables: dict[str, str] = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if client == "pip":
+        rows, asks = PIP_ROWS[name]
+        variables.update({key: words.get(value, value) for key, value in rows.items()})
+        argv = [str(patient.environment.python), "-m", "pip"]
+    else:
+        text, asks = UV_ROWS[name]
+        for word, address in words.items():
+            text = text.replace(f"'{word}'", f"'{address}'").replace(f'"{word}"', f'"{address}"')
+        (patient.folder / "uv.toml").write_text(text)
+        argv = [machine.uv(), "pip"]
+    if "PIP_CONFIG_FILE" in variables:
+        file = tmp_path / "pip.conf"
+        lines = variables["PIP_CONFIG_FILE"].replace("URL", url).replace("USER", words["USER"])
+        file.write_text(f"[global]\n{lines}\n")
+        variables["PIP_CONFIG_FILE"] = str(file)
+    if variables.get("PIP_INDEX_URL") == "EMPTY":
+        (tmp_path / "empty").mkdir()
+        variables["PIP_INDEX_URL"] = (tmp_path / "empty").as_uri()
+    if "NETRC" in variables:
+        (tmp_path / "netrc").write_text("machine 127.0.0.1\nlogin me\npassword old\n")
+        variables["NETRC"] = str(tmp_path / "netrc")
+    argv += ["install", "--dry-run", "--no-deps", "--no-cache-dir", "demo-store"]
+    argv += ["--target", str(tmp_path / "target")] if client == "pip" else ["--python", str(patient.environment.root)]
+
+    feed.requests.clear()
+    ended = environments.run(argv, env=patient.env(**variables), cwd=patient.folder)
+    answered = any(one.username == "me" and one.status == 200 for one in feed.requests) or ended.returncode == 0
+    watched = patient.run("doctor", "--", *argv, **variables)
+    finding = patient.ask_for_data(**variables)
+    assert (asks, asks) == (answered, ended.returncode == 0), ended.stderr
+    assert asks == (watched.returncode == 0)
+    assert asks == ("answered" in watched.stderr), watched.stderr
+    assert asks == (finding.status == 0), finding.problems
+    assert asks == (f"{client} asked nobody for 127.0.0.1" not in watched.stderr), watched.stderr
+    if asks:
+        whom = {one["username"] for one in finding.document["lookups"]}
+        assert whom <= {one.username for one in feed.requests}, "for whom"
