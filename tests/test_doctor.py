@@ -66,9 +66,9 @@ def test_healthy(patient: Patient) -> None:
 
 
 def test_healthy_without_service(patient: Patient) -> None:
-    """Without a service nobody is asked for anything, and exit 0 says that nothing is in the way."""
+    """Without a service, and where no client is told of an index, nobody is asked for anything: that is not green."""
     finding = patient.see_the_doctor(STUB_TOKENS_FILE="/nowhere")
-    assert (0, [], []) == (finding.status, finding.document["causes"], finding.document["lookups"])
+    assert (1, ["nothing-asked"], []) == (finding.status, finding.problems, finding.document["lookups"])
     assert "Lookup" not in finding.text
 
 
@@ -537,8 +537,8 @@ def test_no_answer_of_the_hosts_own_provider(patient: Patient, tmp_path: Path) -
     patient.with_tokens({})
     providers.unpack(providers.make_provider(tmp_path / "w", "artifacts-keyring", "x = 1"), tmp_path / "site")
     cause = patient.see_the_doctor(AZURE, "me", PYTHONPATH=str(tmp_path / "site")).cause
-    edit = "check the URL, and the user name (VssSessionToken for Azure Artifacts)"
-    assert ("no-answer", "", edit) == (cause["name"], cause["command"], cause["edit"])
+    assert ("no-answer", "") == (cause["name"], cause["command"])
+    assert cause["edit"].startswith("check the URL, the user name (VssSessionToken), and the login: ")
 
 
 @pytest.mark.parametrize("value", ["/nowhere/keyring", "relative"])

@@ -59,7 +59,7 @@ def test_each_index_is_asked_for(patient: Patient) -> None:
     (patient.with_uv().folder / "uv.toml").write_text(SUBPROCESS + ALWAYS.replace("URL", AZURE))
     finding = patient.see_the_doctor()
     assert (0, [AZURE]) == (finding.status, [one["service"] for one in finding.document["lookups"]])
-    assert f"  ok lookup: {AZURE} (uv, uv pip):\n" in finding.text.replace(" an answer", "")
+    assert f"  ok lookup: {AZURE} (uv, uv" in finding.text
     variables = {"PIP_EXTRA_INDEX_URL": f"{GOOGLE} {AZURE.replace('://', '://me@')}"}
     finding = patient.see_the_doctor(**variables)
     assert (1, ["no-provider"]) == (finding.status, finding.problems)
@@ -92,13 +92,9 @@ def test_what_may_be_public(patient: Patient) -> None:
     assert (0, []) == (finding.status, finding.document["causes"])
 
 
-@pytest.mark.parametrize("where", ["url", "netrc"])
-def test_a_password_elsewhere_is_a_note(patient: Patient, home: Path, where: str) -> None:
+def test_a_password_elsewhere_is_a_note(patient: Patient) -> None:
     """An index that a client has a password for from elsewhere is not asked for: its place is named."""
-    user = "me:secret@" if where == "url" else "me@"
-    if where == "netrc":
-        (home / ".netrc").write_text("machine pkgs.dev.azure.com\nlogin me\npassword secret\n")
-    finding = patient.see_the_doctor(PIP_INDEX_URL=AZURE.replace("://", f"://{user}"))
+    finding = patient.see_the_doctor(PIP_INDEX_URL=AZURE.replace("://", "://me:secret@"))
     assert (1, ["nothing-asked"], ["password-elsewhere"]) == (finding.status, finding.problems, finding.notes)
     assert "secret" not in finding.text
     assert [] == finding.document["lookups"]
@@ -155,7 +151,7 @@ PIP_ROWS = {
     "disabled": ({"PIP_INDEX_URL": "USER", "PIP_KEYRING_PROVIDER": "disabled"}, False),
     "no input": ({"PIP_INDEX_URL": "USER", "PIP_NO_INPUT": "1"}, False),
     "no input, import": ({"PIP_INDEX_URL": "USER", "PIP_NO_INPUT": "1", "PIP_KEYRING_PROVIDER": "import"}, True),
-    "netrc": ({"PIP_INDEX_URL": "URL", "NETRC": "old"}, False),
+    "netrc": ({"PIP_INDEX_URL": "URL", "NETRC": "old"}, True),
     "password": ({"PIP_INDEX_URL": "PASSWORD"}, False),
 }
 UV_ROWS = {
@@ -164,6 +160,7 @@ UV_ROWS = {
     "no user": (SUBPROCESS + "index-url = 'URL'\n", False),
     "not told": ("index-url = 'USER'\n", False),
     "password": (SUBPROCESS + "index-url = 'PASSWORD'\n", False),
+    "netrc": (SUBPROCESS + "index-url = 'USER'\n", False),
 }
 
 
@@ -194,7 +191,7 @@ def test_doctor_client_and_watch_agree(patient: Patient, feed: Feed, tmp_path: P
     if variables.get("PIP_INDEX_URL") == "EMPTY":
         (tmp_path / "empty").mkdir()
         variables["PIP_INDEX_URL"] = (tmp_path / "empty").as_uri()
-    if "NETRC" in variables:
+    if name == "netrc":
         (tmp_path / "netrc").write_text("machine 127.0.0.1\nlogin me\npassword old\n")
         variables["NETRC"] = str(tmp_path / "netrc")
     argv += ["install", "--dry-run", "--no-deps", "--no-cache-dir", "demo-store"]
@@ -207,9 +204,10 @@ def test_doctor_client_and_watch_agree(patient: Patient, feed: Feed, tmp_path: P
     finding = patient.ask_for_data(**variables)
     assert (asks, asks) == (answered, ended.returncode == 0), ended.stderr
     assert asks == (watched.returncode == 0)
-    assert asks == ("answered" in watched.stderr), watched.stderr
+    assert asks == (": answered" in watched.stderr), watched.stderr
     assert asks == (finding.status == 0), finding.problems
-    assert asks == (f"{client} asked nobody for 127.0.0.1" not in watched.stderr), watched.stderr
+    asked = asks or name == "subprocess"  # pip passes its own keyring over: it runs the next one, if there is one
+    assert asked or f"{client} asked nobody for 127.0.0.1" in watched.stderr, watched.stderr
     if asks:
         whom = {one["username"] for one in finding.document["lookups"]}
         assert whom <= {one.username for one in feed.requests}, "for whom"

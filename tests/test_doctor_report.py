@@ -116,7 +116,7 @@ SCHEMA = _object(
         selected=TEXT,
         sources={"type": "object", "additionalProperties": TEXT},
     ),
-    clients=_object(uv=KEYRING, pip=KEYRING),
+    clients={"type": "object", "additionalProperties": KEYRING, "required": ["uv", "pip"]},
     told=_list(
         client={"enum": ["uv", "uv pip", "pip", "poetry"]},
         program=TEXT,
@@ -221,7 +221,7 @@ def test_the_verdict_comes_first(patient: Patient) -> None:
 )
 def test_colours(patient: Patient, variables: dict[str, str], *, coloured: bool) -> None:
     """On a terminal there are colours, and never with NO_COLOR."""
-    argv = [patient.environment.script("keyring-fallback"), "doctor"]
+    argv = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
     env = patient.env(TERM="xterm", **variables) if "TERM" not in variables else patient.env(**variables)
     with Terminal(argv, env=env, cwd=patient.folder, stdout="terminal") as terminal:
         assert 0 == terminal.end().returncode

@@ -59,7 +59,7 @@ def test_what_pip_does(stage: Stage) -> None:
     lines = result.stderr.splitlines()
     assert f"  -c (get_credential) {URL} for another user name: had no answer" in lines
     assert any("log in first" in line for line in lines[-3:])
-    assert "  'keyring-fallback doctor URL' says what mends it." == lines[-1]
+    assert f"  'keyring-fallback doctor {URL}' says what mends it." == lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from .. import hints, survey
 from ..config import Fault
 from ..here import NESTED
 from . import client_causes, cures, tool_causes
-from .examination import Cause, Facts, Probe
+from .examination import Cause, Facts
+from .probing import Probe
 from .shell import Command, Cure, Edit, Variable
 
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
@@ -27,10 +28,10 @@ def find(facts: Facts) -> list[Cause]:
             causes[cause.name, cause.text] = cause
     asked = any(one.answered for one in facts.views)
     if facts.service is None and not asked and not any(cause.problem for cause in causes.values()):
-        text = "uv, pip and poetry are told of no index here that a keyring has to be asked for."
+        text = "No client is told here of an index that a keyring has to be asked for."
         if facts.each:
             names = ", ".join(hints.shown(one.service) for one in facts.each)
-            text = f"No index that they are told of here had an answer: {names}."
+            text = f"No index that a client is told of here had an answer, and some may be public: {names}."
         look = Command(("keyring-fallback", "doctor", "URL"), mends=False)
         causes["nothing-asked", text] = Cause("nothing-asked", text, look, "URL is that of your private index")
     return [*causes.values()]

@@ -170,7 +170,7 @@ def _table(name: str, file: str) -> str:
 def _not_told(facts: Facts) -> Iterator[Cause]:
     """Say that uv asks no keyring, where what was looked up is none of its indexes: else it is said of that."""
     uv, host = [one for one in facts.told if one.client in UV and one.provider], hints.host_of(facts.service)
-    known = any(hints.host_of(index.url) == host for one in uv for index in one.indexes)
+    known = any(hints.host_of(index.url) == host for one in facts.told for index in one.indexes)
     if facts.answered and uv and not known and not any(one.provider == "subprocess" for one in uv):
         text = f"uv asks keyring only where it is told to, and its keyring provider is {uv[0].provider}."
         advice = 'uv asks for an index with a user name in its URL, or with authenticate = "always"'

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from typing import NamedTuple
 
+from .. import hints
 from ..delegation.process import Process, ReplyTooLargeError
 from ..discovery import executable, layout, trust
 from ..discovery.tool import Provider
@@ -131,11 +132,21 @@ def has_us(folders: Iterable[str]) -> bool:
     return any(glob.glob(f"{glob.escape(folder)}/keyring_fallback-*.dist-info") for folder in folders)
 
 
-def credentials(here: Here, host: str) -> list[str]:
-    """Return the files with a password for a host that uv and pip prefer to keyring: .netrc, and uv's own store.
+def preferred(client: str, service: str, index: told.Index | None, here: Here) -> list[str]:
+    """Return where a client has a password from that it prefers to keyring: its index, .netrc, and uv's own store.
 
-    uv's store is that of ``uv auth login`` (uv 0.13.9, uv-auth/src/store.rs).
+    uv's store is that of ``uv auth login`` (uv 0.13.9, uv-auth/src/store.rs). pip asks keyring when what .netrc has was
+    refused (26.3, network/auth.py).
+
+    Args:
+        client: Its name, as in `Told`.
+        service: What it is for.
+        index: Its index there, or None.
+        here: This environment.
     """
+    if (index and index.password) or client not in told.UV:
+        return [index.password] if index and index.password else []
+    host = hints.host_of(service)
     data = here.environ.get("UV_CREDENTIALS_DIR") or os.path.join(
         here.environ.get("XDG_DATA_HOME") or os.path.join(here.home, ".local", "share"), "uv", "credentials"
     )

@@ -9,7 +9,8 @@ from typing import Any
 from .. import __version__, advice, hints
 from ..discovery.tool import Refusal, Tool
 from . import clients, shell
-from .examination import Cause, Facts, Probe
+from .examination import Cause, Facts
+from .probing import Probe
 from .shown import shown
 from .told import Told
 

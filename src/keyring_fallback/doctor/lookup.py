@@ -17,7 +17,7 @@ def look_up(tell: Callable[..., object], *questions: tuple[str, str | None]) -> 
     """Make the calls that a client makes.
 
     Args:
-        tell: Takes ``lookups``, all that is known by then, without secrets: see `examination.Probe`.
+        tell: Takes ``lookups``, all that is known by then, without secrets: see `probing.Probe`.
         questions: What is looked up, and for whom. If that is None, no user name is given.
     """
     logging.getLogger("keyring_fallback").disabled = True  # the doctor says it all

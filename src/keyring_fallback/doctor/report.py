@@ -11,7 +11,8 @@ from .. import __version__, advice, hints
 from ..discovery import trust
 from ..discovery.tool import Kind, Provider
 from . import clients
-from .examination import Cause, Facts, Probe
+from .examination import Cause, Facts
+from .probing import Probe
 from .shown import shown
 from .told import Told
 
@@ -103,18 +104,17 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
         else f"{tool.name if tool.windows else tool.location} ({_named(probe.content.providers, 'no provider')})"
         for tool, probe in facts.tools
     )
-    tools = ", ".join(held)
+    ours = {True: "with keyring-fallback", False: "without keyring-fallback", None: "not known"}
+    named = (f"{name} ({'here' if one.mine else ours[one.ours]})" for name, one in facts.others.items())
+    tools, others = ", ".join(held), ", ".join(named)
+    outside = "" if not facts.outside else ", of uvx" if trust.is_cached(facts.here.prefix) else ", from outside"
     for name, words, well in (
-        ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}{_from_outside(facts)}", True),
+        ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}{outside}", True),
         ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
         ("tools", tools or "no global keyring", True),
         *([("uv", _keyring(facts.uv_keyring, facts), True)] if uv else []),
         ("pip", f"pip {pip.program}" if pip else "not in this environment", bool(pip)),
-        *(
-            [("clients", ", ".join(_other(name, one) for name, one in facts.others.items()), True)]
-            if facts.others
-            else []
-        ),
+        *([("clients", others, True)] if others else []),
     ):
         ill = [cause.problem for cause in causes if AREAS.get(cause.name) == name]
         yield f"{_MARKS[colour][2 if any(ill) else 1 if ill or not well else 0]} {name}: ", words
@@ -125,22 +125,12 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
         yield f"{_MARKS[colour][1]} lookup: ", f"{url}: none was made, a password is in {place}"
 
 
-def _other(name: str, keyring: clients.Keyring) -> str:
-    has = {True: "with keyring-fallback", False: "without keyring-fallback", None: "in an unknown environment"}
-    return f"{name} ({'this environment' if keyring.mine else has[keyring.ours]})"
-
-
-def _from_outside(facts: Facts) -> str:
-    if not facts.outside:
-        return ""
-    return ", of uvx: none is active or in this project" if trust.is_cached(facts.here.prefix) else ", from outside"
-
-
 def _looked_up(facts: Facts) -> str:
-    if facts.service is None or not facts.lookup:
-        return f"{'' if facts.service is None else f'{hints.shown(facts.service)}: '}none was made"
+    if facts.service is None:
+        return "none was made"
     words = {"answer": "an answer", "nothing": "no answer", "failed": "a failure", "unfinished": "no end"}
-    outcome = words[facts.lookup["outcome"]] + ("" if facts.due or facts.answered else ", which no public index needs")
+    outcome = words.get(facts.lookup.get("outcome", ""), "none was made")
+    outcome += "" if facts.due or facts.answered else ", which no public index needs"
     who = ", ".join(one.client for one in facts.told if any(index.is_at(facts.service) for index in one.indexes))
     return f"{hints.shown(facts.service)}{f' ({who})' if who else ''}: {outcome}"
 

@@ -64,7 +64,7 @@ class Index(NamedTuple):
         # uv has the credentials of pyx itself
         if self.username or self.authenticate == "always" or (registry and registry.name != "pyx"):
             return False
-        return True if hints.is_at(self.url, _PUBLIC) else None
+        return True if hints.is_at(self.url, _PUBLIC) or not hints.host_of(self.url) else None
 
 
 class Told(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import hints, survey
 from ..delegation.scripts import script
-from ..helper.recorder import RECORDS, WATCH
+from ..helper.recorder import PASSED, RECORDS, WATCH
 from ..helper.recorder import digest as digest_of
 from ..here import Here
 from . import clients
@@ -37,13 +37,17 @@ def watch(command: Sequence[str]) -> int:
         with open(file, "xb"):
             pass
         environ = {**here.environ, WATCH: file}
-        others = clients.on_path(here)
+        words = {os.path.basename(word).lower().partition(".")[0] for word in command}
+        client = next((name for name in ("uv", "pip") if name in words), "")
+        if client == "pip":
+            environ[PASSED] = os.path.dirname(shutil.which(command[0]) or "")
+        others = clients.on_path(here, environ.get(PASSED, ""))
         if others is not None and _put_recorder(folder, here):
             environ["PATH"] = folder + os.pathsep + environ.get("PATH", "")
         status, reason = _run(command, environ)
         records = _records(file)
     lines = (
-        [f"  It cannot be started: {reason}."] if reason else _lines(records, others, _unasked(records, command, here))
+        [f"  It cannot be started: {reason}."] if reason else _lines(records, others, _unasked(records, client, here))
     )
     _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *lines])
     return status
@@ -99,12 +103,10 @@ def _records(file: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _unasked(records: list[dict[str, Any]], command: Sequence[str], here: Here) -> dict[str, str]:
+def _unasked(records: list[dict[str, Any]], client: str, here: Here) -> dict[str, str]:
     """Return in words who asked nobody for an index that takes a password, and the URL of that."""
     asked = {hints.host_of(record.get("service")) for record in records}
-    words = {os.path.basename(word).lower().partition(".")[0] for word in command}
-    who = next((name for name in ("uv", "pip") if name in words), None)
-    told = [*(clients.uv(here) if who != "pip" else ()), *(clients.pip(here) if who != "uv" else ())]
+    told = [*(clients.uv(here) if client != "pip" else ()), *(clients.pip(here) if client != "uv" else ())]
     found: dict[str, str] = {}
     for name, index in ((one.client.split()[0], index) for one in told for index in one.indexes):
         host, url = hints.host_of(index.url), shown(index.url)

@@ -6,7 +6,7 @@ keyring does there, a crash of it included, is news to print and not the end of 
 In, on stdin, as JSON: in a tool ``{"selected": str or null}``, the backend that a variable selects there, and in this
 environment ``{"module": str, "folder": str, "arguments": [...]}``: the module, and the folder that it may be in, whose
 ``look_up(tell, *arguments)`` makes the lookups. Out, on a private copy of stdout: a JSON document a line, each with all
-that is known by then: attributes of `examination.Probe`, ``path``, where modules are imported from, and last ``end``.
+that is known by then: attributes of `probing.Probe`, ``path``, where modules are imported from, and last ``end``.
 A password is never part of it.
 """
 

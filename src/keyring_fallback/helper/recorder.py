@@ -9,6 +9,8 @@ import os
 import sys
 import time
 
+#: Names the folder whose ``keyring`` its caller passes over: pip does so with its own scripts.
+PASSED = "KEYRING_FALLBACK_PASSED"
 #: Names the file that records are appended to, and what its name is: no other file is written to.
 WATCH, RECORDS = "KEYRING_FALLBACK_WATCH", "keyring-fallback-records.jsonl"
 #: The options of keyring's command line that have a value (keyring 25.7.0, cli.py).
@@ -29,7 +31,8 @@ def run(arguments: list[str]) -> int:
     entries = os.environ.get("PATH", "").split(os.pathsep)
     rest = [entry for entry in entries if not (entry and _is_same(entry, own))]
     name = "keyring.exe" if os.name == "nt" else "keyring"
-    paths = (os.path.join(entry, name) for entry in rest)
+    passed = os.environ.get(PASSED, "")
+    paths = (os.path.join(entry, name) for entry in rest if not (entry and _is_same(entry, passed)))
     found = next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
     words, skip = [], False
     for argument in arguments:
