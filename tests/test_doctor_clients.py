@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -577,3 +578,58 @@ def test_a_plain_interpreters_keyring_comes_first(
     command = "" if closed else f"uv pip install --python {interpreter} keyring-fallback"
     assert ("missing-there", command) == (finding.cause["name"], finding.cause["command"])
     assert str(interpreter) in finding.cause["text"]
+
+
+@posix
+@pytest.mark.parametrize(
+    ("client", "folder", "mark", "command"),
+    [
+        ("poetry", "pipx/venvs/poetry", "pipx_metadata.json", "pipx inject --include-apps poetry keyring-fallback"),
+        ("pdm", "pypoetry/venv", "", "uv pip install --python ROOT keyring-fallback"),
+        ("poetry", "pypoetry/venv", "", "poetry self add keyring-fallback"),
+        ("pdm", "pdm/venv", "", "pdm self add keyring-fallback"),
+        ("hatch", "venv", "", "uv pip install --python ROOT keyring-fallback"),
+        (
+            "twine",
+            "uv/tools/twine",
+            "uv-receipt.toml",
+            "uv tool install 'twine>=5' --with rich --python 3.12 --with keyring-fallback",
+        ),
+    ],
+)
+def test_a_client_with_an_environment_of_its_own(
+    patient: Patient,
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    client: str,
+    folder: str,
+    mark: str,
+    command: str,
+) -> None:
+    """Its keyring is the one that it asks: what brings us there, the way it was made, is a note, and a word once we are."""
+    if mark.endswith("toml") and sys.version_info < (3, 11):
+        pytest.skip("no parser for uv's receipts before 3.11")
+    root = patient.home / ".local" / "share" / folder
+    (root.parent).mkdir(parents=True, exist_ok=True)
+
+    def made_of(*requirements: object) -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(shared_environments.get(python, *requirements).root, root, symlinks=True, copy_function=os.link)
+        (root / "bin" / client).write_text(f"#!{root}/bin/python\n")
+        (root / "bin" / client).chmod(0o755)
+        if mark:
+            said = 'requirements = [{name = "twine", specifier = ">=5"}, {name = "rich"}]\npython = "3.12"\n'
+            (root / mark).write_text(f"[tool]\n{said}" if mark.endswith("toml") else "{}")
+
+    made_of("keyring")
+    trees.link(patient.home / client, root / "bin" / client)
+    path = os.pathsep.join([patient.with_uv().env()["PATH"], str(patient.home)])
+    finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, UV_KEYRING_PROVIDER="subprocess")
+    assert (0, ["client-lacks-us"]) == (finding.status, finding.notes)
+    assert command.replace("ROOT", str(root)) == finding.document["causes"][0]["command"]
+    assert f"clients: {client} (without keyring-fallback)" in finding.text
+    made_of("keyring", wheel)
+    finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, UV_KEYRING_PROVIDER="subprocess")
+    assert (0, []) == (finding.status, finding.document["causes"])
+    assert f"  ok clients: {client} (with keyring-fallback)\n" in finding.text

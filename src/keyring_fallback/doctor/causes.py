@@ -101,7 +101,9 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, cure)
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
-    if (me.error and not unfinished) or (me.broken and not lacks and not client_causes.is_missing(facts)):
+    if client_causes.is_missing(facts):
+        return
+    if (me.error and not unfinished) or (me.broken and not lacks):
         text = f"The keyring of this environment cannot be used: {me.error or me.broken}"
         cure, advice = facts.install(here.prefix, "keyring", again=True)
         for unread in (one for one in settings.problems if one.fault is Fault.FILE_UNREADABLE):
@@ -184,6 +186,5 @@ def _nothing(facts: Facts) -> Cause:
         what = "run the command" if command else how.replace(cures.UNKNOWN, "it")
         advice = f"check the URL and the user name; for a provider that serves this host, {what}"
     asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"
-    return Cause(
-        "no-answer", f"Who was asked ({asked}) has no answer for {hints.shown(facts.service)}.", command, advice
-    )
+    text = f"Who was asked ({asked}) has no answer for {hints.shown(facts.service)}."
+    return Cause("no-answer", text, command, advice)

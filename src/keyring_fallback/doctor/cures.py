@@ -239,8 +239,10 @@ def bring(client: str, root: str, here: Here) -> tuple[Command | None, str]:
             shared = ["--global"] if everybodys in map(trust.identity, trust.folders_above(root)) else []
             return Command(("pipx", "inject", *shared, "--include-apps", name, ours)), ""
         if os.path.isfile(os.path.join(root, "uv-receipt.toml")):
-            if has := _has(Tool(UV, root, root, ""), ours, name):
-                return Command(("uv", "tool", "install", *has, "--with", ours)), ""
+            tool = Tool(UV, root, root, "")
+            if has := _has(tool, ours, name):
+                left = f"it leaves out what it was installed with besides: {dropped(tool)}" if dropped(tool) else ""
+                return Command(("uv", "tool", "install", *has, "--with", ours)), left
             return None, f"install {client} again with uv, '--with {ours}', and all that its uv-receipt.toml names"
         if os.path.basename(os.path.dirname(root)) in _INSTALLERS.get(client, ()):
             return Command((client, "self", "add", ours)), ""

@@ -131,7 +131,8 @@ def _looked_up(facts: Facts) -> str:
     words = {"answer": "an answer", "nothing": "no answer", "failed": "a failure", "unfinished": "no end"}
     outcome = words.get(facts.lookup.get("outcome", ""), "none was made")
     outcome += "" if facts.due or facts.answered else ", which no public index needs"
-    who = ", ".join(one.client for one in facts.told if any(index.is_at(facts.service) for index in one.indexes))
+    told = (one for one in facts.told if any(index.is_at(facts.service) for index in one.indexes))
+    who = ", ".join(dict.fromkeys(one.client.split()[0] for one in told))
     return f"{hints.shown(facts.service)}{f' ({who})' if who else ''}: {outcome}"
 
 

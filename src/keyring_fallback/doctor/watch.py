@@ -46,9 +46,9 @@ def watch(command: Sequence[str]) -> int:
             environ["PATH"] = folder + os.pathsep + environ.get("PATH", "")
         status, reason = _run(command, environ)
         records = _records(file)
-    lines = (
-        [f"  It cannot be started: {reason}."] if reason else _lines(records, others, _unasked(records, client, here))
-    )
+    lines = [f"  It cannot be started: {reason}."]
+    if not reason:
+        lines = _lines(records, others, _unasked(records, client, here))
     _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *lines])
     return status
 
