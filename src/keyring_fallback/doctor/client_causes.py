@@ -91,7 +91,7 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
         cure = facts.install(found.root, "keyring-fallback")
         if os.path.isfile(found.root):  # a plain interpreter, which may belong to the system
             install = (found.root, "-m", "pip", "install")
-            installs = ("uv", "pip", "install", "--python", found.root) if cures.has_uv(here) else install
+            installs = ("uv", "pip", "install", "--python", found.root) if cures.has("uv", here) else install
             closed = cures.is_externally_managed(found.root, here.platform)
             how = f"install keyring-fallback for {found.root}, the way its keyring was installed"
             cure = (None, how) if closed else (Command((*installs, "keyring-fallback")), "")
