@@ -8,7 +8,16 @@ __all__ = ["NobodyStoresError", "NotAskedError", "NotDeletedError", "NotStoredEr
 
 
 class ToolError(KeyringError):
-    """The tool could not be asked: it does not start, gives no reply or takes too long."""
+    """The tool could not be asked: it does not start, gives no reply or takes too long.
+
+    Args:
+        what: What failed, where.
+        advice: What to do, or "": it ends the message, and the doctor has its own.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}; {advice}" if advice else what)
+        self.what = what
 
 
 class NotAskedError(ToolError):

@@ -64,7 +64,7 @@ class _Session:
                 status = self.process.wait(1.0) if self.process is not None else None
                 how = f"killed by signal {-status}" if status and status < 0 else f"exit status {status}"
                 ended = "ended without a reply" if status is None else f"ended without a reply ({how})"
-                raise ToolError(f"{invocation.name} {ended}; {ADVICE}")
+                raise ToolError(f"{invocation.name} {ended}", ADVICE)
             reply = read(document, call.method, invocation.name)
         except BaseException:
             self.close(kill=True)
@@ -85,7 +85,7 @@ class _Session:
             process = Process(arguments, invocation.environ, listen=has_unseen_stderr())
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
-            raise NotAskedError(f"{invocation.name} cannot be started ({reason}); {ADVICE}") from None
+            raise NotAskedError(f"{invocation.name} cannot be started ({reason})", ADVICE) from None
         self.process, self._runs = process, self.runs
         nonce = os.urandom(16).hex()
         self._nonce, self._rest = nonce.encode("ascii"), b""
@@ -110,13 +110,13 @@ class _Session:
                     return document
         except TimeoutError:
             raise ToolError(
-                f"{invocation.name} gave no answer within {invocation.seconds:g} seconds; if it was waiting for you, "
-                f"run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}"
+                f"{invocation.name} gave no answer within {invocation.seconds:g} seconds",
+                f"if it was waiting for you, run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}",
             ) from None
         except ReplyTooLargeError:
-            raise ToolError(f"{invocation.name} gave a reply larger than any answer; {ADVICE}") from None
+            raise ToolError(f"{invocation.name} gave a reply larger than any answer", ADVICE) from None
         except OSError as error:
-            raise ToolError(f"{invocation.name} cannot be asked ({error.strerror}); {ADVICE}") from None
+            raise ToolError(f"{invocation.name} cannot be asked ({error.strerror})", ADVICE) from None
         finally:
             waiting.end()
 
@@ -170,7 +170,7 @@ class _Registry:
                     return free[0]
                 if now >= deadline:
                     busy = f"was busy with other lookups for {invocation.seconds:g} seconds"
-                    raise NotAskedError(f"{invocation.name} {busy}; {ALLOW_MORE}")
+                    raise NotAskedError(f"{invocation.name} {busy}", ALLOW_MORE)
                 self.changed.wait(min(deadline, patience if patience > now else deadline) - now)
 
     def give_back(self, session: _Session) -> None:

@@ -87,7 +87,7 @@ def read(document: Hidden, method: str, name: str) -> Reply:
             raise ValueError  # noqa: TRY004 - not the caller's mistake
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         reply = answer = None  # a traceback may show locals
-        raise ToolError(f"{name} gave a reply that is not one; {ADVICE}") from None
+        raise ToolError(f"{name} gave a reply that is not one", ADVICE) from None
     return Reply(answer, backend, failures, unloaded)
 
 

@@ -114,7 +114,7 @@ def _from_json(output: Hidden, mode: str, name: str) -> Any:
         if answer is not None:
             return answer
     line = ""  # a traceback may show locals
-    raise ToolError(f"{name} printed something else than a credential; {ADVICE}")
+    raise ToolError(f"{name} printed something else than a credential", ADVICE)
 
 
 def _answer_in(line: str, mode: str) -> Any:
@@ -177,7 +177,7 @@ def _run(
         exception = _exception(listening.said, secret, words[-1]) if status == _NOTHING else ("", "")
         succeeded = _succeeded(status, exception, listening, invocation.name)
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
-            raise ToolError(f"{invocation.name} printed something that is not UTF-8; {ADVICE}")
+            raise ToolError(f"{invocation.name} printed something that is not UTF-8", ADVICE)
         return _Outcome(understood=True, succeeded=succeeded, output=output)
     except UnicodeEncodeError:
         raise ToolError(f"{invocation.name}{_ASKED}, where a password must not have lone surrogates") from None
@@ -197,7 +197,7 @@ def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden())
         process = Process([*invocation.arguments], invocation.environ, listen=True, folder=invocation.folder)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
-        raise NotAskedError(f"{name} cannot be started ({reason}); {ADVICE}") from None
+        raise NotAskedError(f"{name} cannot be started ({reason})", ADVICE) from None
     try:
         process.send(data, end=True)
         deadline = time.monotonic() + seconds
@@ -207,11 +207,11 @@ def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden())
             raise TimeoutError
     except TimeoutError:
         waiting.release()
-        raise ToolError(f"{name} gave no answer within {seconds:g} seconds; {ALLOW_MORE}") from None
+        raise ToolError(f"{name} gave no answer within {seconds:g} seconds", ALLOW_MORE) from None
     except ReplyTooLargeError:
-        raise ToolError(f"{name} printed more than any answer; {ADVICE}") from None
+        raise ToolError(f"{name} printed more than any answer", ADVICE) from None
     except OSError as error:
-        raise ToolError(f"{name} cannot be asked ({error.strerror}); {ADVICE}") from None
+        raise ToolError(f"{name} cannot be asked ({error.strerror})", ADVICE) from None
     else:
         return status, output
     finally:
@@ -227,7 +227,7 @@ def _succeeded(status: int, exception: tuple[str, str], waiting: _Listening, nam
         module, _, last = kind.rpartition(".")
         raise as_exception(last if module == errors.__name__ else "", message, f"{name} failed: {last}")
     if status not in (0, _NOTHING):
-        raise ToolError(f"{name} {ended(status)}; {ADVICE}")
+        raise ToolError(f"{name} {ended(status)}", ADVICE)
     return status == 0
 
 

@@ -70,7 +70,7 @@ def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: floa
     on_windows = tool.windows or survey.here.platform == "win32"
     # others may have changed it since it was found
     if reason := trust.recheck(tool.decides, survey.here, named=tool.origin == SETTING):
-        raise NotAskedError(f"{tool.name} is not asked, since {reason}; {ADVICE}")
+        raise NotAskedError(f"{tool.name} is not asked, since {reason}", ADVICE)
     invocation = Invocation(
         (tool.interpreter or tool.path, *(["-I"] if isolated else [])),
         child_environ(survey, tool),

@@ -81,7 +81,7 @@ class Question:
             if listeners:
                 from ..helper.backends import described  # not before somebody listens
 
-                self.errors.append(described(error))
+                self.errors.append(getattr(error, "what", "") or described(error))
         if log.isEnabledFor(logging.DEBUG):
             result = self.outcome.value if error is None else f"{self.outcome.value}, {name_of(error)}"
             log.debug("%s(%r): %s: %s, %d ms", self.method, shown(self.service), self.who, result, self.milliseconds)

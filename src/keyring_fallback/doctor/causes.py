@@ -145,7 +145,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         failed.setdefault(one["who"], one)
     tools = {tool.location: (tool, probe) for tool, probe in facts.tools}
     for who, asked in failed.items():
-        errors = list(map(_said, asked["errors"]))
+        errors = [error.rstrip(".") for error in asked["errors"]]
         text, command, advice = f"{who} failed: {'. '.join(errors)}.", None, f"do what it says{login}"
         tool, probe = tools.get(who, (None, Probe()))
         if tool:
@@ -156,13 +156,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         if not facts.stopped(probe) and not who.startswith("keyring.backends.fail."):
             yield Cause("provider-failed", text, command, advice)
     if lookup["outcome"] == "failed" and not failed:
-        yield Cause("provider-failed", f"keyring failed: {_said(lookup['error'])}.", advice="do what it says")
-
-
-def _said(error: str) -> str:
-    """Return an error message without what the doctor need not say: our own class, and to run the doctor."""
-    text = error.removeprefix("ToolError: ").partition("; run 'keyring-fallback doctor' to ")[0].rstrip(".")
-    return text.replace("run 'keyring-fallback doctor' on a terminal", "answer it on a terminal")
+        yield Cause("provider-failed", f"keyring failed: {lookup['error'].rstrip('.')}.", advice="do what it says")
 
 
 def _nothing(facts: Facts) -> Cause:
