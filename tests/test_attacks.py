@@ -217,6 +217,28 @@ def test_project_of_an_environment(tmp_path: Path, here: Here, kind: str) -> Non
     assert [Kind.IN_PROJECT_OF_ENVIRONMENT] == [one.kind for one in search.find(around).refusals if one.origin is PATH]
 
 
+@pytest.mark.parametrize(("name", "beside", "used"), [("x", True, True), ("x", False, False), (".venv", True, False)])
+def test_folder_that_holds_this_environment(tmp_path: Path, here: Here, name: str, *, beside: bool, used: bool) -> None:
+    """What holds this environment is its project, but for a folder of environments, as virtualenvwrapper's."""
+    holder = tmp_path / "home/held"
+    trees.make_environment(holder / name)
+    trees.put(holder / "tools/keyring", "#!/bin/sh\n", executable=True)
+    trees.put(holder / ("other/pyvenv.cfg" if beside else "other/file"))
+    around = here._replace(prefix=os.fspath(holder / name), cwd="/", environ={"PATH": f"{holder}/tools"})
+    assert used == any(one.origin is PATH for one in search.find(around).tools)
+
+
+@pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "HOME"])
+def test_configuration_of_a_project(here: Here, variable: str) -> None:
+    """A keyringrc.cfg that a variable leads to in a project names no tool, and one line says so."""
+    folder = Path(here.cwd) / "h"
+    file = trees.put(folder / ".config/python_keyring/keyringrc.cfg", "[fallback]\ntool = /bin/sh\n")
+    changed = {"home": os.fspath(folder)} if variable == "HOME" else {"environ": {variable: f"{folder}/.config"}}
+    now = survey.make(here._replace(**changed))
+    assert ((), []) == (now.settings.tool, [one for one in now.findings.tools if one.path == "/bin/sh"])
+    assert [f"{file}: not read for [fallback], since"] == [line[: len(str(file)) + 32] for line in now.problems()]
+
+
 def shim(tmp_path: Path) -> Tool:
     """A program whose interpreter cannot be told."""
     return Tool(PATH, os.fspath(tmp_path / "home/shims/keyring"), "", "")
@@ -247,6 +269,7 @@ def test_variables_that_choose_a_version(tmp_path: Path, here: Here) -> None:
     homes = dict.fromkeys(("MISE_DATA_DIR", "ASDF_DIR", "PYENV_ROOT", "XDG_DATA_HOME", "HOME"), f"{tmp_path}/home/x")
     assert homes == given(here, shim(tmp_path), **homes, **dict.fromkeys(VERSIONS, "3.12"))
     assert {} == given(here, shim(tmp_path), **dict.fromkeys(homes, f"{here.cwd}/x"))
+    assert {"PWD": here.home} == given(here, shim(tmp_path), PWD=here.cwd)
     cloud = {"AZURE_CONFIG_DIR": f"{here.cwd}/azure", "AWS_PROFILE": "x", "SSH_AUTH_SOCK": "/run/x"}
     assert cloud == given(here, shim(tmp_path), **cloud)
 

@@ -223,7 +223,7 @@ class _Scan:
                 elif os.path.isfile(linked):  # an archive: an egg
                     self._complete = False
                     self._suspects.append(linked)
-                else:  # whoever can make it
+                elif self._spend(_FOLDER, path):  # whoever can make it
                     self._suspects += itertools.islice(filter(os.path.isdir, trust.folders_above(linked)), 1)
 
     def _add_distribution(self, entry_points: str, folder: str) -> list[tuple[str, bool]]:

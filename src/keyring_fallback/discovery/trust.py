@@ -23,6 +23,8 @@ _REQUIREMENTS = "requirements"  # requirements.txt, requirements-dev.txt, requir
 _MAX_NAMES = 1000
 #: What uv and pipx leave in the environment of a tool, and conda in all: what holds it need be no project.
 _NO_PROJECTS_MARKS = ("uv-receipt.toml", "pipx_metadata.json", "conda-meta")
+#: What the environment of a project is called.
+_OF_PROJECTS = (".venv", "venv", ".env", "env")
 _CACHE_MARK = "CACHEDIR.TAG"  # bford.info/cachedir
 _MAX_LINKS = 40
 #: The group of every user of macOS; its administrators' (80) may change what they like anyhow.
@@ -253,6 +255,10 @@ class Trust:
         """Return the folder that holds this environment if it can be a project, or ""."""
         top = os.path.dirname(os.path.dirname(holder)) == os.path.dirname(holder)  # /opt holds many things
         several = any(os.path.lexists(os.path.join(prefix, mark)) for mark in _NO_PROJECTS_MARKS)
+        if os.path.basename(prefix) not in _OF_PROJECTS:  # as virtualenvwrapper's, beside others
+            with contextlib.suppress(OSError), os.scandir(holder) as entries:
+                beside = (one.path for one in itertools.islice(entries, _MAX_NAMES) if one.path != prefix)
+                several = several or any(os.path.isfile(os.path.join(one, "pyvenv.cfg")) for one in beside)
         common = identity(holder) in above or (top and not os.path.basename(prefix).startswith("."))
         return "" if not prefix or several or common else holder
 
