@@ -36,23 +36,14 @@ _PIP = 'import sys; sys.path = [*filter(None, sys.path)]; import runpy; runpy.ru
 
 
 class Keyring(NamedTuple):
-    """A ``keyring`` that a client would run; what cannot be told is empty.
+    """A ``keyring`` that a client would run; what cannot be told is empty."""
 
-    Attributes:
-        path: The executable.
-        root: The root of its environment; of a plain interpreter the interpreter.
-        version: The version of keyring there.
-        ours: Whether this project is installed there; None if it cannot be told.
-        mine: Whether its environment is this one.
-        providers: The providers there.
-    """
-
-    path: str
-    root: str = ""
-    version: str = ""
-    ours: bool | None = None
-    mine: bool = False
-    providers: Sequence[Provider] = ()
+    path: str  #: The executable.
+    root: str = ""  #: The root of its environment; of a plain interpreter the interpreter.
+    version: str = ""  #: The version of keyring there.
+    ours: bool | None = None  #: Whether this project is installed there; None if it cannot be told.
+    mine: bool = False  #: Whether its environment is this one.
+    providers: Sequence[Provider] = ()  #: The providers there.
 
 
 class _Deaf:

@@ -125,12 +125,7 @@ def is_externally_managed(interpreter: str, platform: str) -> bool:
 
 
 def _receipt(tool: Tool) -> dict[str, Any] | None:
-    """Return what uv's receipt says, or None where there is none.
-
-    Raises:
-        ImportError: This Python has no parser for it (before 3.11).
-        LookupError, TypeError, ValueError, RecursionError: It is not understood.
-    """
+    """Return what uv's receipt says, or None where there is none; ImportError: Python before 3.11 has no parser."""
     try:
         receipt = read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
     except OSError:
@@ -172,11 +167,7 @@ def _has(tool: Tool, besides: str = "", name: str = "keyring") -> list[str] | No
 
 
 def _requirement(table: dict[str, Any]) -> str:
-    """Return a requirement of a receipt as it stands on a command line, or "" where it says more than that.
-
-    Raises:
-        LookupError, TypeError: It is none.
-    """
+    """Return a requirement of a receipt as it stands on a command line, or "" where it says more than that."""
     if {*table} - _SAID:
         return ""
     name: str = table["name"] + ("[" + ",".join(table["extras"]) + "]" if "extras" in table else "")
@@ -193,15 +184,8 @@ def install(
     pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode. In a project of uv's the
     requirement goes where keyring comes from: what brings the one brings the other.
 
-    Args:
-        root: The environment's root.
-        requirement: What to install.
-        tool: A global keyring with providers, or None.
-        here: This environment: whether there is a uv on PATH, and what platform it is.
-        again: Whether it is there, and broken.
-
-    Returns:
-        The command, and what else is to be done, or "".
+    `tool` is a global keyring with providers, or None; what is to be installed again is there, and broken. Returned is
+    also what else is to be done, or "".
     """
     platform = here.platform
     places = project.additions(root, here) if has("uv", here) and not again else []

@@ -20,21 +20,13 @@ LOCAL_SECONDS = 60.0
 
 
 class Cause(NamedTuple):
-    """Something that is wrong, and what mends it.
+    """Something that is wrong, and what mends it."""
 
-    Attributes:
-        name: Its name, which stays the same.
-        text: What is wrong, in whole sentences.
-        cure: What mends it, as data, or None.
-        advice: What to know of that, or to do besides or instead, or "".
-        problem: Whether it keeps lookups from being answered; otherwise it is worth a note.
-    """
-
-    name: str
-    text: str
-    cure: shell.Cure = None
-    advice: str = ""
-    problem: bool = True
+    name: str  #: Its name, which stays the same.
+    text: str  #: What is wrong, in whole sentences.
+    cure: shell.Cure = None  #: What mends it, as data, or None.
+    advice: str = ""  #: What to know of that, or to do besides or instead, or "".
+    problem: bool = True  #: Whether it keeps lookups from being answered; otherwise it is worth a note.
 
     def command(self, platform: str) -> str:
         """Return what is typed to mend it, or ""; the platform as `sys.platform` names it."""
@@ -48,39 +40,26 @@ class Cause(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """All that was found.
+    """All that was found."""
 
-    Attributes:
-        survey: What is in force; `survey.findings` also where we are switched off.
-        me: What keyring is like in this environment.
-        tools: The tools, and what it is like there; nothing is known where the interpreter cannot be told.
-        uv_keyring: The ``keyring`` that uv runs from here.
-        pip_keyring: The one that pip runs from here in its ``subprocess`` mode.
-        others: The keyrings of what is in `clients.OTHERS` and on PATH, by its name.
-        told: What uv, pip and poetry say that they would do.
-        preferred: What they prefer to keyring, where there is such: for which URL, and the place of that.
-        service: What was looked up, or None: then `each` has all that was.
-        username: For whom, or None.
-        hidden: The user names that may be tokens and are not shown: those of indexes, and in a URL without a password.
-        outside: Whether it is asked from a place of ``uvx``'s, which `here` is only where there is no other one.
-        due: Whether there has to be an answer: what is looked up is no public index.
-        each: The same for each index that a keyring is to be asked for.
-    """
-
-    survey: survey.Survey
-    me: Probe
+    survey: survey.Survey  #: What is in force; `survey.findings` also where we are switched off.
+    me: Probe  #: What keyring is like in this environment.
+    #: The tools, and what it is like there; nothing is known where the interpreter cannot be told.
     tools: Sequence[tuple[Tool, Probe]]
-    uv_keyring: clients.Keyring | None
-    pip_keyring: clients.Keyring | None
-    others: Mapping[str, clients.Keyring]
-    told: Sequence[Told]
+    uv_keyring: clients.Keyring | None  #: The ``keyring`` that uv runs from here.
+    pip_keyring: clients.Keyring | None  #: The one that pip runs from here in its ``subprocess`` mode.
+    others: Mapping[str, clients.Keyring]  #: The keyrings of what is in `clients.OTHERS` and on PATH, by its name.
+    told: Sequence[Told]  #: What uv, pip and poetry say that they would do.
+    #: What they prefer to keyring, where there is such: for which URL, and the place of that.
     preferred: Sequence[tuple[str, str]]
-    service: str | None
-    username: str | None
+    service: str | None  #: What was looked up, or None: then `each` has all that was.
+    username: str | None  #: For whom, or None.
+    #: The user names that may be tokens and are not shown: those of indexes, and in a URL without a password.
     hidden: Collection[str] = ()
+    #: Whether it is asked from a place of ``uvx``'s, which `here` is only where there is no other one.
     outside: bool = False
-    due: bool = True
-    each: Sequence[Facts] = ()
+    due: bool = True  #: Whether there has to be an answer: what is looked up is no public index.
+    each: Sequence[Facts] = ()  #: The same for each index that a keyring is to be asked for.
 
     @property
     def views(self) -> Sequence[Facts]:
@@ -143,11 +122,9 @@ class Facts(NamedTuple):
 
 
 def examine(service: str | None = None, username: str | None = None) -> Facts:
-    """Return what there is, and what a lookup comes to; processes are started for it.
+    """Return what there is, and what a lookup, if any, comes to; processes are started for it.
 
-    Args:
-        service: What to look up, as a client would ask for it, or None.
-        username: The user name to look it up for, or None. One in a URL counts, too.
+    It is looked up as a client would ask for it; a user name in a URL counts, too.
     """
     here, outside = surroundings.around()
     now = survey.make(here)
@@ -204,11 +181,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
 
 
 def _without_user(service: str, username: str | None) -> tuple[str, str | None, str]:
-    """Take the user name out of a URL, as uv and pip do before they ask; a password in it is not needed here.
-
-    Returns:
-        The URL, the user name to ask for, and that again, or "" where it may be shown.
-    """
+    """Return a URL without user name, as uv and pip ask, the name to ask for, and that again, or "" to show it."""
     try:
         parts = urlsplit(service)
         found = unquote(parts.username or "")

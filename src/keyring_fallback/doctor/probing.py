@@ -20,31 +20,20 @@ TOOL_SECONDS = 30.0
 
 
 class Probe(NamedTuple):
-    """What `helper.probe` says of an environment.
+    """What `helper.probe` says of an environment."""
 
-    Attributes:
-        version: Of its Python, or "" if that does not start.
-        content: What it holds: of a tool that tells nothing, what discovery has read.
-        error: Why its Python does not start or is not heard of, or "".
-        broken: Why its keyring cannot be used, or "".
-        missing: The module that it is for want of, or None.
-        unimportable: Whether it is since a module cannot be imported, missing or not.
-        selected: The backend that is used, or "".
-        backends: ``name`` and ``priority`` of all, in the order in which they are asked.
-        lookups: The calls that were made: ``method``, ``outcome`` ("answer", "nothing", "failed", "unfinished"),
-            ``milliseconds``, ``username`` of the answer, ``length`` of the password, ``error``, ``service`` (the number
-            of the question), and in order who was ``asked``: ``who`` (a backend, or the location of a tool), ``kind``
-            ("backend", "tool"), ``outcome``, ``milliseconds``, ``answered_by`` (the tool's backend), ``errors``.
-    """
-
-    version: str = ""
-    content: Content = Content()
-    error: str = ""
-    broken: str = ""
-    missing: str | None = None
-    unimportable: bool = False
-    selected: str = ""
-    backends: Sequence[dict[str, Any]] = ()
+    version: str = ""  #: Of its Python, or "" if that does not start.
+    content: Content = Content()  #: What it holds: of a tool that tells nothing, what discovery has read.
+    error: str = ""  #: Why its Python does not start or is not heard of, or "".
+    broken: str = ""  #: Why its keyring cannot be used, or "".
+    missing: str | None = None  #: The module that it is for want of, or None.
+    unimportable: bool = False  #: Whether it is since a module cannot be imported, missing or not.
+    selected: str = ""  #: The backend that is used, or "".
+    backends: Sequence[dict[str, Any]] = ()  #: ``name`` and ``priority`` of all, in the order in which they are asked.
+    #: The calls that were made: ``method``, ``outcome`` ("answer", "nothing", "failed", "unfinished"),
+    #: ``milliseconds``, ``username`` of the answer, ``length`` of the password, ``error``, ``service`` (the number of
+    #: the question), and in order who was ``asked``: ``who`` (a backend, or the location of a tool), ``kind``
+    #: ("backend", "tool"), ``outcome``, ``milliseconds``, ``answered_by`` (the tool's backend), ``errors``.
     lookups: Sequence[dict[str, Any]] = ()
 
     def lacks(self, selected: str) -> bool:

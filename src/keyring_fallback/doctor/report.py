@@ -44,14 +44,7 @@ _Line = Union[str, tuple[str, str]]
 
 
 def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verbose: bool = False) -> str:
-    """Return the report for people: the verdict, what is wrong, what is well; with all facts only on demand.
-
-    Args:
-        facts: What was found.
-        causes: What is wrong.
-        colour: Whether the terminal shows colours.
-        verbose: Whether to show all that was found.
-    """
+    """Return the report for people: the verdict, what is wrong, what is well; with all facts only on demand."""
     problems = [cause for cause in causes if cause.problem]
     notes = [cause for cause in causes if not cause.problem]
     works = not problems
@@ -66,7 +59,7 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verb
     lines = [(WORKS if works else NOTHING if unasked else FAILS, _GREEN if works else _RED), ("", "")]
     for title, body in sections:
         laid_out = [(line, "") for one in body for line in _laid_out(one)]
-        heads = textwrap.wrap(title, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        heads = _wrapped(title, "", "  ")
         lines += [*((line, _BOLD) for line in heads), *laid_out, ("", "")] if laid_out else []
     lines[-1:] = [] if verbose else [("  --verbose shows all that was found.", "")]
     return "\n".join(_line(shown(line, facts.names, facts.hidden), code if colour else "") for line, code in lines)
@@ -83,14 +76,12 @@ def _laid_out(line: _Line) -> list[str]:
     start, text = line
     mark = len(start.strip()) <= _MARK  # what follows a mark or a number stands below its first line
     blanks = len(start) if mark else len(start) - len(start.lstrip()) + 2
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=f"  {start}",
-        subsequent_indent=" " * (2 + blanks),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return _wrapped(text, f"  {start}", " " * (2 + blanks))
+
+
+def _wrapped(text: str, first: str, others: str) -> list[str]:
+    wrapper = textwrap.TextWrapper(_WIDTH, first, others, break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(text)
 
 
 def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_Line]:

@@ -33,25 +33,15 @@ Text = tuple[Optional[str], str, Hidden]
 
 
 class Index(NamedTuple):
-    """A package index that a client is told of.
+    """A package index that a client is told of."""
 
-    Attributes:
-        url: Its URL, without user name and password.
-        name: Its name, or None.
-        username: The user name that the client has for it, None if there is none, `MASK` if it is not told.
-        password: Where the client has a password for it from, or None.
-        authenticate: "auto", "always" or "never".
-        source: The file or variable that names it, or None if that was not found.
-        table: Whether the file has a table for it, which may say when to authenticate.
-    """
-
-    url: str
-    name: str | None
-    username: str | None
-    password: str | None
-    authenticate: str
-    source: str | None
-    table: bool
+    url: str  #: Its URL, without user name and password.
+    name: str | None  #: Its name, or None.
+    username: str | None  #: The user name that the client has for it, None if there is none, `MASK` if it is not told.
+    password: str | None  #: Where the client has a password for it from, or None.
+    authenticate: str  #: "auto", "always" or "never".
+    source: str | None  #: The file or variable that names it, or None if that was not found.
+    table: bool  #: Whether the file has a table for it, which may say when to authenticate.
 
     def is_at(self, service: str | None) -> bool:
         """Tell whether this index has a URL, whatever stands at the end of it."""
@@ -68,29 +58,18 @@ class Index(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a client says that it would do.
+    """What a client says that it would do."""
 
-    Attributes:
-        client: One of `UV`, "pip" or "poetry".
-        program: What was asked: an executable, or pip's version.
-        silence: Why it does not tell, or None.
-        stops: Whether it does nothing at all here.
-        warns: Whether it warned when it was asked.
-        provider: Its keyring provider, in the client's own words, or None if it is not told, or pip has no choice.
-        source: The file or variable that sets that, or None.
-        quiet: What tells pip to ask for no input, which its provider "auto" minds, or None.
-        indexes: The indexes.
-    """
-
-    client: str
-    program: str
-    silence: str | None = None
-    stops: bool = False
-    warns: bool = False
+    client: str  #: One of `UV`, "pip" or "poetry".
+    program: str  #: What was asked: an executable, or pip's version.
+    silence: str | None = None  #: Why it does not tell, or None.
+    stops: bool = False  #: Whether it does nothing at all here.
+    warns: bool = False  #: Whether it warned when it was asked.
+    #: Its keyring provider, in the client's own words, or None if it is not told, or pip has no choice.
     provider: str | None = None
-    source: str | None = None
-    quiet: str | None = None
-    indexes: Sequence[Index] = ()
+    source: str | None = None  #: The file or variable that sets that, or None.
+    quiet: str | None = None  #: What tells pip to ask for no input, which its provider "auto" minds, or None.
+    indexes: Sequence[Index] = ()  #: The indexes.
 
     def not_understood(self) -> Told:
         """Return what is told by a client that says something else."""
@@ -98,14 +77,7 @@ class Told(NamedTuple):
 
 
 def by_uv(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told:
-    """Return what uv says.
-
-    Args:
-        told: Who was asked.
-        answer: What it printed.
-        texts: Where it may be told so.
-        here: This environment.
-    """
+    """Return what uv says: what was asked, with what it answered; `texts` is where it may be told so."""
     groups = _groups(_without_passwords(answer))
     settings = next((one["settings"] for one in groups if isinstance(one, dict) and "settings" in one), None)
     locations, provider = (
