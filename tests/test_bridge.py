@@ -277,24 +277,6 @@ def test_a_slow_lookup_holds_up_nobody(registry: bridge._Registry, tmp_path: Pat
         thread.join()
 
 
-def test_many_threads_share_a_helper(registry: bridge._Registry) -> None:
-    """Sixteen threads whose lookups are quick are answered by one helper, each with its own answer."""
-    ask("say(request['service'])")
-    answers: list[bool] = []
-
-    def asks(number: int) -> None:
-        for turn in range(20):
-            service = f"{number} {turn}"
-            answers.append(service == ask("say(request['service'])", GET._replace(service=service)).answer)
-
-    threads = [threading.Thread(target=asks, args=(number,)) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert ([True] * 320, 1) == (answers, len(registry.sessions))
-
-
 @pytest.mark.skipif(machine.WINDOWS, reason="there are no users of this kind")
 @pytest.mark.parametrize("who", ["geteuid", "getegid", "getgroups", "getpgrp"])
 def test_who_asks(monkeypatch: pytest.MonkeyPatch, registry: bridge._Registry, who: str) -> None:

@@ -191,23 +191,6 @@ def test_a_descriptor_is_its_file() -> None:
     os.close(reader)
 
 
-def test_daemon(stage: Stage) -> None:
-    """A program that becomes a daemon by closing everything, with a lookup before and after, has both answers."""
-    stage.there(STORE)
-    program = (
-        "import json, os, sys, keyring\n"
-        "first = keyring.get_password('https://x/', 'user')\n"
-        "if os.fork(): os._exit(os.waitstatus_to_exitcode(os.wait()[1]))\n"
-        "os.setsid(); os.closerange(0, 64)\n"
-        "null = os.open(os.devnull, os.O_RDWR); os.dup2(null, 1); os.dup2(null, 2)\n"
-        "second = keyring.get_password('https://x/', 'user')\n"
-        "open(sys.argv[1], 'w').write(json.dumps([first, second]))\n"
-    )
-    result = stage.folder / "result"
-    done = stage.environment.run(["-W", "ignore", "-c", program, os.fspath(result)], env=stage.env(), check=True)
-    assert ("", ["the answer"] * 2) == (done.stderr, json.loads(result.read_text()))
-
-
 @pytest.mark.parametrize("how", ["Ctrl-C", "time limit"])
 @pytest.mark.parametrize("away", [True, False], ids=["in a session of its own", "in ours"])
 def test_what_is_ended(stage: Stage, how: str, *, away: bool) -> None:

@@ -323,7 +323,7 @@ def run(stage: Stage, habit: Habit, environment: Environment, *, us: bool) -> st
     stage.variables.update(PYDEVD_DISABLE_FILE_VALIDATION="1", PYTHONWARNINGS="ignore")
     program = folder / "habit.py"
     program.write_text(textwrap.dedent(habit.code), encoding="utf-8")
-    done = environment.run([program], env=stage.env(), cwd=folder, stdin="typed\n" * 3, check=True)
+    done = environment.run([program], env=stage.env(), cwd=folder, stdin="typed\ntyped\ny\n", check=True)
     return done.stdout.strip()
 
 
@@ -355,7 +355,7 @@ def test_no_store(stage: Stage, client: Callable[[Habit, bool], Environment], pr
     script.write_text(textwrap.dedent(code), encoding="utf-8")
     for us, enabled, expected in ((False, "true", none), (True, "true", there), (True, "false", none)):
         stage.variables["KEYRING_PROPERTY_FALLBACK_ENABLED"] = enabled
-        done = client(habit, us).run([script], env=stage.env(), cwd=stage.folder, stdin="typed\n" * 3, check=True)
+        done = client(habit, us).run([script], env=stage.env(), cwd=stage.folder, stdin="typed\ntyped\ny\n", check=True)
         assert expected == done.stdout.strip()
 
 

@@ -500,13 +500,6 @@ def test_interpreter_that_stops_reading(stage: Stage, python: Path, tmp_path: Pa
     check_time(outcome)
 
 
-def test_a_helper_that_goes_between_two_lookups(stage: Stage, python: Path, tmp_path: Path) -> None:
-    """A helper that ended between two lookups is started again for reading, and the caller notices nothing."""
-    root = hostile.false_interpreter(tmp_path, python, "start(); reply(); os._exit(0)")
-    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(root)
-    assert ["the answer"] * 5 == hostile.play(stage, *[GET] * 5).answers
-
-
 BROKEN = {
     "a script for an interpreter that is gone": (
         "#!/no/such/program\n",
