@@ -96,11 +96,8 @@ def poetry(here: Here) -> Iterator[Told]:
 def on_path(here: Here, without: str = "", client: str = "", name: str = "keyring") -> Keyring | None:
     """Return the first ``keyring`` on PATH, which is what uv runs, or of another program the one that it imports.
 
-    Args:
-        here: This environment.
-        without: A folder that is passed over: pip does so with its own scripts in its ``subprocess`` mode.
-        client: The executable that runs it: on Windows what lies beside that comes first.
-        name: The program's name.
+    The folder `without` is passed over, as pip does with its own scripts in its ``subprocess`` mode; on Windows what
+    lies beside the client's executable comes first.
     """
     beside = os.path.dirname(client) if here.platform == "win32" else ""
     for path in _programs(here, name, beside):
@@ -129,11 +126,7 @@ def preferred(client: str, service: str, index: told.Index | None, here: Here) -
     uv's store is that of ``uv auth login`` (uv 0.13.9, uv-auth/src/store.rs). pip asks keyring when what .netrc has was
     refused (26.3, network/auth.py).
 
-    Args:
-        client: Its name, as in `Told`.
-        service: What it is for.
-        index: Its index there, or None.
-        here: This environment.
+    The client's name is as in `Told`; `index` is its index there, or None.
     """
     if (index and index.password) or client not in told.UV:
         return [index.password] if index and index.password else []

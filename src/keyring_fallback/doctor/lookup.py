@@ -14,11 +14,9 @@ from ..delegation import trace
 
 
 def look_up(tell: Callable[..., object], *questions: tuple[str, str | None]) -> None:
-    """Make the calls that a client makes.
+    """Make the calls that a client makes for each question: what is looked up, and for whom, or None.
 
-    Args:
-        tell: Takes ``lookups``, all that is known by then, without secrets: see `probing.Probe`.
-        questions: What is looked up, and for whom. If that is None, no user name is given.
+    `tell` takes ``lookups``, all that is known by then, without secrets: see `probing.Probe`.
     """
     logging.getLogger("keyring_fallback").disabled = True  # the doctor says it all
     lookups: list[trace.Question] = []

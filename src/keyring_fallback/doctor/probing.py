@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .. import survey
 from ..delegation.environ import child_environ
-from ..delegation.process import Process, ReplyTooLargeError
+from ..delegation.process import Process, ReplyTooLargeError, ended
 from ..delegation.scripts import script
 from ..delegation.waiting import Waiting
 from ..discovery import environment, wsl
@@ -100,7 +100,7 @@ def run(
         process.send(probe.first + json.dumps(request).encode("ascii"), end=True)
         process.collect(waiting.read, seconds, waiting)
         status = process.wait(1.0)
-        error = f"it was killed by signal {-status}" if status and status < 0 else f"it ended with exit status {status}"
+        error = "it closed its output, and has not ended" if status is None else f"it {ended(status)}"
         last = " ".join(waiting.errors.decode("utf-8", "replace").splitlines()[-1:]).strip()
         error += f" ({last})" if last else ""
     except (TimeoutError, ReplyTooLargeError):

@@ -29,12 +29,8 @@ _SHORT = 6
 def shown(data: Any, names: Collection[str] = (), secrets: Collection[str] = ()) -> Any:
     """Return a text, or a JSON value with texts, without what may be secret in URLs.
 
-    These are user names and passwords, queries, and tokens in paths. A line that holds none stays as it is.
-
-    Args:
-        data: The value.
-        names: The user names that may be shown.
-        secrets: What may not be shown anywhere.
+    These are user names, but for those in `names`, and passwords, queries, and tokens in paths; `secrets` are shown
+    nowhere. A line that holds none stays as it is.
     """
     if isinstance(data, dict):
         return {key: shown(value, names, secrets) for key, value in data.items()}
