@@ -425,18 +425,21 @@ def test_the_one_command_that_installs_us(
     assert feed.password not in result.stdout + result.stderr
 
 
-def test_run_by_uvx(story: tuple[uv7003.Story, Feed], python: Path, wheel: Path) -> None:
-    """Before it is installed anywhere: ``uvx keyring-fallback doctor`` sees the venv whose keyring lacks us."""
+@pytest.mark.parametrize("active", [True, False])
+def test_run_by_uvx(story: tuple[uv7003.Story, Feed], python: Path, wheel: Path, *, active: bool) -> None:
+    """Before it is installed anywhere, ``uvx keyring-fallback doctor`` looks at the active or the project's venv."""
     told, _ = story
-    env = {**machine.building(), **told.environment(active=True), "UV_CACHE_DIR": machine.building()["UV_CACHE_DIR"]}
+    env = {**machine.building(), **told.environment(active=active), "UV_CACHE_DIR": machine.building()["UV_CACHE_DIR"]}
     for name in ("HTTP_PROXY", "http_proxy", "UV_DEFAULT_INDEX"):
         env.pop(name)
     env.update({name: value for name, value in machine.building().items() if name == "UV_DEFAULT_INDEX"})
     env["PATH"] += os.pathsep + os.path.dirname(machine.uv())
     argv = [machine.uv(), "tool", "run", "--quiet", "--python", python, "--from", wheel, "keyring-fallback"]
     result = environments.run([*argv, "doctor", "--json"], env=env, cwd=told.folder)
-    cause = json.loads(result.stdout)["causes"][0]
+    document = json.loads(result.stdout)
+    cause = document["causes"][0]
     assert ("missing-there", True) == (cause["name"], str(told.venv.root) in cause["text"])
+    assert str(told.venv.root) == document["environment"]["root"]
 
 
 @pytest.mark.skipif(machine.WINDOWS, reason="the command is for a POSIX shell here")
