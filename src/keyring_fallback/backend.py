@@ -121,7 +121,8 @@ class FallbackKeyring(_Ours, ChainerBackend):
             PasswordSetError: Nobody stored it.
             Exception: What the first backend raised that did not leave it to the next.
         """
-        _store(_local_first(), service, username, hide(password))
+        password = hide(password)  # a traceback may show locals
+        _store(_local_first(), service, username, password)
 
     def delete_password(self, service: str, username: str) -> None:
         """Delete a password from where it is found first; what it raises is as for `set_password`."""

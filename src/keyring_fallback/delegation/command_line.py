@@ -130,10 +130,14 @@ def _answer_in(line: str, mode: str) -> Any:
 
 
 class _Listening(Waiting):
-    """Passes on what the tool says, but keeps a complaint back until it is known whether we put it in our own words."""
+    """Passes on what the tool says, but keeps a complaint back until it is known whether we put it in our own words.
 
-    def __init__(self, line: str) -> None:
+    What is stored meanwhile is struck out: after a long wait a complaint may be shown as it is.
+    """
+
+    def __init__(self, line: str, secret: Hidden, username: str) -> None:
         super().__init__(line)
+        self._forms = [HiddenBytes(form.encode("utf-8", "replace")) for form in forms(str(secret), username)]
         self.said = b""
         self._back = b""
 
@@ -147,7 +151,7 @@ class _Listening(Waiting):
             marks = (*_USAGE_MARKS, _TRACEBACK_MARK)
             if line.startswith(marks) or (not end and any(mark.startswith(line) for mark in marks)):
                 break
-            super().heard(line + end)
+            self._pass(line + end)
             self._back = rest
 
     def pause(self) -> float:
@@ -157,6 +161,11 @@ class _Listening(Waiting):
 
     def release(self) -> None:
         data, self._back = self._back, b""
+        self._pass(data)
+
+    def _pass(self, data: bytes) -> None:
+        for form in self._forms:
+            data = data.replace(form, b"***")
         super().heard(data)
 
 
@@ -168,12 +177,12 @@ def _run(
         arguments=(*invocation.arguments, *options, operation, *separator, *words),
         environ=Variables({**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}),
     )
-    listening = _Listening(waiting_for(invocation.name, invocation.seconds))
+    secret = Hidden((stdin or "").removesuffix("\n"))
+    listening = _Listening(waiting_for(invocation.name, invocation.seconds), secret, words[-1])
     try:
         status, output = finished(run, listening, stdin or Hidden())
         if status == _USAGE and options and any(mark in listening.said for mark in _USAGE_MARKS):
             return _Outcome(understood=False, succeeded=False, output=Hidden())
-        secret = Hidden((stdin or "").removesuffix("\n"))
         exception = _exception(listening.said, secret, words[-1]) if status == _NOTHING else ("", "")
         succeeded = _succeeded(status, exception, listening, invocation.name)
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
