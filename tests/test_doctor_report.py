@@ -114,6 +114,7 @@ SCHEMA = _object(
         services=TEXTS,
         timeout={"type": "number"},
         selected=TEXT,
+        commands=TEXTS,
         sources={"type": "object", "additionalProperties": TEXT},
     ),
     clients={"type": "object", "additionalProperties": KEYRING, "required": ["uv", "pip"]},
@@ -140,7 +141,7 @@ SCHEMA = _object(
         error=TEXT,
         asked=_list(
             who=TEXT,
-            kind={"enum": ["backend", "tool"]},
+            kind={"enum": ["backend", "tool", "command"]},
             outcome=OUTCOME,
             milliseconds=NUMBER,
             answered_by=TEXT,

@@ -33,10 +33,13 @@ def reply(python: str | Path, *flags: str, piece: int = 1 << 20) -> str:
         [os.fspath(python), *flags, *helper.arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     ) as process:
         assert process.stdin is not None
+        assert process.stdout is not None
         for begin in range(0, len(data), piece):
             process.stdin.write(data[begin : begin + piece])
             time.sleep(0.001)
-        said, _ = process.communicate(timeout=60)
+        said = process.stdout.readline()  # with its input's end it would have half a second to answer in
+        process.stdin.close()
+        process.wait(60)
     assert 0 == process.returncode
     return said.decode()
 

@@ -23,6 +23,7 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
     now, me = facts.survey, facts.me
     settings = now.settings._asdict()
     del settings["problems"]
+    settings["commands"] = [row.pattern for row in now.settings.commands]  # not their words, which may hold anything
     document = {
         "schema": SCHEMA,
         "works": not any(cause.problem for cause in causes),
