@@ -48,7 +48,7 @@ def watch(command: Sequence[str]) -> int:
         records = _records(file)
     lines = [f"  It cannot be started: {reason}."]
     if not reason:
-        lines = _lines(records, others, _unasked(records, client, here))
+        lines = _lines(records, others, _unasked(records, client, here, failed=bool(status)))
     _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *lines])
     return status
 
@@ -103,14 +103,14 @@ def _records(file: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _unasked(records: list[dict[str, Any]], client: str, here: Here) -> dict[str, str]:
-    """Return in words who asked nobody for an index that takes a password, and the URL of that."""
+def _unasked(records: list[dict[str, Any]], client: str, here: Here, *, failed: bool) -> dict[str, str]:
+    """Return in words who asked nobody for an index that takes a password, or may where it failed, and its URL."""
     asked = {hints.host_of(record.get("service")) for record in records}
     told = [*(clients.uv(here) if client != "pip" else ()), *(clients.pip(here) if client != "uv" else ())]
     found: dict[str, str] = {}
     for name, index in ((one.client.split()[0], index) for one in told for index in one.indexes):
         host, url = hints.host_of(index.url), shown(index.url)
-        if index.public is False and host not in asked:
+        if host not in asked and (index.public is False or (failed and index.public is None)):
             has = f": there is a password in {index.password}" if index.password else ""
             found[f"  {name} asked nobody for {host} ({url}){has}."] = url
     return found
