@@ -150,13 +150,14 @@ class Trust:
 
     def suspects(self, entries: Iterable[os.DirEntry[str]]) -> list[str]:
         """Return which of a trusted folder's files and folders have to be asked about by themselves."""
-        found = []
+        found, loose, owners = [], self._loose, self._owners
         for entry in entries:
-            with contextlib.suppress(OSError):  # gone meanwhile
+            try:
                 status = entry.stat(follow_symlinks=False)
-                mode = status.st_mode
-                if mode & self._loose or status.st_uid not in self._owners or stat.S_ISLNK(mode):
-                    found.append(entry.path)
+            except OSError:
+                continue  # gone meanwhile
+            if status.st_mode & loose or status.st_uid not in owners or stat.S_ISLNK(status.st_mode):
+                found.append(entry.path)
         return found
 
     def _windows_folders(self) -> Iterator[str]:
