@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import textwrap
@@ -38,6 +39,10 @@ class Store(KeyringBackend):
     def set_password(self, service, username, password):
         json.dump([*self.kept(), [service, username, password]], open(self.file, "w"))
 """
+
+
+#: Programs that can be installed together, which is quicker.
+TOGETHER = ("debugpy", "gevent", "gunicorn", "osc", "python-daemon", "trino")
 
 
 class Habit(NamedTuple):
@@ -301,13 +306,17 @@ def client(shared_environments: Environments, python: Path, wheel: Path) -> Call
         environments.run(command, env=machine.building(), check=True)
 
     def make(habit: Habit, us: bool) -> Environment:  # noqa: FBT001 - the parameter is what differs
+        ours = [wheel] if us else []
+        if set(habit.packages) <= set(TOGETHER):
+            with contextlib.suppress(environments.FailedError):  # one of the others may not be there for this Python
+                return clients.client(shared_environments, python, *TOGETHER, *ours)
         try:
             folders = [
                 shared_environments.once("built", lambda folder, one=one: build(folder, one), one)  # type: ignore[misc]
                 for one in habit.built
             ]
             wheels = [file for folder in folders for file in folder.glob("*.whl")]
-            return clients.client(shared_environments, python, *habit.packages, *wheels, *([wheel] if us else []))
+            return clients.client(shared_environments, python, *habit.packages, *wheels, *ours)
         except environments.FailedError as error:
             pytest.skip(f"{habit.program} cannot be installed here: {str(error).strip().splitlines()[-1]}")
 
