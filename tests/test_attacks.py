@@ -157,13 +157,13 @@ def test_changed_between_survey_and_start(tmp_path: Path, here: Here, changed: s
     root = tmp_path / "home" / UV
     trees.make_environment(root, "one")
     ran = tmp_path / "ran"
-    trees.put(root / "bin/python", f"#!/bin/sh\necho ran >> {ran}\n", executable=True)
+    trees.put(root / "bin/python", f'#!/bin/sh\necho "$@" >> {ran}\n', executable=True)
     now = survey.make(here)
     (found,) = (one for one in now.findings.tools if one.root == os.fspath(root))
     call = Call("get_password", "https://one.example/", "u")
     with pytest.raises(ToolError):
         tools.ask(now, found, call, everything=True)
-    assert ran.exists(), "as long as it is closed it is started"
+    assert "-I" == ran.read_text().split()[0], "as long as it is closed it is started, without variables and user site"
     ran.unlink()
     (root / changed).chmod(0o777)
     with pytest.raises(ToolError, match="is not asked, since everybody can write to"):
@@ -237,6 +237,15 @@ def test_configuration_of_a_project(here: Here, variable: str) -> None:
     now = survey.make(here._replace(**changed))
     assert ((), []) == (now.settings.tool, [one for one in now.findings.tools if one.path == "/bin/sh"])
     assert [f"{file}: not read for [fallback], since"] == [line[: len(str(file)) + 32] for line in now.problems()]
+
+
+def test_our_folder_is_not_where_modules_are_imported_from(python: Path, tmp_path: Path) -> None:
+    """Under a plain interpreter, which runs without -I, our own modules shadow nothing."""
+    start = shutil.copy(Path(survey.__file__).parent / "helper/start.py", tmp_path)
+    trees.put(tmp_path / "seen.py", "import sys\ndef main(): print(*sys.path, sep='\\n')\n")
+    said = environments.run([python, start, "", "seen"], check=True).stdout.splitlines()
+    assert said
+    assert os.fspath(tmp_path) not in said
 
 
 def shim(tmp_path: Path) -> Tool:
