@@ -248,6 +248,21 @@ def test_our_folder_is_not_where_modules_are_imported_from(python: Path, tmp_pat
     assert os.fspath(tmp_path) not in said
 
 
+def test_malformed_reply_is_no_local(tmp_path: Path, here: Here) -> None:
+    """A reply that is none may hold a password all the same: no local of ours shows it in a traceback."""
+    root = tmp_path / "home" / UV
+    trees.make_environment(root, "one")
+    text = """#!/bin/sh\nread -r l; n=${l#*'"nonce": "'}; echo "${n%%'"'*}{\\"id\\": 1, CANARY"\ncat >/dev/null\n"""
+    trees.put(root / "bin/python", text, executable=True)
+    now = survey.make(here)
+    (found,) = (one for one in now.findings.tools if one.root == os.fspath(root))
+    with pytest.raises(ToolError) as raised:
+        tools.ask(now, found, Call("get_password", "https://one.example/", "u"), everything=True)
+    frames = [one.frame for one in raised.traceback if "keyring_fallback" in os.fspath(one.path)]
+    assert "read" in [one.code.name for one in frames]
+    assert [] == [one.code.name for one in frames if "CANARY" in repr(one.f_locals)]
+
+
 def shim(tmp_path: Path) -> Tool:
     """A program whose interpreter cannot be told."""
     return Tool(PATH, os.fspath(tmp_path / "home/shims/keyring"), "", "")
