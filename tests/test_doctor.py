@@ -103,7 +103,7 @@ def test_no_provider_where_no_command_says_what_the_tool_has(patient: Patient) -
     text = receipt.read_text().replace("path =", "editable =")
     receipt.unlink()  # it is a link to another tool's
     receipt.write_text(text)
-    cause = patient.see_the_doctor(GOOGLE).cause
+    cause = patient.with_uv().see_the_doctor(GOOGLE).cause
     command = f"uv pip install --directory {patient.tool.root} --python {patient.tool.root} keyrings.google-artifactregistry-auth"
     assert ("no-provider", command) == (cause["name"], cause["command"])
     assert "uv forgets it at 'uv tool upgrade': then run it again" == cause["edit"]
@@ -215,10 +215,7 @@ def test_a_tool_that_hangs(patient: Patient, python: Path, tmp_path: Path) -> No
     providers.unpack(providers.make_provider(tmp_path / "w", "stuck-store", source), tool.site_packages)
     variables = {"KEYRING_PROPERTY_FALLBACK_TOOL": str(tool.root), "KEYRING_PROPERTY_FALLBACK_TIMEOUT": "1"}
     finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
-    expected = (
-        f"the global keyring {tool.root} gave no answer within 1 seconds; if it was waiting for you, answer it on a"
-    )
-    assert finding.cause["text"].startswith(expected)
+    assert f"the global keyring {tool.root} gave no answer within 1 seconds." == finding.cause["text"]
     assert "ToolError" not in finding.text
     assert "doctor" not in finding.cause["text"]
 
