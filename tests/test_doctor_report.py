@@ -459,7 +459,7 @@ def test_the_one_command_for_pip(
     env["PIP_TRUSTED_HOST"] = "pkgs.dev.azure.com"
     without_uv = [entry for entry in env["PATH"].split(os.pathsep) if not os.path.exists(os.path.join(entry, "uv"))]
     env["PATH"] = os.pathsep.join(without_uv)
-    argv = [elsewhere.script("keyring-fallback"), "doctor", "--json"]
+    argv = [elsewhere.script("keyring-fallback"), "doctor", "--json", feed.url, uv7003.USERNAME]
     (cause,) = json.loads(environments.run(argv, env=env, cwd=told.folder).stdout)["causes"]
     assert f"PIP_KEYRING_PROVIDER=subprocess {told.venv.python} -m pip install keyring-fallback" == cause["command"]
     cured = environments.run(["/bin/sh", "-c", cause["command"]], env=env, cwd=told.folder)

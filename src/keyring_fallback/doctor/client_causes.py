@@ -29,8 +29,8 @@ def find(facts: Facts) -> Iterator[Cause]:
         text = f"You ask from outside, and keyring-fallback is not installed in the environment in use here, {root}."
         yield Cause("missing-there", text, *facts.install(root, "keyring-fallback"))
     uv, pip = facts.client("uv"), facts.client("pip")
-    if uv:
-        yield from _first_on_path("uv", facts.uv_keyring, facts)
+    if uv or (facts.uv_keyring and not pip):
+        yield from _first_on_path("uv" if uv else "a program", facts.uv_keyring, facts)
     if pip and pip.provider == "subprocess" and not (uv and facts.pip_keyring == facts.uv_keyring):
         yield from _first_on_path("pip", facts.pip_keyring, facts)
     looks = {"pip": (facts.here.executable, "-m", "pip", "config", "debug"), "poetry": ("poetry", "source", "show")}
