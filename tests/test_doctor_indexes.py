@@ -59,15 +59,16 @@ def test_each_index_is_asked_for(patient: Patient) -> None:
     (patient.with_uv().folder / "uv.toml").write_text(SUBPROCESS + ALWAYS.replace("URL", AZURE))
     finding = patient.see_the_doctor()
     assert (0, [AZURE]) == (finding.status, [one["service"] for one in finding.document["lookups"]])
-    assert f"  ok lookup: {AZURE} (uv, uv" in finding.text
+    assert f"ok lookup: {AZURE} (uv, uv" in " ".join(finding.text.split())
     variables = {"PIP_EXTRA_INDEX_URL": f"{GOOGLE} {AZURE.replace('://', '://me@')}"}
     finding = patient.see_the_doctor(**variables)
     assert (1, ["no-provider"]) == (finding.status, finding.problems)
     assert "keyrings.google-artifactregistry-auth" in finding.cause["command"]
     lookups = [(one["service"], one["outcome"]) for one in finding.document["lookups"]]
     assert [(AZURE, "answer"), (GOOGLE, "nothing"), (GOOGLE, "nothing"), (AZURE, "answer")] == lookups
-    assert f"  no lookup: {GOOGLE} (pip): no answer\n" in finding.text
-    assert 2 == finding.text.count(f"  ok lookup: {AZURE}")
+    text = " ".join(finding.text.split())
+    assert f"no lookup: {GOOGLE} (pip): no answer" in text
+    assert 2 == text.count(f"ok lookup: {AZURE}")
     assert finding.text.startswith("It does not work.\n")
 
 
@@ -209,5 +210,5 @@ def test_doctor_client_and_watch_agree(patient: Patient, feed: Feed, tmp_path: P
     asked = asks or name == "subprocess"  # pip passes its own keyring over: it runs the next one, if there is one
     assert asked or f"{client} asked nobody for 127.0.0.1" in watched.stderr, watched.stderr
     if asks:
-        whom = {one["username"].replace("***", "me") for one in finding.document["lookups"]}
+        whom = {one["username"].replace("***", "me") for one in finding.document["lookups"] if one["username"]}
         assert whom == {one.username for one in feed.requests if one.status == 200}, "for whom"

@@ -272,12 +272,13 @@ def test_pyenv(
     root = tmp_path / "pyenv"
     (root / "versions").mkdir(parents=True)
     (root / "versions/tool").symlink_to(tool.root)
-    variables = {"PYENV_ROOT": os.fspath(root), "PYENV_VERSION": "tool"}
+    variables = {"PYENV_ROOT": os.fspath(root)}
+    (root / "version").write_text("tool\n")  # as ``pyenv global tool`` does; a variable's choice is not passed on
     environments.run([pyenv, "rehash"], env={**os.environ, **variables}, check=True)
     assert "pyenv" in (root / "shims/keyring").read_text()
     path = f"{root / 'shims'}{os.pathsep}{os.environ['PATH']}"
     assert answered(ask(PATH=path, **variables))
-    variables["PYENV_VERSION"] = "system"
+    (root / "version").write_text("system\n")
     result = ask(PATH=path, **variables)
     assert (1, "") == (result.returncode, result.stdout)
     assert "ended with exit status 127" in result.stderr
