@@ -34,8 +34,8 @@ def patient(
     stub_tokens: Path,
 ) -> Patient:
     """A person with all that it takes."""
-    folder = tmp_path / "work"
-    folder.mkdir()
+    folder = tmp_path / "projects" / "work"
+    folder.mkdir(parents=True)
     patient = Patient(shared_environments.get(python, "keyring", wheel), home, folder)
     return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
 
@@ -338,12 +338,14 @@ def test_old_pip_for_urls_without_user_name(
     patient.environment = environments.create(tmp_path / "env", python, "keyring", f"pip=={version}", wheel)
     variables = {"PIP_KEYRING_PROVIDER": "subprocess", "PIP_EXTRA_INDEX_URL": AZURE}
     finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
-    assert names == [name for name in finding.notes if name.startswith("pip")]
+    assert names == [name for name in finding.problems if name.startswith("pip")]
     named = AZURE.replace("://", f"://{USERNAME}@")
     assert [] == [
         one
-        for one in patient.see_the_doctor(AZURE, USERNAME, **{**variables, "PIP_EXTRA_INDEX_URL": named}).notes
-        if one.startswith("pip")
+        for one in patient.see_the_doctor(AZURE, USERNAME, **{**variables, "PIP_EXTRA_INDEX_URL": named}).document[
+            "causes"
+        ]
+        if one["name"].startswith("pip")
     ]
     if names:
         (note,) = (one for one in finding.document["causes"] if one["name"] == names[0])

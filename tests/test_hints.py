@@ -17,7 +17,7 @@ from keyring_fallback.discovery import places
 from keyring_fallback.discovery.environment import Content, Provider
 from keyring_fallback.discovery.tool import SETTING, Findings, Kind, Origin, Reason, Refusal, Tool
 from keyring_fallback.doctor import cures, shell
-from support import environments, machine, providers
+from support import environments, machine, providers, trees
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -224,14 +224,14 @@ def test_commands_for_other_tools(tmp_path: Path) -> None:
     """Each kind of tool gets a command of its own manager; what nobody manages leads to a new uv tool."""
     new = "uv tool install keyring --with NEW"
     forced = "uv tool install --force keyring --with NEW"
-    assert new == shell.typed(cures.provide("NEW", Findings(), "linux"), "linux")
+    assert new == shell.typed(cures.provide("NEW", Findings(), trees.make_here(tmp_path)), "linux")
     debian = Tool(places.PATH, "/usr/bin/keyring", "", "/usr/bin/python3")
     assert "" == shell.typed(cures.add_provider("NEW", debian, "linux"), "linux")
-    assert forced == shell.typed(cures.provide("NEW", Findings((debian,)), "linux"), "linux")
+    assert forced == shell.typed(cures.provide("NEW", Findings((debian,)), trees.make_here(tmp_path)), "linux")
     pixi = _tool(tmp_path / "pixi" / "keyring", places.PIXI)
     assert "pixi global add --environment keyring NEW" == shell.typed(cures.add_provider("NEW", pixi, "linux"), "linux")
     mise = _tool(tmp_path / "mise" / "keyring", places.MISE, f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
-    assert forced == shell.typed(cures.provide("NEW", Findings((mise,)), "linux"), "linux")
+    assert forced == shell.typed(cures.provide("NEW", Findings((mise,)), trees.make_here(tmp_path)), "linux")
     assert "mise install --force pipx:keyring" == shell.typed(cures.reinstall(mise, "linux"), "linux")
     pipx = _tool(tmp_path / "venvs" / "keyring_2", places.USERS_PROGRAMS)
     (tmp_path / "venvs" / "keyring_2" / "pipx_metadata.json").touch()
@@ -266,7 +266,7 @@ def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     (tmp_path / "my python" / "lib" / "python3.13").mkdir(parents=True)
     (tmp_path / "my python" / "lib" / "python3.13" / "EXTERNALLY-MANAGED").touch()
     assert "" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
-    assert cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), "linux") is None
+    assert cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), trees.make_here(tmp_path)) is None
 
 
 @receipts
@@ -275,10 +275,12 @@ def test_no_new_tool_takes_the_place_of_uvs_own(tmp_path: Path) -> None:
     debian = Tool(places.PATH, "/usr/bin/keyring", "", "/usr/bin/python3")
     tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}")
     assert "uv tool install keyring --with a --with NEW" == shell.typed(
-        cures.provide("NEW", Findings((debian, tool)), "linux"), "linux"
+        cures.provide("NEW", Findings((debian, tool)), trees.make_here(tmp_path)), "linux"
     )
     broken = Findings((debian,), (Refusal(places.UV, tool.path, Reason(Kind.NOT_EXECUTABLE)),))
-    assert "" == shell.typed(cures.provide("NEW", broken, "linux"), "linux"), "nobody knows what it has"
+    assert "" == shell.typed(cures.provide("NEW", broken, trees.make_here(tmp_path)), "linux"), (
+        "nobody knows what it has"
+    )
     assert "" == shell.typed(cures.reinstall(broken.refusals[0], "linux"), "linux")
 
 
