@@ -73,7 +73,7 @@ def written(stage: Scene, programs: Results, insides: Results, memory: Results) 
         INTRODUCTION,
         *_circumstances(stage, programs, insides),
         PROGRAMS.format(limits=limits, lent=lent),
-        *(_program_table(programs, group, names) for group, names in programs.groups().items()),
+        *(program_table(programs, group, names) for group, names in programs.groups().items()),
         INSIDE,
         _inside_table(insides),
     ]
@@ -132,7 +132,8 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def _program_table(results: Results, group: str, names: list[str]) -> str:
+def program_table(results: Results, group: str, names: list[str]) -> str:
+    """The table of one group: times in milliseconds, and ratios to its first contestant."""
     rows = []
     for name in names:
         low, middle, high = results.ratios(group, name, names[0], "seconds")

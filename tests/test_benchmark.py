@@ -1,36 +1,54 @@
-"""The benchmark, in its short form: that it runs, not how fast anything is."""
+"""How the benchmark's page words what was measured; CI's demo job runs it with real contestants, in its short form."""
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
-from support import environments, machine
+import pytest
 
-REPOSITORY = Path(__file__).parent.parent
-
-#: Who is measured as a whole program with a trivial provider, whatever the machine has.
-CONTESTANTS = [
-    "the tool's own keyring",
-    "keyring-fallback, found",
-    "keyring-fallback, not found",
-    "keyring alone, not found",
-    "keyring-subprocess, found",
-    "keyring-pybridge, found",
-]
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-def test_the_benchmark_runs(wheel: Path, tmp_path: Path) -> None:
-    """Each contestant gives the right answer in turn, and the page has its row; it is printed and written to a file."""
-    page = tmp_path / "page.md"
-    argv = [sys.executable, REPOSITORY / "benchmarks" / "run.py", "--short", "--output", page]
-    env = {**machine.ENVIRON, "KEYRING_FALLBACK_WHEEL": os.fspath(wheel)}
-    result = environments.run(argv, env=env, check=True)
-    assert page.read_text(encoding="utf-8") == result.stdout.rstrip("\n") + "\n"
-    rows = re.findall(r"^\| (.+?) \| \d+ \| (\d+\.\d\d) \| \d+ \|$", result.stdout, re.MULTILINE)
-    assert CONTESTANTS == [name for name, _ in rows[: len(CONTESTANTS)]]
-    assert "1.00" == rows[0][1]
-    assert re.search(r"^\| the same with us, a tool \| [+-]\d+\.\d\d \|$", result.stdout, re.MULTILINE)
-    assert re.search(r"^- \d{4}-\d\d-\d\d, 2 rounds", result.stdout, re.MULTILINE)
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
+    """Its modules ``page`` and ``rounds``, which import each other by these names."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import page  # type: ignore[import-not-found, unused-ignore]
+    import rounds  # type: ignore[import-not-found, unused-ignore]
+
+    return page, rounds
+
+
+def test_ratios_are_those_of_each_round(benchmark: tuple[ModuleType, ModuleType]) -> None:
+    """A round in which the machine is slow has the ratio of the others: the median of ratios, not a ratio of medians."""
+    page, rounds = benchmark
+    results = rounds.Results()
+    results.rounds["g", "the tool's own keyring"] = [{"seconds": one} for one in (0.1, 1.0, 0.2)]
+    results.rounds["g", "us"] = [{"seconds": one} for one in (0.12, 1.2, 0.24)]
+    assert pytest.approx((1.2, 1.2, 1.2)) == results.ratios("g", "us", "the tool's own keyring", "seconds")
+    table = page.program_table(results, "g", ["the tool's own keyring", "us"])
+    expected = (
+        "| the tool's own keyring | 200 | 100 | 1.00 | 1.00 to 1.00 |\n| us | 240 | 120 | 1.20 | 1.20 to 1.20 |\n"
+    )
+    assert table.endswith(expected)
+
+
+def test_each_contestant_runs_in_each_round(benchmark: tuple[ModuleType, ModuleType]) -> None:
+    """All of them in every round, in an order of its own, and once before, which does not count."""
+    _, rounds = benchmark
+    ran: list[str] = []
+
+    class Contestant:
+        def __init__(self, name: str) -> None:
+            self.group, self.name = "g", name
+
+        def run(self) -> dict[str, float]:
+            ran.append(self.name)
+            return {"seconds": float(len(ran))}
+
+    results = rounds.play([Contestant(name) for name in "abc"], 20)
+    assert ["abc"] * 21 == ["".join(sorted(ran[at : at + 3])) for at in range(0, len(ran), 3)]
+    assert len({"".join(ran[at : at + 3]) for at in range(3, len(ran), 3)}) > 1
+    assert (20, 4.0 <= results.least("g", "a", "seconds")) == (results.count(), True)
