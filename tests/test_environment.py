@@ -184,10 +184,11 @@ def test_homebrew(tmp_path: Path, platform: str) -> None:
     )
 
 
-def test_windows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("landmark", ["os.py", "os.pyc"])
+def test_windows(tmp_path: Path, landmark: str) -> None:
     """A plain Python on Windows has its packages below it, and the user's by its version, which its DLL tells."""
     python = trees.put(tmp_path / "Python312/python.exe")
-    trees.put(tmp_path / "Python312/Lib/os.py")
+    trees.put(tmp_path / "Python312/Lib" / landmark)
     for name in ("python3.dll", "python312.dll"):
         trees.put(tmp_path / "Python312" / name)
     trees.add_provider(tmp_path / "Python312/Lib/site-packages", "one")

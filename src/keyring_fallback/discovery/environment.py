@@ -90,12 +90,15 @@ def settings_of(root: str) -> dict[str, str]:
     return {name.lower(): value for _, name, value in options(data.decode("utf-8", "replace"))}
 
 
+def is_library(folder: str) -> bool:
+    """Tell whether a folder is a standard library, by what CPython knows it by (3.11, Modules/getpath.py)."""
+    return any(os.path.isfile(os.path.join(folder, name)) for name in ("os.py", "os.pyc"))
+
+
 def modules(folders: Iterable[str], judge: trust.Trust) -> list[str]:
     """Return what of a standard library that is among some folders has to be asked about: what a start imports."""
     found: list[str] = []
-    for library in folders:
-        if not os.path.isfile(os.path.join(library, "os.py")):
-            continue
+    for library in filter(is_library, folders):
         above, name = os.path.split(library)
         beside = (f"lib{name}.so.1.0", f"lib{name}.dylib", f"{name.replace('.', '')}.zip")  # loaded before all others
         found += filter(os.path.lexists, (os.path.join(above, one) for one in beside))

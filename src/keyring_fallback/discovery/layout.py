@@ -92,7 +92,7 @@ def _library(program: str, platform: str) -> str:
     paths = [os.path.join(os.path.dirname(folder), library, name) for library in _LIBRARIES]
     if platform == "win32":
         paths = [os.path.join(folder, "Lib")]
-    return next((path for path in paths if program and os.path.isfile(os.path.join(path, "os.py"))), "")
+    return next((path for path in paths if program and environment.is_library(path)), "")
 
 
 def _base_folders(folder: str, library: str, platform: str) -> list[str]:
