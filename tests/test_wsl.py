@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+import time
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
 from keyring_fallback.discovery import search, wsl
-from support import environments, machine, trees, wine
+from keyring_fallback.here import NESTED
+from support import environments, machine, providers, trees, wine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from keyring_fallback.here import Here
     from support.environments import Environment, Environments
     from support.wine import Windows
+
+#: Seconds, on a machine that is busy, in which nothing hangs.
+SOON = 20.0
 
 pytestmark = pytest.mark.skipif(machine.WINDOWS or os.uname().sysname != "Linux", reason="WSL is a Linux")
 
@@ -130,6 +136,19 @@ def test_broken_tool(tmp_path: Path, drive: Path) -> None:
     assert f"its interpreter {drive}/Python312/python.exe is missing" == str(refusal.reason)
 
 
+def test_a_profile_that_path_does_not_tell(tmp_path: Path, drive: Path) -> None:
+    """Where Windows' PATH is left out there is no tool, and why is told; one that is named is used all the same."""
+    root = _tool(drive)
+    here = _here(tmp_path, drive)._replace(environ={"PATH": "/nowhere", "WSL_DISTRO_NAME": "Debian"})
+    found = search.find(here)
+    assert () == found.tools
+    (refusal,) = found.refusals
+    assert (f"{drive}/Users", "Windows' uv tool") == (refusal.path, refusal.source)
+    assert "name the tool there in the setting 'tool'" in refusal.reason
+    (named,) = search.find(here, [os.fspath(root)]).tools
+    assert (os.fspath(root), True) == (named.path, named.windows)
+
+
 @pytest.fixture(scope="module")
 def windows() -> Windows:
     """The machine."""
@@ -139,14 +158,33 @@ def windows() -> Windows:
         pytest.skip(str(error))
 
 
+#: What stands for interop: a program of Windows gets those variables that WSLENV names, and what Wine itself needs
+#: (learn.microsoft.com/windows/wsl/filesystems, "Share environment variables").
+INTEROP = """\
+#!{python} -IS
+import os, sys
+names = [one.partition("/")[0] for one in os.environ.get("WSLENV", "").split(":")]
+kept = ["PATH", "HOME", "LANG", *(one for one in os.environ if one.startswith("WINE"))]
+environ = dict((name, os.environ[name]) for name in names + kept if name in os.environ)
+os.execvpe("wine", ["wine", *{command}, *sys.argv[1:]], environ)
+"""
+
+
+def interop(place: Path, *command: str) -> None:
+    """Put a program at *place* that has interop run a command of Windows."""
+    trees.put(place, INTEROP.format(python=sys.executable, command=command), executable=True)
+
+
 @pytest.fixture(scope="module")
-def profile(windows: Windows) -> Iterator[Path]:
-    """The profile of a user of Windows who has run ``uv tool install keyring``."""
+def profile(windows: Windows, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The profile of a user of Windows who has run ``uv tool install keyring --with scripted-there``."""
     folder = windows.drive / "users" / f"ann-{uuid.uuid4().hex[:8]}"
-    tool = windows.tool(folder / "AppData/Roaming/uv/tools")
-    program = tool.script("windows-python")
-    tool.python.rename(program)
-    trees.put(tool.python, f'#!/bin/sh\nexec wine "{program}" "$@"\n', executable=True)
+    provider = providers.make_provider(
+        tmp_path_factory.mktemp("wheels"), "scripted-there", providers.source("scripted_there")
+    )
+    tool = windows.tool(folder / "AppData/Roaming/uv/tools", provider)
+    python = tool.python.rename(tool.script("windows-python"))
+    interop(tool.python, os.fspath(python))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -187,7 +225,9 @@ def test_linux_is_answered_by_windows(
     read = environment.keyring("get", service, "ann", env=env)
     assert (secret, "") == (read.stdout.strip(), read.stderr)
     said = environment.run(["-m", "keyring_fallback", "doctor", service, "ann"], env=env)
-    assert f"Windows' keyring {tool.root} has no provider" in " ".join(said.stdout.split()), said.stdout + said.stderr
+    assert f"Windows' keyring {tool.root} (scripted-there 1.0)" in " ".join(said.stdout.split()), (
+        said.stdout + said.stderr
+    )
     assert "uv pip install" not in said.stdout, "Linux' uv adds nothing to Windows' tools"
     assert secret not in said.stdout + said.stderr
     deleted = environment.keyring("del", service, "ann", env=env)
@@ -195,16 +235,74 @@ def test_linux_is_answered_by_windows(
     assert "None" == windows.run([*there, service, "ann"]).stdout.strip()
 
 
-def test_interop_that_is_switched_off(profile: Path, linux: tuple[Environment, dict[str, str]]) -> None:
-    """Where Windows' programs do not start, the reason is said, and where to look."""
+SEEN = """
+import os
+from keyring.backend import KeyringBackend
+class Seen(KeyringBackend):
+    priority = 9
+    def set_password(self, service, username, password): pass
+    def get_password(self, service, username):
+        if service != "variables":
+            return None
+        print("open the page", flush=True)
+        return " ".join(os.environ.get(name, "-") for name in username.split())
+"""
+
+
+def test_variables_that_windows_sees(
+    windows: Windows, linux: tuple[Environment, dict[str, str]], tmp_path: Path
+) -> None:
+    """A provider over there sees what the user has named in WSLENV, and Azure's variables; what it says is passed on."""
+    environment, env = linux
+    script = tmp_path / "seen.py"
+    script.write_text(SEEN, encoding="utf-8")
+    values = {"VSS_NUGET_X": "nuget", "ARTIFACTS_KEYRING_X": "azure", "MINE": "mine", "OTHER": "other"}
+    env.update(values, SCRIPT_THERE=windows.windows(script), WSLENV="SCRIPT_THERE/u:MINE")
+    read = environment.keyring("get", "variables", " ".join([*values, NESTED]), env=env)
+    assert "nuget azure mine - 1" == read.stdout.strip(), read.stderr
+    assert ["open the page"] == read.stderr.splitlines()
+
+
+def test_through_the_command_line(profile: Path, linux: tuple[Environment, dict[str, str]]) -> None:
+    """A ``keyring.exe`` whose interpreter cannot be told reads and stores, whatever ends its lines, and accents too."""
+    environment, env = linux
+    folder = profile / "AppData" / "Local" / f"bin-{uuid.uuid4().hex[:8]}"
+    tool = wine.Venv(profile / "AppData/Roaming/uv/tools/keyring")
+    interop(folder / "keyring.exe", os.fspath(tool.script("windows-python")), "-m", "keyring")
+    env["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(folder / "keyring.exe")
+    service, secret = f"https://{uuid.uuid4().hex[:8]}.example/", "s3cr3t-\u00e9"
+    stored = environment.keyring("set", service, "ann", env=env, stdin=secret + "\n")
+    assert 0 == stored.returncode, stored.stderr
+    read = environment.keyring("get", service, "ann", env=env)
+    assert (secret + "\n", "") == (read.stdout, read.stderr)
+    assert 0 == environment.keyring("del", service, "ann", env=env).returncode
+
+
+#: A program of Windows that does not work, the time limit, and what is said of it.
+BROKEN = {
+    "interop is switched off": (None, "cannot be started (Exec format error: see 'interop' in /etc/wsl.conf"),
+    "interop is broken": ("exit 1", "ended without a reply (exit status 1)"),
+    "it says something else": ("echo broken; exit 1", "ended without a reply (exit status 1)"),
+    "it never starts": ("exec sleep 100", "gave no answer within 2 seconds"),
+}
+
+
+@pytest.mark.parametrize(("program", "expected"), BROKEN.values(), ids=BROKEN)
+def test_windows_that_does_not_answer(
+    profile: Path, linux: tuple[Environment, dict[str, str]], program: str | None, expected: str
+) -> None:
+    """Where Windows' programs do not start, or not in time, the reason is said, soon."""
     environment, env = linux
     tool = wine.Venv(profile / "AppData/Roaming/uv/tools/keyring")
     stand_in = tool.python.read_bytes()
-    shutil.copy(tool.script("windows-python"), tool.python)
+    tool.python.write_bytes(
+        f"#!/bin/sh\n{program}\n".encode() if program else tool.script("windows-python").read_bytes()
+    )
+    begun = time.monotonic()
     try:
-        asked = environment.keyring("get", "service", "ann", env=env)
+        asked = environment.keyring("get", "service", "ann", env={**env, "KEYRING_PROPERTY_FALLBACK_TIMEOUT": "2"})
     finally:
         tool.python.write_bytes(stand_in)
-    assert 1 == asked.returncode
-    assert "cannot be started" in asked.stderr
-    assert "/etc/wsl.conf" in asked.stderr
+    assert (1, "") == (asked.returncode, asked.stdout)
+    assert expected in asked.stderr
+    assert time.monotonic() - begun < SOON

@@ -16,6 +16,7 @@ from ..helper.shared import one_line
 from ..hidden import Hidden, HiddenBytes, Variables
 from ..records import Record
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
+from .environ import UTF_8
 from .process import Process, ReplyTooLargeError, ended
 from .waiting import Waiting, waiting_for
 
@@ -175,7 +176,7 @@ def _run(
     separator = ["--"] if any(word.startswith("-") for word in words) else []
     run = invocation._replace(
         arguments=(*invocation.arguments, *options, operation, *separator, *words),
-        environ=Variables({**invocation.environ, "PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}),
+        environ=Variables({**invocation.environ, **UTF_8}),
     )
     secret = Hidden((stdin or "").removesuffix("\n"))
     listening = _Listening(waiting_for(invocation.name, invocation.seconds), secret, words[-1])

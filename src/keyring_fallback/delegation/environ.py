@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..discovery import trust
+from ..discovery import trust, wsl
 from ..discovery.places import is_remote
 from ..discovery.tool import Tool
 from ..discovery.trust import identity
@@ -40,8 +40,10 @@ _LIBRARIES = (
 #: What the tool's keyring uses where the user has selected a backend of ours, which it need not have.
 _CHAINER = "keyring.backends.chainer.ChainerBackend"
 _OURS = "keyring_fallback."
+#: What has a Python program print UTF-8, without colours.
+UTF_8 = {"PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}
 #: How the variables begin that providers of Windows read, and whose values mean the same there.
-_TOLD_TO_WINDOWS = ("ARTIFACTS_KEYRING_", "VSS_NUGET_", "PYTHONIOENCODING")
+_TOLD_TO_WINDOWS = ("ARTIFACTS_KEYRING_", "VSS_NUGET_")
 
 
 if TYPE_CHECKING:
@@ -93,8 +95,8 @@ def child_environ(survey: InForce, tool: Tool) -> Variables:
     if here.bundle:
         _leave_bundle(environ, here.bundle)
     environ[NESTED] = "1"
-    if "WSL_DISTRO_NAME" in environ:  # Windows sees the variables that this one names
-        told = [name for name in environ if name == NESTED or name.startswith(_TOLD_TO_WINDOWS)]
+    if wsl.drives():  # Windows sees the variables that this one names, which may be set later
+        told = (NESTED, *UTF_8, *(name for name in environ if name.startswith(_TOLD_TO_WINDOWS)))
         environ["WSLENV"] = ":".join(filter(None, [environ.get("WSLENV", ""), *told]))
     return Variables(environ)
 

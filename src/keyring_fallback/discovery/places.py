@@ -29,7 +29,7 @@ PIXI, RYE, CONDA = Origin("pixi global", "pixi"), Origin("rye"), Origin("conda b
 USERS_PROGRAMS, SYSTEMS_PROGRAMS = Origin("user's programs"), Origin("system's programs")
 PIP_USER, INSTALL_MANAGER, PATH = Origin("pip install --user"), Origin("Python install manager"), Origin("PATH")
 #: What is looked for in the Windows that WSL runs on.
-_OF_WINDOWS = {UV: Origin("Windows' uv tool"), PIPX: Origin("Windows' pipx")}
+OF_WINDOWS = {UV: Origin("Windows' uv tool"), PIPX: Origin("Windows' pipx")}
 
 
 class Place(Record):
@@ -143,8 +143,8 @@ def beside(environ: Mapping[str, str]) -> Iterator[Place]:
     """Yield where uv and pipx keep a tool of the Windows that WSL runs on."""
     home = wsl.profile(environ.get("PATH", ""))
     for place in known({}, home, _WINDOWS) if home else ():
-        if place.origin in _OF_WINDOWS:
-            yield place._replace(origin=_OF_WINDOWS[place.origin])
+        if place.origin in OF_WINDOWS:
+            yield place._replace(origin=OF_WINDOWS[place.origin])
 
 
 def on_path(environ: Mapping[str, str]) -> Iterator[Place]:

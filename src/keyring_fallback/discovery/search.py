@@ -58,6 +58,9 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     if not chosen:
         # stable: those that surely add something, that surely do not, that may
         found.sort(key=lambda tool: 0 if tool.adds or (tool.known and tool.useful) else 1 if tool.known else 2)
+    if not chosen and wsl.drives() and not wsl.profile(here.environ.get("PATH", "")):
+        users = os.path.join(next(iter(wsl.drives().values())), "Users")
+        refusals[Refusal(places.OF_WINDOWS[places.UV], users, Reason(Kind.PROFILE_UNKNOWN))] = None
     lenders, refused = ([], []) if chosen else lent.find(here)
     # a plain interpreter is other environments' tool, and may itself need a better one
     return Findings(

@@ -44,12 +44,14 @@ class Kind(Enum):
     INTERPRETER_FOREIGN = "its interpreter {decides} is for another kind of processor, and Rosetta is not installed"
     INTERPRETER_REMOTE = "its interpreter {decides} lies in a network folder"
     INTERPRETER_RELATIVE = "its interpreter {decides} is not an absolute path"
+    PROFILE_UNKNOWN = "PATH does not tell which profile of Windows is yours: name the tool there in the setting 'tool'"
     NOT_OF_A_LENDER = "it is not {detail}, of this user's alone"
 
     @property
     def harmless(self) -> bool:
         """Whether nothing is lost with such a candidate."""
-        return self in (Kind.ITSELF, Kind.SHIM_OF_ITSELF, Kind.ACTIVATED, Kind.CACHED, Kind.NO_KEYRING)
+        itself = Kind.ITSELF, Kind.SHIM_OF_ITSELF, Kind.ACTIVATED
+        return self in (*itself, Kind.CACHED, Kind.NO_KEYRING, Kind.PROFILE_UNKNOWN)
 
     @property
     def foreign(self) -> bool:
