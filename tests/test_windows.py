@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 import uuid
 from textwrap import dedent
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 import pytest
 
-from support import machine, providers, uv7003, wine
+from support import providers, uv7003, wine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +41,14 @@ def profile(windows: Windows) -> Iterator[Path]:
     folder = windows.home / "AppData" / "Local" / f"Zoë's files {uuid.uuid4().hex[:8]}"
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Path:
+    """The profile of a user of Windows, for `Windows.run`; it holds nothing."""
+    for one in ("Roaming", "Local"):
+        (tmp_path / "Zoë's" / "AppData" / one).mkdir(parents=True)
+    return tmp_path / "Zoë's"
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +119,8 @@ def test_uv_7003(windows: Windows, profile: Path, feed: Feed, tmp_path: Path) ->
 #: Says what the tool's provider does; gives variables for the program that is to ask it.
 Script = Callable[..., "dict[str, str]"]
 
+#: Seconds after which nothing holds the files of a tool that was asked.
+SOON = 7.0
 SERVICE, USERNAME = "https://host.example/simple", "ann"
 GET = f"import keyring; print(keyring.get_password({SERVICE!r}, {USERNAME!r}))"
 
@@ -207,20 +219,6 @@ def test_what_a_provider_has_started_ends(
     assert parent == "is killed" or "gave no answer within 20 seconds" in said
 
 
-def test_the_tool_can_be_removed_soon(windows: Windows, venv: Venv, tool: Venv, there: Script) -> None:
-    """While a program goes on that has asked the tool, the tool's files are in use for seconds only."""
-    program = windows.start([venv.python, "-c", GET + "; input()"], **there("return 'secret'"))
-    try:
-        scripts = windows.windows(tool.scripts)
-        helpers = lambda: [line for line in windows.processes().values() if scripts in line and "helper" in line]  # noqa: E731
-        assert _within(60, helpers)
-        assert _within(15, lambda: not helpers())
-        assert program.poll() is None
-        assert "secret\n" == program.communicate("\n", timeout=60)[0]
-    finally:
-        program.kill()
-
-
 def test_set_after_an_interrupt(windows: Windows, venv: Venv, there: Script) -> None:
     """A program that has survived a Ctrl-C can store a password: the helper that was idle meanwhile is still there."""
     program = f"""
@@ -241,10 +239,13 @@ def test_set_after_an_interrupt(windows: Windows, venv: Venv, there: Script) -> 
         assert "stored" in console.until("stored", 30)
 
 
-def test_null_device_is_no_terminal(windows: Windows, venv: Venv, there: Script) -> None:
-    """A program whose stderr is NUL has a console: what the provider asks there is seen."""
+@pytest.mark.parametrize("kept", [subprocess.DEVNULL, subprocess.PIPE], ids=["NUL", "pipe"])
+def test_a_question_is_seen(windows: Windows, venv: Venv, there: Script, kept: int) -> None:
+    """A program whose stderr is NUL, or a pipe, has a console: what the provider asks is seen there."""
     extra = there("print('open the page', file=sys.stderr, flush=True); time.sleep(5); return 'secret'")
-    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], stdout=-3, stderr=-3)"
+    nested = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], stdout={kept}, stderr={kept})"
+    )
     with windows.console([venv.python, "-c", nested, GET], **extra) as console:
         assert "waiting for" in console.until("open the page", 60)
 
@@ -302,9 +303,11 @@ def test_providers_of_all_kinds(windows: Windows, venv: Venv, there: Script) -> 
     assert "ended without a reply (exit status 3)" in done.stderr
 
 
-@pytest.mark.skipif("KEYRING_FALLBACK_WINE_ALL" not in machine.ENVIRON, reason="slow: needs KEYRING_FALLBACK_WINE_ALL")
 def test_vault_and_tool(windows: Windows, profile: Path, wheel: Path, tmp_path: Path) -> None:
-    """In folders with blanks and accents: Windows' vault is read, written and emptied first, then uv's tool is asked."""
+    """In folders with blanks and accents: Windows' vault is read, written and emptied first, then uv's tool is asked.
+
+    While the program goes on that has asked it, uv can remove the tool.
+    """
     store = providers.make_provider(tmp_path, "demo-store", providers.source("demo_store"))
     windows.tool(profile, store)
     mine = windows.venv(tmp_path / "Zoë's venv", wheel)
@@ -313,16 +316,140 @@ def test_vault_and_tool(windows: Windows, profile: Path, wheel: Path, tmp_path: 
     extra = {**windows.tool_variables(profile), "DEMO_STORE_FILE": windows.windows(file)}
     service = f"{uuid.uuid4().hex[:8]}.example"
     program = f"""
-        import keyring
+        import keyring, sys
         keyring.set_password({service!r}, "ann", "to the vault")
         print(keyring.get_password({service!r}, "ann"))
         keyring.delete_password({service!r}, "ann")
         print(keyring.get_password({service!r}, "ann"))
-        print(keyring.get_password("tool.example", "ann"))
+        print(keyring.get_password("tool.example", "ann"), flush=True)
+        sys.stdin.readline()
     """
-    done = windows.run([mine.python, "-c", dedent(program)], **extra)
-    assert ["to the vault", "None", "from the tool"] == done.stdout.splitlines(), done.stderr
-    assert service not in file.read_text(encoding="utf-8")
     words = ["--mode", "creds", "--output", "json", "get", "tool.example", "ann"]
     said = windows.run([mine.script("keyring"), *words], **extra)
     assert {"username": "ann", "password": "from the tool"} == json.loads(said.stdout), said.stderr
+    running = windows.start([mine.python, "-c", dedent(program)], **extra)
+    try:
+        assert running.stdout is not None
+        lines = [running.stdout.readline().strip() for _ in range(3)]
+        assert ["to the vault", "None", "from the tool"] == lines
+        assert service not in file.read_text(encoding="utf-8")
+        time.sleep(SOON)
+        removed = windows.run([windows.uv, "tool", "uninstall", "keyring"], **extra)
+        assert (0, None) == (removed.returncode, running.poll()), removed.stderr
+    finally:
+        running.kill()
+        running.communicate(timeout=60)
+    assert not (profile / "keyring").exists()
+
+
+WHERE = """\
+from keyring.backend import KeyringBackend
+
+class Where(KeyringBackend):
+    priority = 9
+    def set_password(self, service, username, password): pass
+    def get_password(self, service, username):
+        return __file__ if service in __file__.replace(chr(92), "/") else None
+"""
+
+
+def test_tools_in_their_places(windows: Windows, venv: Venv, person: Path, tmp_path: Path) -> None:
+    """The tools of uv, pipx, ``pip install --user`` and conda are found, by uv's and pip's launchers too, and asked."""
+    where = providers.make_provider(tmp_path, "where-provider", WHERE)
+    roaming = person / "AppData" / "Roaming"
+    windows.tool(roaming / "uv" / "tools", where)
+    elsewhere = windows.tool(person / "elsewhere", where)
+    (person / ".local").mkdir()
+    (elsewhere.root.parent / "bin").rename(person / ".local" / "bin")  # uv's launcher
+    pipx = windows.venv(person / "pipx" / "venvs" / "keyring", "keyring", where)
+    conda = wine.Venv(person / "miniconda3")
+    shutil.copytree(windows.base.parent, conda.root)
+    (conda.root / "conda-meta").mkdir()
+    windows.install(conda, "keyring", where)
+    (pip,) = windows.wheels.glob("pip-*.whl")
+    options = ["--user", "--no-compile", "--no-warn-script-location", "--no-index", "--find-links", windows.wheels]
+    windows.run([windows.base, pip / "pip", "install", *options, "keyring", where], home=person, check=True)
+    users = roaming / "Python" / "Python311"
+    assert (users / "Scripts" / "keyring.exe").is_file(), "pip's launcher"
+    expected = {
+        "Roaming/uv": wine.Venv(roaming / "uv" / "tools" / "keyring").site_packages,
+        "pipx/venvs": pipx.site_packages,
+        "elsewhere": elsewhere.site_packages,
+        "Roaming/Python": users / "site-packages",
+        "miniconda3": conda.site_packages,
+    }
+    program = f"""
+        import keyring
+        for part in {list(expected)!r}:
+            print(ascii(keyring.get_password(part, "ann")))
+    """
+    conda_exe = windows.windows(conda.scripts / "conda.exe")
+    done = windows.run([venv.python, "-c", dedent(program)], home=person, CONDA_EXE=conda_exe)
+    found = [os.path.normcase(ast.literal_eval(line) or "").lower() for line in done.stdout.splitlines()]
+    assert [windows.windows(one / "where_provider.py").lower() for one in expected.values()] == found, done.stderr
+
+
+def _configure(person: Path, text: str, codec: str = "utf-8") -> Path:
+    """Write a person's keyringrc.cfg, with the line ends of Windows."""
+    file = person / "AppData" / "Local" / "Python Keyring" / "keyringrc.cfg"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(text.replace("\n", "\r\n").encode(codec))
+    return file
+
+
+def test_doctor(windows: Windows, venv: Venv, tool: Venv, there: Script, person: Path) -> None:
+    """The doctor, as JSON and as text: what works, which file says so, and that uv.exe runs the keyring beside it."""
+    file = _configure(person, "[fallback]\ntimeout = 50\n")
+    beside = person / ".local" / "bin"
+    beside.mkdir(parents=True)
+    os.link(windows.uv, beside / "uv.exe")
+    shutil.copy(tool.script("keyring"), beside)
+    path = ";".join(map(windows.windows, (venv.scripts, beside)))
+    variables = there("return 's3cr3t' if service.startswith('https:') else None", WINEPATH=path)
+    command = [venv.python, "-m", "keyring_fallback", "doctor", SERVICE, USERNAME]
+    said = windows.run([*command, "--json"], home=person, **variables)
+    document = json.loads(said.stdout)
+    assert (0, True) == (said.returncode, document["works"])
+    assert [windows.windows(tool.root)] == [one["path"] for one in document["tools"]]
+    assert windows.windows(beside / "keyring.exe") == document["clients"]["uv"]["path"]
+    assert windows.windows(file) == document["settings"]["sources"]["timeout"]
+    text = windows.run(command, home=person, **variables)
+    assert (0, "It works.") == (text.returncode, text.stdout.partition("\n")[0].strip())
+    assert "s3cr3t" not in said.stdout + said.stderr + text.stdout + text.stderr
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+def test_settings_that_powershell_wrote(windows: Windows, venv: Venv, person: Path, codec: str) -> None:
+    """keyringrc.cfg with a byte order mark: keyring itself cannot read it, and how it is to be saved is said."""
+    file = _configure(person, "[backend]\n[fallback]\ntimeout = 9\n", codec)
+    said = windows.run([venv.python, "-m", "keyring_fallback", "doctor", "--json"], home=person)
+    (cause, *_) = json.loads(said.stdout)["causes"]
+    assert "keyring-broken" == cause["name"]
+    assert windows.windows(file) in cause["text"] + cause["edit"]
+    assert "save it as UTF-8 without BOM" in cause["edit"]
+
+
+def test_network_folders_are_not_touched(windows: Windows, venv: Venv, there: Script) -> None:
+    """A lookup touches no folder of PATH that is on another machine: it would wait for the network."""
+    share = r"\\server\share"
+    program = f"""
+        import nt, ntpath, os
+        touched = []
+        def noted(function):
+            def note(path, *args, **kwargs):
+                touched.append(str(path))
+                return function(path, *args, **kwargs)
+            return note
+        for module in (nt, ntpath, os):
+            for name in ("stat", "lstat", "open", "listdir", "scandir", "access", "_getfinalpathname", "readlink"):
+                if hasattr(module, name):
+                    setattr(module, name, noted(getattr(module, name)))
+        import keyring
+        keyring.get_password({SERVICE!r}, {USERNAME!r})  # keyring's own backend for macOS looks for libraries on PATH
+        os.environ["PATH"] = {share!r} + ";" + os.environ["PATH"]
+        touched.clear()
+        print(keyring.get_password({SERVICE!r}, {USERNAME!r}), [one for one in touched if "server" in one])
+        print(len(touched) > 10)
+    """
+    done = windows.run([venv.python, "-c", dedent(program)], **there("return 'secret'"))
+    assert "secret []\nTrue\n" == done.stdout, done.stderr

@@ -50,6 +50,15 @@ _TAG, _VERSION = "311", "3.11"
 _STAMP = f"2 {_EMBED} {' '.join(_WHEELS)}"  # the number: of this file's ways
 
 
+#: Wine itself says where the user's things are, but a program over there can say something else to what it starts.
+_AS_ANOTHER = r"""
+import os, subprocess, sys
+home = sys.argv[1]
+os.environ.update(USERPROFILE=home, APPDATA=home + r"\AppData\Roaming", LOCALAPPDATA=home + r"\AppData\Local")
+sys.exit(subprocess.call(sys.argv[2:]))
+"""
+
+
 class MissingError(Exception):
     """Why no Windows program can be run here."""
 
@@ -62,8 +71,9 @@ class Venv:
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
-        return self.script("python")
+        """Its interpreter, which is in the root where it is no virtual environment."""
+        plain = self.root / "python.exe"
+        return plain if plain.is_file() else self.script("python")
 
     @property
     def scripts(self) -> Path:
@@ -127,9 +137,12 @@ class Windows:
         check: bool = False,
         timeout: float = TIMEOUT,
         cwd: Path | None = None,
+        home: Path | None = None,
         **extra: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program with pipes and no console; *extra* are variables."""
+        """Run a program with pipes and no console, for a user whose profile is *home*; *extra* are variables."""
+        if home:
+            argv = [self.base, "-c", _AS_ANOTHER, self.windows(home), *map(self._word, argv)]
         result = run(
             [_wine_program(), *argv], env=self.environment(**extra), stdin=stdin, timeout=timeout, cwd=cwd or self.drive
         )
