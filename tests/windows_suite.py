@@ -1,21 +1,24 @@
 """Runs test files on the Windows Python under Wine: ``python tests/windows_suite.py [NAME...] [-- PYTEST ARGUMENTS]``.
 
-NAME is what stands between ``test_`` and ``.py``. Without one it runs those that have been seen to pass there; others may
-want a package index over there, which it has not.
+NAME is what stands between ``test_`` and ``.py``; without one it runs those of `NAMES`. There is no package index over
+there: uv.exe takes what the tests install from the wheels that were downloaded for it. What is made of them (environments,
+tools) is shared by all files of a run.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from support import environments, machine, wine
 
 NAMES = ("config", "places", "executable")
-_NEEDED = ("pytest", "filelock", "hypothesis", "jsonschema")
+_NEEDED = ("pytest", "pytest-timeout", "filelock", "hypothesis", "jsonschema", "uv")
 _REPOSITORY = Path(__file__).parent.parent
-_SECONDS = 600.0
+#: Seconds for a test, after which its file has failed, and for a file.
+_TEST_SECONDS, _SECONDS = 180, 1200.0
 
 
 def main(argv: list[str]) -> int:
@@ -30,30 +33,41 @@ def main(argv: list[str]) -> int:
         wheels = windows.wheels.parent / "suite"
         if not wheels.is_dir():
             wine.download(wheels, *_NEEDED)
+        wheel = environments.build_wheel(_REPOSITORY, folder / "wheel")
         venv = windows.venv(folder / "venv")
-        windows.install(venv, environments.build_wheel(_REPOSITORY, folder / "wheel"), *_NEEDED, find=wheels)
+        windows.install(venv, wheel, *_NEEDED, find=wheels)
         shutil.copytree(_REPOSITORY / "tests", folder / "run" / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         for one in ("pyproject.toml", "docs", "README.md"):
             source = _REPOSITORY / one
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / "run" / one)
+        settings = folder / "uv.toml"
+        found = [windows.windows(one) for one in (windows.wheels, wheels)]
+        settings.write_text(f'no-index = true\noffline = true\nfind-links = {found}\nlink-mode = "copy"\n')
+        variables = {
+            "UV_CONFIG_FILE": windows.windows(settings),
+            "KEYRING_FALLBACK_WHEEL": windows.windows(wheel),
+            "KEYRING_FALLBACK_SHARED": windows.windows(folder / "shared"),
+        }
         failed = 0
         for one in names.split() or NAMES:  # each on its own: what hangs takes no other with it
-            command = [venv.python, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-q", *options.split()]
+            begun = time.monotonic()
+            command = [
+                venv.python,
+                "-m",
+                "pytest",
+                "-p",
+                "no:cacheprovider",
+                "--tb=short",
+                "-q",
+                f"--timeout={_TEST_SECONDS}",
+            ]
             done = windows.run(
-                [*command, f"tests/test_{one}.py"], cwd=folder / "run", timeout=_SECONDS, **_variables(windows)
+                [*command, *options.split(), f"tests/test_{one}.py"], cwd=folder / "run", timeout=_SECONDS, **variables
             )
-            print(f"== {one}", done.stdout, done.stderr, sep="\n", flush=True)  # noqa: T201 - who runs this reads it
+            seconds = time.monotonic() - begun
+            print(f"== {one}: {seconds:.0f} s", done.stdout, done.stderr, sep="\n", flush=True)  # noqa: T201 - see above
             failed |= done.returncode
         return failed
-
-
-def _variables(windows: wine.Windows) -> dict[str, str]:
-    """Where environments over there come from: what was downloaded."""
-    return {
-        "UV_FIND_LINKS": windows.windows(windows.wheels),
-        "UV_LINK_MODE": "copy",
-        "KEYRING_FALLBACK_WHEEL": machine.ENVIRON.get("KEYRING_FALLBACK_WHEEL", ""),
-    }
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import machine
 from .environments import Environment, run
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MARK = "KEYRING_FALLBACK_TESTS_MARK"
 """A variable that tells the processes of one test from all others."""
 
-HAS_PROC = os.path.exists("/proc/self/environ")
+HAS_PROC = not machine.WINDOWS and os.path.exists("/proc/self/environ")
 """Whether the system shows the environment of processes."""
 
 #: Makes the calls that it reads from stdin: of keyring's functions, or of a GlobalKeyring in keyring's chain.
