@@ -397,7 +397,7 @@ def _configure(person: Path, text: str, codec: str = "utf-8") -> Path:
     return file
 
 
-def test_doctor(windows: Windows, venv: Venv, tool: Venv, there: Script, person: Path) -> None:
+def test_doctor(windows: Windows, venv: Venv, tool: Venv, there: Script, person: Path, tmp_path: Path) -> None:
     """The doctor, as JSON and as text: what works, which file says so, and that uv.exe runs the keyring beside it."""
     file = _configure(person, "[fallback]\ntimeout = 50\n")
     beside = person / ".local" / "bin"
@@ -413,8 +413,13 @@ def test_doctor(windows: Windows, venv: Venv, tool: Venv, there: Script, person:
     assert [windows.windows(tool.root)] == [one["path"] for one in document["tools"]]
     assert windows.windows(beside / "keyring.exe") == document["clients"]["uv"]["path"]
     assert windows.windows(file) == document["settings"]["sources"]["timeout"]
+    bare = windows.venv(tmp_path / "bare", "keyring")
+    shutil.copy(bare.script("keyring"), beside)
     text = windows.run(command, home=person, **variables)
-    assert (0, "It works.") == (text.returncode, text.stdout.partition("\n")[0].strip())
+    assert (1, "It does not work.") == (text.returncode, text.stdout.partition("\n")[0].strip()), text.stdout
+    words = " ".join(text.stdout.split())
+    assert f"The keyring that uv runs is the one of {windows.windows(bare.root)}" in words
+    assert f"PS> uv pip install --python {windows.windows(bare.root)} keyring-fallback" in words, "PATH is no cure"
     assert "s3cr3t" not in said.stdout + said.stderr + text.stdout + text.stderr
 
 

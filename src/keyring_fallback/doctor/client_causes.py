@@ -84,10 +84,7 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
             tools.add(trust.identity(executable.target(one.path, here.platform).root or one.path))
     itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
     if not found.mine and found.ours is False and not itself and not served:
-        text = (
-            f"The first keyring on PATH, which {who} runs, is the one of {found.root}, and keyring-fallback is not "
-            "installed there."
-        )
+        text = f"The keyring that {who} runs is the one of {found.root}, and keyring-fallback is not installed there."
         cure = facts.install(found.root, "keyring-fallback")
         if os.path.isfile(found.root):  # a plain interpreter, which may belong to the system
             install = (found.root, "-m", "pip", "install")

@@ -191,18 +191,26 @@ def install(
     places = project.additions(root, here) if has("uv", here) and not again else []
     if not places and (reason := doubt(root, here)):
         return None, f"install {requirement} there if that environment is yours: {reason}"
-    if not has("uv", here):
+    uv = shutil.which("uv", path=here.environ.get("PATH", ""))
+    if not uv:
         reinstall = ["--force-reinstall"] if again else []
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
         return Command(tuple(words), (Variable("PIP_KEYRING_PROVIDER", "subprocess"),)), ""
     first = [Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True)] if tool else []
+    advice = ""
+    if platform == "win32" and os.path.isfile(os.path.join(os.path.dirname(uv), "keyring.exe")):
+        # CreateProcessW looks beside the caller before it does on PATH (Microsoft, "CreateProcessW function")
+        first, advice = (
+            [],
+            "uv.exe runs the keyring.exe beside it: where its index wants a password, use another uv.exe",
+        )
     if not places:
         words = ["uv", "pip", "install", "--python", root, *(["--reinstall"] if again else []), requirement]
-        return Command(tuple(words), tuple(first)), ""
+        return Command(tuple(words), tuple(first)), advice
     hinders = [Variable(name, "0") for name in project.HINDERS if here.environ.get(name)]
     others = "; ".join(f"'uv add {' '.join(place)} {requirement}'" for place in places[1:])
-    advice = f"keyring comes from there, too: {others}" if others else ""
+    advice = f"keyring comes from there, too: {others}" if others else advice
     return Command(("uv", "add", *places[0], requirement), (*hinders, *first)), advice
 
 
