@@ -10,12 +10,15 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from support import environments, machine, wine
 
 NAMES = ("config", "places", "executable")
+#: What is installed over there, and what the tests install themselves.
 _NEEDED = ("pytest", "pytest-timeout", "filelock", "hypothesis", "jsonschema", "uv")
+_MORE = (("rich", "keyrings.alt"), ("keyring==23.0.0",))
 _REPOSITORY = Path(__file__).parent.parent
 #: Seconds for a test, after which its file has failed, and for a file.
 _TEST_SECONDS, _SECONDS = 180, 1200.0
@@ -29,10 +32,10 @@ def main(argv: list[str]) -> int:
     except wine.MissingError as error:
         print(f"skipped: {error}")  # noqa: T201 - who runs this reads it
         return 0
+    # among the system's programs, as a tool has to be that is not in the user's profile: tests have one each
+    shared = windows.drive / "Program Files" / f"tests-{uuid.uuid4().hex[:8]}"
     with machine.temporary_folder("keyring-fallback-windows-") as folder:
-        wheels = windows.wheels.parent / "suite"
-        if not wheels.is_dir():
-            wine.download(wheels, *_NEEDED)
+        wheels = _wheels(windows.wheels.parent / "suite")
         wheel = environments.build_wheel(_REPOSITORY, folder / "wheel")
         venv = windows.venv(folder / "venv")
         windows.install(venv, wheel, *_NEEDED, find=wheels)
@@ -46,7 +49,7 @@ def main(argv: list[str]) -> int:
         variables = {
             "UV_CONFIG_FILE": windows.windows(settings),
             "KEYRING_FALLBACK_WHEEL": windows.windows(wheel),
-            "KEYRING_FALLBACK_SHARED": windows.windows(folder / "shared"),
+            "KEYRING_FALLBACK_SHARED": windows.windows(shared),
         }
         failed = 0
         for one in names.split() or NAMES:  # each on its own: what hangs takes no other with it
@@ -67,7 +70,19 @@ def main(argv: list[str]) -> int:
             seconds = time.monotonic() - begun
             print(f"== {one}: {seconds:.0f} s", done.stdout, done.stderr, sep="\n", flush=True)  # noqa: T201 - see above
             failed |= done.returncode
+        shutil.rmtree(shared, ignore_errors=True)
         return failed
+
+
+def _wheels(folder: Path) -> Path:
+    """Return the folder with the wheels that are needed, which is filled where it is not."""
+    done = folder / "done.txt"
+    wanted = f"{_NEEDED} {_MORE}"
+    if not done.is_file() or done.read_text() != wanted:
+        for names in (_NEEDED, *_MORE):
+            wine.download(folder, *names)
+        done.write_text(wanted)
+    return folder
 
 
 if __name__ == "__main__":
