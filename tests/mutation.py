@@ -37,25 +37,37 @@ _BRIDGE = [
     *("test_bridge.py", "test_conformance.py", "test_hostile_tool.py", "test_hostile_surroundings.py"),
     *("test_speed_shape.py", "test_waiting.py"),
 ]
-#: The tests that are about a module.
-SELECTED = {
-    "helper/helper": _HELPER,
-    "helper/backends": _HELPER,
-    "helper/deferred": ["test_deferred.py"],
-    "delegation/bridge": _BRIDGE,
-    "delegation/call": _BRIDGE,
-    "backend": [
-        *("test_conformance.py", "test_backends.py", "test_messages.py", "test_hints.py", "test_harmless.py"),
-    ],
-}
-#: Of these, what other modules are about.
-LEFT_OUT = {
-    "helper/helper": "not test_interpreter and not test_executable",
-    "helper/backends": "not test_interpreter and not test_executable",
-    "helper/deferred": "",
-    "delegation/bridge": "not test_executable",
-    "delegation/call": "not test_executable",
-    "backend": "not own_tests",
+#: Those that are about what is found, by files.
+_DISCOVERY = ["test_discovery.py", "test_trust.py", "test_attacks.py", "test_untrusted.py", "test_wsl.py"]
+#: The tests that are about a module, and which of them are about others.
+SELECTED: dict[str, tuple[list[str], str]] = {
+    "helper/helper": (_HELPER, "not test_interpreter and not test_executable"),
+    "helper/backends": (_HELPER, "not test_interpreter and not test_executable"),
+    "helper/deferred": (["test_deferred.py"], ""),
+    "helper/shared": ([*_HELPER, "test_threads.py"], ""),
+    "delegation/bridge": (_BRIDGE, "not test_executable"),
+    "delegation/call": (_BRIDGE, "not test_executable"),
+    "delegation/commands": (["test_commands.py"], ""),
+    "delegation/command_line": (["test_command_line.py"], ""),
+    "delegation/environ": (["test_isolation.py", "test_backends.py", "test_hostile_surroundings.py"], ""),
+    "delegation/pipes": ([*_BRIDGE, "test_descriptors.py"], ""),
+    "delegation/process": ([*_BRIDGE, "test_command_line.py"], ""),
+    "delegation/scripts": (["test_scripts.py"], ""),
+    "delegation/tools": (["test_backends.py", "test_threads.py", "test_hostile_surroundings.py"], ""),
+    "delegation/trace": (["test_trace.py"], ""),
+    "delegation/waiting": (["test_waiting.py", "test_isolation.py"], ""),
+    "discovery/trust": (_DISCOVERY, ""),
+    "discovery/search": (_DISCOVERY, ""),
+    "discovery/places": ([*_DISCOVERY, "test_places.py"], ""),
+    "discovery/environment": ([*_DISCOVERY, "test_environment.py"], ""),
+    "discovery/executable": ([*_DISCOVERY, "test_executable.py"], ""),
+    "discovery/layout": ([*_DISCOVERY, "test_environment.py"], ""),
+    "backend": (
+        ["test_conformance.py", "test_backends.py", "test_messages.py", "test_hints.py", "test_harmless.py"],
+        "not own_tests",
+    ),
+    "survey": (["test_backends.py", "test_discovery.py", "test_harmless.py"], ""),
+    "config": (["test_config.py", "test_commands.py", "test_attacks.py"], ""),
 }
 #: Seconds that a test may take as the module is; those that take longer are left out.
 LONGEST = 0.3
@@ -159,7 +171,7 @@ class Worker:
         }
         notes = self._folder / "notes.json"
         notes.write_text(json.dumps({"seconds": order.seconds, "recent": order.recent}), encoding="utf-8")
-        files = map(os.fspath, filter(Path.exists, (TESTS / name for name in SELECTED[module])))
+        files = map(os.fspath, filter(Path.exists, (TESTS / name for name in SELECTED[module][0])))
         options = [
             "-q",
             "-x",
@@ -170,7 +182,7 @@ class Worker:
             f"--timeout={patience}",
             f"--basetemp={self._folder / 'tmp'}",
         ]
-        arguments = json.dumps([*options, "-k", LEFT_OUT[module], *files])
+        arguments = json.dumps([*options, "-k", SELECTED[module][1], *files])
         program = f"import mutation; raise SystemExit(mutation.watched({arguments}, {os.fspath(notes)!r}))"
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(
