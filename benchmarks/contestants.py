@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -120,7 +121,7 @@ def memory(stage: Scene) -> list[Contestant]:
             ("the helper", stage.ours, "helper"),
         ):
             env = stage.variables(tool)
-            found.append(Contestant(group, name, lambda w=where, e=env, k=word, a=lookup: _inside(w, e, k, *a)))
+            found.append(Contestant(group, name, partial(_inside, where, env, word, *lookup)))
     return found
 
 

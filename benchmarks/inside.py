@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from typing import Callable
 
 #: Lookups after the first one.
 LATER = 20
@@ -64,5 +65,10 @@ def peak(process: str) -> float:
 
 
 if __name__ == "__main__":
-    function = {"start": start, "lookups": lookups, "own": own, "helper": helper}[sys.argv[1]]
-    print(json.dumps(function(*sys.argv[2:])))
+    functions: dict[str, Callable[..., dict[str, float]]] = {
+        "start": start,
+        "lookups": lookups,
+        "own": own,
+        "helper": helper,
+    }
+    print(json.dumps(functions[sys.argv[1]](*sys.argv[2:])))

@@ -14,7 +14,7 @@ from support import environments, machine
 if TYPE_CHECKING:
     from rounds import Results
     from scene import Scene
-    from support.environments import Environment
+    from support.environments import Environment, Text
 
 #: Limits of this project's own, for the reader to compare with.
 COLD = {"trivial": 1.35, "artifacts-keyring": 1.1, "Google's": 1.05, "Amazon's": 1.05}
@@ -122,7 +122,7 @@ def _circumstances(stage: Scene, programs: Results, insides: Results) -> list[st
 
 
 def _versions(environment: Environment) -> dict[str, str]:
-    argv = [machine.uv(), "pip", "list", "--format", "json", "--python", environment.python]
+    argv: list[Text] = [machine.uv(), "pip", "list", "--format", "json", "--python", environment.python]
     listing = environments.run(argv, env=machine.building(), check=True).stdout
     return {one["name"]: one["version"] for one in json.loads(listing)}
 

@@ -17,7 +17,7 @@ from support import clouds, environments, interpreters, lending, machine, provid
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.environments import Environment, Tool
+    from support.environments import Environment, Text, Tool
     from support.feed import Feed
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -115,10 +115,10 @@ def built(folder: Path) -> Iterator[Scene]:
     wheel = _our_wheel(folder)
     provider = providers.make_provider(folder / "provider", "trivial", TRIVIAL)
 
-    def venv(name: str, *packages: environments.Text) -> Environment:
+    def venv(name: str, *packages: Text) -> Environment:
         return environments.create(folder / name, python, *packages, compile_bytecode=True)
 
-    def tool(name: str, *packages: environments.Text) -> Tool:
+    def tool(name: str, *packages: Text) -> Tool:
         made = environments.uv_tool(folder / name, python, *packages)
         env = {key: value for key, value in machine.building().items() if key != "PYTHONDONTWRITEBYTECODE"}
         made.environment.run(["-m", "compileall", "-q", made.environment.site_packages], env=env)

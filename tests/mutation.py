@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pytest
+
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "src" / "keyring_fallback"
 #: The tests that are about the helper.
@@ -103,13 +105,13 @@ class Watcher:
         self._order = Order(**json.loads(notes.read_text(encoding="utf-8")))
         self._failed = ""
 
-    def pytest_collection_modifyitems(self, items: list[object]) -> None:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Order the tests, and leave out those that take long."""
         items[:] = [item for item in items if self._order.seconds.get(item.nodeid, 0.0) <= LONGEST]
         recent = {name: place for place, name in enumerate(self._order.recent)}
         items.sort(key=lambda item: (recent.get(item.nodeid, len(recent)), self._order.seconds.get(item.nodeid, 0.0)))
 
-    def pytest_runtest_logreport(self, report: object) -> None:
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the time, and the failure."""
         if report.when == "call":
             self._order.seconds[report.nodeid] = report.duration

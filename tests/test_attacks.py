@@ -88,7 +88,7 @@ DECIDES = [
 def refusals(here: Here) -> list[tuple[Kind, str]]:
     """Why the tool at uv's place is not used, or nothing if it is used."""
     findings = search.find(here)
-    assert any(UV in one.path for one in (*findings.tools, *findings.refusals))
+    assert any(UV in path for path in (*(one.path for one in findings.tools), *(one.path for one in findings.refusals)))
     return [(one.kind, one.decides) for one in findings.refusals if UV in one.path]
 
 

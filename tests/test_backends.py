@@ -341,7 +341,7 @@ def test_second_tool_is_asked_where_the_first_has_no_answer(
     file.write_text('{"service": {"user": "from the second"}}')
     missing = tmp_path / "missing"
     tools = [missing, stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"], store.root]
-    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = "\n".join(map(os.fspath, tools))
+    stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = "\n".join(map(str, tools))
     stage.variables["DEMO_STORE_FILE"] = os.fspath(file)
     stage.there(reader("There", 9, "raise RuntimeError('broken')"))
     result = stage.call("get_password", "service", "user")
@@ -604,7 +604,7 @@ HINT = (
 def test_hint_where_the_provider_is_nowhere(stage: Stage) -> None:
     """A miss for a known host whose provider is nowhere is one line, that names the doctor; other hosts are silent."""
     stage.there(reader("There", 9, "return None"))
-    calls = [
+    calls: list[list[str | None]] = [
         ["get_password", AZURE, "u"],
         ["get_credential", AZURE, None],
         ["get_password", "https://example.com/", "u"],

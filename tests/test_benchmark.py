@@ -15,8 +15,8 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
     """Its modules ``page`` and ``rounds``, which import each other by these names."""
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    import page  # type: ignore[import-not-found, unused-ignore]
-    import rounds  # type: ignore[import-not-found, unused-ignore]
+    import page
+    import rounds
 
     return page, rounds
 

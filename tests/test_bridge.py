@@ -14,6 +14,7 @@ import pytest
 from keyring import errors
 
 from keyring_fallback.delegation import bridge, pipes, process
+from keyring_fallback.delegation.call import Call, Invocation, Reply, Setup
 from keyring_fallback.errors import ProviderError, ToolError
 from keyring_fallback.hidden import Hidden
 from support import machine
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from keyring_fallback.delegation import call
 
 #: Reads the set-up, and for each request runs the code that it was started with.
 SPEAKER = """\
@@ -42,8 +42,8 @@ for line in sys.stdin:
 """
 ADVICE = "run 'keyring-fallback doctor' to see what is wrong with it"
 MORE = "allow more by 'timeout' in [fallback] of keyringrc.cfg"
-SETUP = bridge.Setup(everything=False, entry_points=("one", "two"), own=("own",), skip=("skip",))
-GET = bridge.Call("get_password", "service", "user")
+SETUP = Setup(everything=False, entry_points=("one", "two"), own=("own",), skip=("skip",))
+GET = Call("get_password", "service", "user")
 
 
 @pytest.fixture(autouse=True)
@@ -56,18 +56,18 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[bridge._Registry]:
         session.close(kill=True)
 
 
-def invocation(code: str, seconds: float = 60.0, **variables: str) -> bridge.Invocation:
+def invocation(code: str, seconds: float = 60.0, **variables: str) -> Invocation:
     """Run a speaker with some code."""
     environ = {**os.environ, "CODE": code, **variables}
-    return bridge.Invocation((sys.executable, "-I", "-c", SPEAKER), environ, "the tool", seconds)
+    return Invocation((sys.executable, "-I", "-c", SPEAKER), environ, "the tool", seconds)
 
 
-def ask(code: str, call: bridge.Call = GET, seconds: float = 60.0, **variables: str) -> call.Reply:
+def ask(code: str, call: Call = GET, seconds: float = 60.0, **variables: str) -> Reply:
     """Ask a speaker."""
     return bridge.ask(invocation(code, seconds, **variables), SETUP, call)
 
 
-def complaint(code: str, call: bridge.Call = GET, seconds: float = 60.0) -> str:
+def complaint(code: str, call: Call = GET, seconds: float = 60.0) -> str:
     """Ask a speaker who has no reply; return what is said of it."""
     with pytest.raises(ToolError) as caught:
         ask(code, call, seconds)
@@ -78,7 +78,7 @@ def complaint(code: str, call: bridge.Call = GET, seconds: float = 60.0) -> str:
 def test_what_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The set-up has a nonce, which is another one each time; a request has a number, the call and the folder."""
     monkeypatch.chdir(tmp_path)
-    call = bridge.Call("set_password", "sérvice\ud800", None, Hidden("pässword\0"))
+    call = Call("set_password", "sérvice\ud800", None, Hidden("pässword\0"))
     code = "say(True, backend=json.dumps([setup, request]))"
     setup, request = json.loads(ask(code, call).backend)
     nonce = setup.pop("nonce")
@@ -164,7 +164,7 @@ def test_an_idle_helper_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_helper_that_ended_in_between() -> None:
     """A helper that is gone when the next lookup comes is started again, whatever is asked."""
     first = ask("say(); os._exit(3)").answer
-    call = bridge.Call("delete_password", "service", "user")
+    call = Call("delete_password", "service", "user")
     time.sleep(0.1)
     assert ask("say(True, backend=pid); os._exit(3)", call).backend != first
 
@@ -176,7 +176,7 @@ def test_a_helper_that_ended_in_between() -> None:
 def test_a_helper_that_ends_when_it_is_asked(method: str, answer: str) -> None:
     """A helper that ends with the second request is started again to read, once, and never to store."""
     code = f"os._exit(3) if request['id'] == 2 else say({answer})"
-    call = bridge.Call(method, "service", "user")
+    call = Call(method, "service", "user")
     assert ask(code, call).answer is not None
     assert ask(code, call).answer is not None
 
@@ -185,7 +185,7 @@ def test_a_helper_that_ends_when_it_is_asked(method: str, answer: str) -> None:
 def test_a_helper_that_ends_when_it_is_to_store(method: str) -> None:
     """What may have been stored or deleted is not tried again."""
     code = "os._exit(3) if request['id'] == 2 else say(True)"
-    call = bridge.Call(method, "service", "user", Hidden("x"))
+    call = Call(method, "service", "user", Hidden("x"))
     assert ask(code, call).answer
     assert f"the tool ended without a reply (exit status 3); {ADVICE}" == complaint(code, call)
 
@@ -213,7 +213,7 @@ def test_closes_its_end() -> None:
 )
 def test_cannot_be_started(program: str, reason: str) -> None:
     """A program that does not start is named, with the reason."""
-    asked = bridge.Invocation((program,), {}, "the tool", 60.0)
+    asked = Invocation((program,), {}, "the tool", 60.0)
     with pytest.raises(ToolError) as caught:
         bridge.ask(asked, SETUP, GET)
     assert f"the tool cannot be started ({reason}); {ADVICE}" == str(caught.value)
@@ -295,14 +295,14 @@ def test_who_asks(monkeypatch: pytest.MonkeyPatch, registry: bridge._Registry, w
 def test_cannot_be_sent(service: Any) -> None:
     """What JSON cannot carry is turned down, and the next lookup goes well."""
     said = "the tool cannot be asked: service, username and password must be strings or None"
-    assert said == complaint("say()", bridge.Call("get_password", service, "user"))
+    assert said == complaint("say()", Call("get_password", service, "user"))
     assert ask("say()").answer
 
 
 def test_sizes() -> None:
     """A password of a megabyte comes and goes; what is larger than any is turned down, on both ways."""
     large = "x" * (1 << 20)
-    call = bridge.Call("set_password", "service", "user", Hidden(large))
+    call = Call("set_password", "service", "user", Hidden(large))
     assert "1048576" == ask("say(True, backend=str(len(request['password'])))", call).backend
     assert large == ask(f"say('x' * {1 << 20})").answer
     said = "the tool cannot be asked: service, username and password must be smaller than 8 MiB"
@@ -325,7 +325,7 @@ CREDENTIAL = '{"username": "me", "password": "secret"}'
 )
 def test_answers_that_are_none(method: str, answer: str) -> None:
     """An answer of another kind than the method's is none."""
-    call = bridge.Call(method, "service", "user", Hidden("secret"))
+    call = Call(method, "service", "user", Hidden("secret"))
     said = complaint(f"say(json.loads({answer!r}))", call)
     assert f"the tool gave a reply that is not one; {ADVICE}" == said
 
@@ -341,7 +341,7 @@ def test_answers_that_are_none(method: str, answer: str) -> None:
 )
 def test_answers(method: str, answer: Any) -> None:
     """An answer of the method's kind is given back as it is, with who gave it."""
-    reply = ask(f"say(json.loads({json.dumps(answer)!r}))", bridge.Call(method, "service", "user", Hidden("secret")))
+    reply = ask(f"say(json.loads({json.dumps(answer)!r}))", Call(method, "service", "user", Hidden("secret")))
     assert (answer, "there.Backend", (), ()) == tuple(reply)
 
 
@@ -349,7 +349,7 @@ def test_answers(method: str, answer: Any) -> None:
 def test_credentials(username: str | None, kind: str) -> None:
     """A credential is given back as one of keyring's; without a user name it is anonymous."""
     answer = {"username": username, "password": "secret"}
-    found = ask(f"say({answer})", bridge.Call("get_credential", "service", username)).answer
+    found = ask(f"say({answer})", Call("get_credential", "service", username)).answer
     assert (kind, "secret") == (type(found).__name__, found.password)
     assert username is None or username == found.username
 

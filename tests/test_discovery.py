@@ -80,7 +80,7 @@ def reasons(findings: Findings) -> dict[str, str]:
 
 def with_path(here: Here, *folders: Path | str, **variables: str) -> Here:
     """The same program with another PATH."""
-    return here._replace(environ={**here.environ, "PATH": os.pathsep.join(map(os.fspath, folders)), **variables})
+    return here._replace(environ={**here.environ, "PATH": os.pathsep.join(map(str, folders)), **variables})
 
 
 def plain(folder: Path, name: str = "python3") -> Path:

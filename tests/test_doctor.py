@@ -22,6 +22,8 @@ from support.patient import AZURE, CANARY, USERNAME, Patient
 if TYPE_CHECKING:
     from typing import Callable
 
+    from support.environments import Text
+
 GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
 #: What is said of a variable that is in the way: the command is for one shell.
 LASTING = "and remove it from your shell's start-up file, if it is set there"
@@ -176,7 +178,7 @@ def test_our_backends_are_not_loaded(patient: Patient, python: Path, wheel: Path
     environment = environments.create(tmp_path / "env", python, "keyring==24.3.0", wheel)
     environment.uninstall("jaraco.classes")
     patient.environment = environment
-    argv = [environment.script("keyring-fallback"), "doctor", "--json"]
+    argv: list[Text] = [environment.script("keyring-fallback"), "doctor", "--json"]
     env = patient.env()
     env["PATH"] += os.pathsep + os.path.dirname(machine.uv())
     result = environments.run(argv, env=env)  # keyring logs a traceback
@@ -187,8 +189,8 @@ def test_our_backends_are_not_loaded(patient: Patient, python: Path, wheel: Path
     assert "No module named 'jaraco" in reason
     command = f"uv pip install --python {environment.root} --reinstall keyring-fallback"
     assert cause["command"].endswith(command)
-    argv = [machine.uv(), "pip", "install", "--python", environment.root, "--reinstall", wheel]
-    environments.run(argv, env=machine.building(), check=True)
+    mend: list[Text] = [machine.uv(), "pip", "install", "--python", environment.root, "--reinstall", wheel]
+    environments.run(mend, env=machine.building(), check=True)
     assert 0 == patient.see_the_doctor(AZURE).status
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support.environments import Text
+
 posix = pytest.mark.skipif(machine.WINDOWS, reason="the recording keyring is a shell script")
 
 
@@ -144,7 +146,7 @@ def test_the_doctor_says_what_uv_does(
     recorder.chmod(0o755)
     env = patient.env(**variables)
     env["PATH"] = f"{recorder.parent}:{env['PATH']}"
-    argv = ["pip", "install", "--dry-run", "--no-cache", "--python", patient.environment.root, "absent"]
+    argv: list[Text] = ["pip", "install", "--dry-run", "--no-cache", "--python", patient.environment.root, "absent"]
     monkeypatch.chdir(patient.folder)
     for uv in [*old_uvs, machine.uv()]:
         (tmp_path / "asked").unlink(missing_ok=True)
@@ -244,7 +246,7 @@ def test_broken_file_of_uv(patient: Patient) -> None:
     finding = patient.see_the_doctor()
     assert (1, "client-tells-nothing") == (finding.status, finding.cause["name"])
     assert "does not tell what it would do: it ended with exit status 2." in finding.cause["text"]
-    argv = [machine.uv(), "pip", "list", "--python", patient.environment.root]
+    argv: list[Text] = [machine.uv(), "pip", "list", "--python", patient.environment.root]
     assert 2 == environments.run(argv, env=patient.env(), cwd=patient.folder).returncode, "uv does nothing"
     file.rename(patient.folder / "pyproject.toml")
     finding = patient.see_the_doctor()
@@ -358,7 +360,16 @@ def test_pip_is_told_to_ask_for_no_input(with_pip: Patient, feed: Feed, demo_sto
     if tuple(map(int, metadata.version("pip").split(".")[:2])) < (23, 1):
         pytest.skip(f"pip {metadata.version('pip')} has no choice of keyring providers")
     with_pip.with_tokens({"127.0.0.1": feed.password})
-    argv = [sys.executable, "-m", "pip", "--python", with_pip.environment.python, "install", "--dry-run", "--no-deps"]
+    argv: list[Text] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        with_pip.environment.python,
+        "install",
+        "--dry-run",
+        "--no-deps",
+    ]
     argv += ["--no-cache-dir", "--disable-pip-version-check", "--index-url", feed.direct_url, "demo-store"]
     silent = {"PIP_NO_INPUT": "1"}
     assert demo_store
@@ -615,7 +626,7 @@ def test_a_client_with_an_environment_of_its_own(
     root = patient.home / ".local" / "share" / folder
     (root.parent).mkdir(parents=True, exist_ok=True)
 
-    def made_of(*requirements: object) -> None:
+    def made_of(*requirements: Text) -> None:
         shutil.rmtree(root, ignore_errors=True)
         shutil.copytree(shared_environments.get(python, *requirements).root, root, symlinks=True, copy_function=os.link)
         (root / "bin" / client).write_text(f"#!{root}/bin/python\n")

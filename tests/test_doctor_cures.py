@@ -13,6 +13,8 @@ from support import environments, machine
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.environments import Text
+
 pytestmark = pytest.mark.skipif(machine.WINDOWS, reason="the commands are for a POSIX shell here")
 
 PROJECT = '[project]\nname = "{}"\nversion = "0"\nrequires-python = ">=3.9"\ndependencies = [{}]\n'
@@ -78,7 +80,11 @@ def test_a_cure_outlives_uv_sync(
     environments.run(sync, env={**env, **environment}, cwd=project, check=True)
     path = os.pathsep.join([str(root / "bin"), os.path.dirname(machine.uv()), os.environ["PATH"]])
     env.update(PATH=path, VIRTUAL_ENV=str(root), **variables)
-    argv = [shared_environments.get(python, "keyring", wheel).script("keyring-fallback"), "doctor", "--json"]
+    argv: list[Text] = [
+        shared_environments.get(python, "keyring", wheel).script("keyring-fallback"),
+        "doctor",
+        "--json",
+    ]
 
     def causes() -> dict[str, str]:
         document = json.loads(environments.run(argv, env=env, cwd=project / row.folder).stdout)
@@ -101,10 +107,14 @@ def test_what_was_installed_by_hand_gets_us_by_hand(
     (project / "pyproject.toml").write_text(PROJECT.format("p", ""))
     env = machine.building(**machine.home_variables(home), UV_PYTHON=str(python))
     environments.run([machine.uv(), "sync", "--quiet"], env=env, cwd=project, check=True)
-    by_hand = [machine.uv(), "pip", "install", "--quiet", "--python", project / ".venv", "keyring"]
+    by_hand: list[Text] = [machine.uv(), "pip", "install", "--quiet", "--python", project / ".venv", "keyring"]
     environments.run(by_hand, env=env, cwd=project, check=True)
     path = os.pathsep.join([str(project / ".venv" / "bin"), os.path.dirname(machine.uv()), os.environ["PATH"]])
-    argv = [shared_environments.get(python, "keyring", wheel).script("keyring-fallback"), "doctor", "--json"]
+    argv: list[Text] = [
+        shared_environments.get(python, "keyring", wheel).script("keyring-fallback"),
+        "doctor",
+        "--json",
+    ]
     result = environments.run(argv, env={**env, "PATH": path}, cwd=project)
     commands = [one["command"] for one in json.loads(result.stdout)["causes"] if one["name"] == "missing-there"]
     assert [f"uv pip install --python {project / '.venv'} keyring-fallback"] == commands

@@ -21,6 +21,7 @@ from support.patient import AZURE, CANARY, USERNAME, Patient
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from support.environments import Text
     from support.feed import Feed
 
 if not machine.WINDOWS:
@@ -222,7 +223,7 @@ def test_the_verdict_comes_first(patient: Patient) -> None:
 )
 def test_colours(patient: Patient, variables: dict[str, str], *, coloured: bool) -> None:
     """On a terminal there are colours, and never with NO_COLOR."""
-    argv = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
+    argv: list[Text] = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
     env = patient.env(TERM="xterm", **variables) if "TERM" not in variables else patient.env(**variables)
     with Terminal(argv, env=env, cwd=patient.folder, stdout="terminal") as terminal:
         assert 0 == terminal.end().returncode
@@ -290,7 +291,7 @@ def test_ctrl_c(patient: Patient, tmp_path: Path) -> None:
         " set_password = delete_password = get_password\n"
     )
     providers.unpack(providers.make_provider(tmp_path / "w", "stuck-store", source), tmp_path / "site")
-    argv = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
+    argv: list[Text] = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
     env = patient.env(PYTHONPATH=str(tmp_path / "site"))
     with Terminal(argv, env=env, cwd=patient.folder, stdout="terminal", stderr="terminal") as terminal:
         line = (
@@ -320,7 +321,7 @@ def test_prompts_while_the_doctor_asks(
         "prompting", lambda path: providers.make_provider(path, "prompting", providers.source("prompting"))
     )
     tool = shared_environments.uv_tool(python, next(folder.glob("*.whl")))
-    argv = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
+    argv: list[Text] = [patient.environment.script("keyring-fallback"), "doctor", AZURE, USERNAME]
     env = patient.env(
         KEYRING_PROPERTY_FALLBACK_TOOL=str(tool.environment.root),
         GATE=str(tmp_path / "gate"),
@@ -409,7 +410,7 @@ def test_the_one_command_that_installs_us(
     env = told.environment(active=True)
     env["PATH"] += os.pathsep + os.path.dirname(machine.uv())
     assert told.uv_add("six", active=True).returncode != 0
-    argv = [elsewhere.script("keyring-fallback"), "doctor", "--json"]
+    argv: list[Text] = [elsewhere.script("keyring-fallback"), "doctor", "--json"]
     result = environments.run(argv, env=env, cwd=told.folder)
     (cause,) = json.loads(result.stdout)["causes"]
     assert ("missing-there", 1) == (cause["name"], result.returncode)
@@ -420,8 +421,8 @@ def test_the_one_command_that_installs_us(
     assert cured.returncode == 0, cured.stderr
     added = told.uv_add("six", active=True)
     assert added.returncode == 0, added.stderr
-    argv = [told.venv.script("keyring-fallback"), "doctor", feed.url, uv7003.USERNAME]
-    result = environments.run(argv, env=env, cwd=told.folder)
+    asked: list[Text] = [told.venv.script("keyring-fallback"), "doctor", feed.url, uv7003.USERNAME]
+    result = environments.run(asked, env=env, cwd=told.folder)
     assert 0 == result.returncode, result.stdout
     assert feed.password not in result.stdout + result.stderr
 
@@ -435,7 +436,7 @@ def test_run_by_uvx(story: tuple[uv7003.Story, Feed], python: Path, wheel: Path,
         env.pop(name)
     env.update({name: value for name, value in machine.building().items() if name == "UV_DEFAULT_INDEX"})
     env["PATH"] += os.pathsep + os.path.dirname(machine.uv())
-    argv = [machine.uv(), "tool", "run", "--quiet", "--python", python, "--from", wheel, "keyring-fallback"]
+    argv: list[Text] = [machine.uv(), "tool", "run", "--quiet", "--python", python, "--from", wheel, "keyring-fallback"]
     result = environments.run([*argv, "doctor", "--json"], env=env, cwd=told.folder)
     document = json.loads(result.stdout)
     cause = document["causes"][0]
@@ -459,7 +460,7 @@ def test_the_one_command_for_pip(
     env["PIP_TRUSTED_HOST"] = "pkgs.dev.azure.com"
     without_uv = [entry for entry in env["PATH"].split(os.pathsep) if not os.path.exists(os.path.join(entry, "uv"))]
     env["PATH"] = os.pathsep.join(without_uv)
-    argv = [elsewhere.script("keyring-fallback"), "doctor", "--json", feed.url, uv7003.USERNAME]
+    argv: list[Text] = [elsewhere.script("keyring-fallback"), "doctor", "--json", feed.url, uv7003.USERNAME]
     (cause,) = json.loads(environments.run(argv, env=env, cwd=told.folder).stdout)["causes"]
     assert f"PIP_KEYRING_PROVIDER=subprocess {told.venv.python} -m pip install keyring-fallback" == cause["command"]
     cured = environments.run(["/bin/sh", "-c", cause["command"]], env=env, cwd=told.folder)

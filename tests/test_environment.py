@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from keyring_fallback import survey
 from keyring_fallback.discovery import environment, layout, trust
-from keyring_fallback.discovery.environment import Content, Provider
+from keyring_fallback.discovery.tool import Content, Provider
 from support import environments, machine, trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from keyring_fallback.here import Here
-    from support.environments import Environments
+    from support.environments import Environments, Text
 
 SITE = "lib/python3.12/site-packages"
 ONE = Provider("one", "1.0", "one:Backend")
@@ -421,7 +421,16 @@ def test_editable_installs(python: Path, tmp_path: Path) -> None:
     trees.put(tmp_path / "source/pyproject.toml", EDITABLE)
     trees.put(tmp_path / "source/src/one/__init__.py", "class Backend: pass\n")
     tool = environments.create(tmp_path / "k", python)
-    argv = [machine.uv(), "pip", "install", "--quiet", "--python", tool.python, "--editable", tmp_path / "source"]
+    argv: list[Text] = [
+        machine.uv(),
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        tool.python,
+        "--editable",
+        tmp_path / "source",
+    ]
     environments.run(argv, env=machine.building(), check=True)
     assert ((ONE,), True) == (read(tool.root).providers, read(tool.root).complete)
 

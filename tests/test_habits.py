@@ -15,7 +15,7 @@ from support import clients, environments, machine
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.environments import Environment, Environments
+    from support.environments import Environment, Environments, Text
     from support.stage import Stage
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -302,7 +302,17 @@ def client(shared_environments: Environments, python: Path, wheel: Path) -> Call
     """Makes an environment that has a program, and us where it is told so; what cannot be installed is skipped."""
 
     def build(folder: Path, package: str) -> None:
-        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, package]
+        command: list[Text] = [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--wheel-dir",
+            folder,
+            package,
+        ]
         environments.run(command, env=machine.building(), check=True)
 
     def make(habit: Habit, us: bool) -> Environment:  # noqa: FBT001 - the parameter is what differs

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from keyring_fallback import hints
 from keyring_fallback.discovery import places
-from keyring_fallback.discovery.environment import Content, Provider
-from keyring_fallback.discovery.tool import SETTING, Findings, Kind, Origin, Reason, Refusal, Tool
+from keyring_fallback.discovery.tool import SETTING, Content, Findings, Kind, Origin, Provider, Reason, Refusal, Tool
 from keyring_fallback.doctor import cures, shell
 from support import environments, machine, providers, trees
 

@@ -72,7 +72,7 @@ class Lookup:
         python = f'exec "$0" {options} "$@" {stderr}'
         words = [self.stage.environment.python, self.script, self.result, *at_run_time]
         result = subprocess.run(
-            ["/bin/sh", "-c", f"{before}\n{python}", *map(os.fspath, words)],
+            ["/bin/sh", "-c", f"{before}\n{python}", *map(str, words)],
             env=self.variables,
             cwd=cwd or self.folder,
             stdin=subprocess.DEVNULL,

@@ -30,7 +30,7 @@ from support.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.environments import Environment, Environments
+    from support.environments import Environment, Environments, Text
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or os.name != "posix", reason="needs Unix sockets")
 root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs to be root")
@@ -156,7 +156,7 @@ def test_leaves_nothing(owner: Stage, asker: Stage, command: tuple[str, ...], nu
     with lend(owner, command=command) as lender:
         assert CANARY == asker.call("get_password", URL, "u")["answer"]
         folder = lender.socket.parent
-        program = [asker.environment.script("keyring"), "get", URL + "slow", "u"]
+        program: list[Text] = [asker.environment.script("keyring"), "get", URL + "slow", "u"]
         waits = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         lender.until("open https://device.example")
         status = lender.end(number)
@@ -170,7 +170,7 @@ def test_leaves_nothing(owner: Stage, asker: Stage, command: tuple[str, ...], nu
 @linux
 def test_terminal_ends(owner: Stage, runtime: Path) -> None:
     """A lender in a terminal shows the prompts of providers there, and ends with it."""
-    argv = [owner.environment.script("keyring-fallback"), "lend", "--services", "feed.example"]
+    argv: list[Text] = [owner.environment.script("keyring-fallback"), "lend", "--services", "feed.example"]
     mark = os.urandom(8).hex()
     with Terminal(argv, env={**owner.env(), hostile.MARK: mark}, stdout="terminal", stderr="terminal") as terminal:
         terminal.until("Ctrl-C ends it")
@@ -287,7 +287,7 @@ def test_another_user_cannot_ask(owner: Stage, python: Path, runtime: Path) -> N
         "s.sendall(sys.argv[3].encode()); print(s.recv(1000))"
     )
     with lend(owner) as lender:
-        argv = [python, "-c", program, lender.socket]
+        argv: list[Text] = [python, "-c", program, lender.socket]
         assert "refused\n" == environments.run([*argv, str(STRANGER), question().decode()]).stderr
         assert CANARY in environments.run([*argv, "0", question().decode()]).stdout
         # the folder is open to the user now, and the socket too: the far end itself tells them apart
@@ -490,8 +490,13 @@ def test_far_folder_is_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -
     environ = {"XDG_RUNTIME_DIR": "/run/user/1", "XDG_STATE_HOME": "/state", "HOME": "/home/ann"}
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    found = []
-    monkeypatch.setattr(os.path, "lexists", lambda path: not found.append(path))
+    found: list[str] = []
+
+    def there(path: str) -> bool:
+        found.append(path)
+        return True
+
+    monkeypatch.setattr(os.path, "lexists", there)
     for platform in ("linux", "darwin"):
         found.clear()
         assert found == places.lenders(environ, "/home/ann", platform)
@@ -502,7 +507,7 @@ def test_far_folder_is_where_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -
 def test_the_doctor_shows_it(owner: Stage, asker: Stage, tmp_path: Path) -> None:
     """The doctor shows the lender: where it leads, and for which hosts; a lookup that it answers works."""
     with lend(owner, "feed.example", "*.lent.example") as lender:
-        argv = [
+        argv: list[Text] = [
             asker.environment.script("keyring-fallback"),
             "doctor",
             "--verbose",

@@ -19,6 +19,8 @@ from support.stage import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from support.environments import Text
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs Unix sockets")
 
 URL = "https://feed.example/simple/"
@@ -88,7 +90,7 @@ def asker(stage: Stage, tmp_path: Path) -> Stage:
     return Stage(stage.environment, folder, {})
 
 
-def lend(owner: Stage, *command: environments.Text) -> Lender:
+def lend(owner: Stage, *command: Text) -> Lender:
     """A lender in the owner's terminal, with a command."""
     return Lender(owner.environment, "feed.example", command=command, env=owner.env())
 
@@ -156,7 +158,7 @@ def test_no_python(owner: Stage, tmp_path: Path, interpreter: Callable[[str], Pa
     """Where there is no Python, or an old one only, one line says so."""
     if shutil.which("bwrap") is None:
         pytest.skip("this machine has no bwrap")
-    box = ["bwrap", "--dev", "/dev", "--bind", tmp_path, "/root"]
+    box: list[Text] = ["bwrap", "--dev", "/dev", "--bind", tmp_path, "/root"]
     for folder in ("/lib", "/lib64"):
         box += ["--ro-bind", folder, folder] if Path(folder).exists() else []
     box += ["--ro-bind", "/bin/sh", "/bin/sh", "--ro-bind", "/usr/bin/env", "/usr/bin/env"]

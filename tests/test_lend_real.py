@@ -15,7 +15,7 @@ import pytest
 
 from support import environments, feed, hostile, machine, uv7003
 from support.clouds import AMAZON, GOOGLE, Clouds
-from support.environments import Environment
+from support.environments import Environment, Keywords, Text
 from support.lending import Lender
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Box:
         user = ["/usr/bin/setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
         return [*user, "/usr/bin/env", "-i", f"HOME={self.folder / 'home'}", path, "UV_PYTHON_DOWNLOADS=never"]
 
-    def run(self, *argv: environments.Text, uid: int = STRANGER, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *argv: Text, uid: int = STRANGER, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a program over there."""
         words = [f"{name}={value}" for name, value in variables.items()]
         return environments.run([*self.become(uid), *words, *argv], cwd="/")
@@ -62,7 +62,15 @@ def box(wheel: Path) -> Iterator[Box]:
         folder.chmod(0o755)
         found = Box(folder)
         found.environment.root.parent.mkdir()
-        argv = [machine.uv(), "venv", "--quiet", "--seed", "--python", SYSTEM_PYTHON, found.environment.root]
+        argv: list[Text] = [
+            machine.uv(),
+            "venv",
+            "--quiet",
+            "--seed",
+            "--python",
+            SYSTEM_PYTHON,
+            found.environment.root,
+        ]
         environments.run(argv, env=machine.building(), check=True)
         found.environment.install("keyring", wheel)
         shutil.copy(machine.uv(), found.environment.scripts / "uv")
@@ -166,19 +174,20 @@ def test_uv_pip_install(
         base = provider[0] if registry == "Azure" and provider is not None else python
         tool = shared_environments.get(base, "keyring", requirement)
         with feed.Feed(packages, password=password, url=url) as index:
-            azure = {**uv7003.provider_variables(index), **index.proxy_environment()}
+            proxy: Keywords = index.proxy_environment()
+            azure = {**uv7003.provider_variables(index), **proxy}
             more = {**clouds.variables(), **(azure if registry == "Azure" else {})}
             index_url = index.with_username(username)
-            argv = ["uv", "pip", "install", "--no-cache", "--reinstall", "--python", ssh.environment.python]
+            argv: list[Text] = ["uv", "pip", "install", "--no-cache", "--reinstall", "--python", ssh.environment.python]
             argv += ["--keyring-provider", "subprocess", "--default-index", index_url, "six"]
             with lender_of(ssh, shared_environments, python, wheel, index.host, tool=tool, **more) as lender:
-                result = ssh.run(*argv, **index.proxy_environment())
+                result = ssh.run(*argv, **proxy)
                 assert 0 == result.returncode, result.stderr
                 assert 200 in index.statuses("six")
                 assert f"uid {STRANGER}, process" in lender.until("answered")
                 assert 0 == lender.end()
                 assert [] == lender.left_over()
-            result = ssh.run(*argv, **index.proxy_environment())
+            result = ssh.run(*argv, **proxy)
             assert 0 != result.returncode
             assert 401 == index.statuses()[-1]
 
@@ -199,7 +208,15 @@ def test_pip_over_there(
     tool = shared_environments.get(python, "keyring", stub_tokens)
     (tmp_path / "tokens.json").write_text('{"pkgs.dev.azure.com": "token"}')
     with feed.Feed(packages, password="token") as index:  # noqa: S106 - a test's
-        argv = [there.environment.python, "-m", "pip", "install", "--no-cache-dir", "--force-reinstall", "-v"]
+        argv: list[Text] = [
+            there.environment.python,
+            "-m",
+            "pip",
+            "install",
+            "--no-cache-dir",
+            "--force-reinstall",
+            "-v",
+        ]
         argv += [
             "--index-url",
             index.with_username("VssSessionToken"),
@@ -211,7 +228,8 @@ def test_pip_over_there(
         argv += ["--keyring-provider", "import"]
         more = {"STUB_TOKENS_FILE": os.fspath(tmp_path / "tokens.json")}
         with lender_of(there, shared_environments, python, wheel, index.host, tool=tool, **more) as lender:
-            assert 0 == there.run(*argv, "--no-input", **index.proxy_environment()).returncode
+            proxy: Keywords = index.proxy_environment()
+            assert 0 == there.run(*argv, "--no-input", **proxy).returncode
             assert "answered" in lender.until("answered")
 
 
@@ -235,7 +253,7 @@ def test_only_its_user_over_there(
     with lender_of(
         there, shared_environments, python, wheel, "feed.example", tool=tool, STUB_TOKENS_FILE=os.fspath(file)
     ) as lender:
-        argv = [there.environment.script("keyring"), "get", "https://feed.example/simple/", "u"]
+        argv: list[Text] = [there.environment.script("keyring"), "get", "https://feed.example/simple/", "u"]
         assert f"{token}\n" == there.run(*argv).stdout
         assert "" == there.run(*argv, uid=ANOTHER).stdout
         assert 1 == len(lender.questions)

@@ -63,7 +63,7 @@ def expressions() -> Iterator[Expression]:
 
 def literal(node: ast.expr, names: dict[str, object]) -> list[str]:
     """What an expression in a source comes to; what is put into an f-string is an "x"."""
-    if isinstance(node, ast.Constant):
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [node.value]
     if isinstance(node, ast.Name) and node.id in names:
         value = names[node.id]

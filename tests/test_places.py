@@ -215,7 +215,12 @@ def test_absolute(path: str, *, posix: bool, windows: bool) -> None:
 def test_network_folders_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Windows what lies on another machine is told without a look, which would wait for the network."""
     looked: list[str] = []
-    monkeypatch.setattr(os, "lstat", lambda path: looked.append(path) or os.stat(path, follow_symlinks=False))
+
+    def look(path: str) -> os.stat_result:
+        looked.append(path)
+        return os.stat(path, follow_symlinks=False)
+
+    monkeypatch.setattr(os, "lstat", look)
     for folder in "\\\\server\\share", "//server/share", "\\\\?\\UNC\\server\\share":
         environ = {"UV_TOOL_DIR": folder, "PATH": f"{folder}{os.pathsep}{tmp_path}"}
         found = {place.path: reason for place, reason in places.candidates(environ, os.fspath(tmp_path), "win32")}

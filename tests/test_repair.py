@@ -20,7 +20,7 @@ from support.patient import AZURE, Patient
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.environments import Environments
+    from support.environments import Environments, Text
 
 pytestmark = [
     pytest.mark.skipif(machine.WINDOWS, reason="the set-ups are POSIX'"),
@@ -193,7 +193,7 @@ def test_a_person_is_asked(patient: Patient, home: Path) -> None:
     from support.terminal import Terminal  # POSIX only
 
     file = home / ".config" / "uv" / "uv.toml"
-    argv = [patient.environment.script("keyring-fallback"), "doctor", "--fix", AZURE]
+    argv: list[Text] = [patient.environment.script("keyring-fallback"), "doctor", "--fix", AZURE]
     for keys, status, there in (("\x03", 130, False), ("n\n", 1, False), ("y\n", 0, True)):
         kinds = dict.fromkeys(("stdin", "stdout", "stderr"), "terminal")
         with Terminal(argv, env=patient.env(), cwd=patient.folder, **kinds) as terminal:
@@ -236,7 +236,7 @@ def test_a_file_that_is_read_only(patient: Patient) -> None:
 
 def test_two_at_once(patient: Patient, home: Path) -> None:
     """Two runs at once both end well, and each change is made once."""
-    argv = [patient.environment.script("keyring-fallback"), *FIX, AZURE]
+    argv: list[Text] = [patient.environment.script("keyring-fallback"), *FIX, AZURE]
     both = [
         subprocess.Popen(argv, env=patient.env(), cwd=patient.folder, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         for _ in range(2)
@@ -265,6 +265,7 @@ def test_uv_run_dies_in_its_own_sync(
         dead = environments.run([machine.uv(), *words], env=env, cwd=story.folder)
         assert (True, "") == ("(401 Unauthorized)" in dead.stderr, dead.stdout)
         words.insert(1, "--no-sync")
-        for argv in ([machine.uv(), *words], [story.venv.script("keyring-fallback"), "doctor", feed.url]):
+        doctor: list[Text] = [story.venv.script("keyring-fallback"), "doctor", feed.url]
+        for argv in ([machine.uv(), *words], doctor):
             said = environments.run(argv, env=env, cwd=story.folder)
             assert (1, True) == (said.returncode, said.stdout.startswith("It does not work.\n")), said.stderr

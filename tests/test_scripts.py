@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from keyring_fallback.delegation import bridge
+from keyring_fallback.delegation.call import Call, Invocation, Setup
 from keyring_fallback.delegation.scripts import script
 from support.helper import NONCE
 
@@ -75,10 +76,10 @@ def test_the_working_directory_stays_off_the_path(tmp_path: Path) -> None:
 
 def test_a_tool_that_does_not_see_our_files(bare_tool: Environment) -> None:
     """A tool that is marked so is asked all the same, and stays for the next lookup."""
-    invocation = bridge.Invocation((os.fspath(bare_tool.python), "-I"), dict(os.environ), "it", 60.0, shared=False)
-    setup = bridge.Setup(everything=False, entry_points=(), own=("keyring.backends.null",), skip=())
+    invocation = Invocation((os.fspath(bare_tool.python), "-I"), dict(os.environ), "it", 60.0, shared=False)
+    setup = Setup(everything=False, entry_points=(), own=("keyring.backends.null",), skip=())
     for _ in range(2):
-        assert (None, ()) == bridge.ask(invocation, setup, bridge.Call("get_password", "s", "u"))[0:4:3]
+        assert (None, ()) == bridge.ask(invocation, setup, Call("get_password", "s", "u"))[0:4:3]
 
 
 def test_from_within_a_zip(stage: Stage, bare_tool: Environment, wheel: Path) -> None:

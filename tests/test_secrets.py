@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyring_fallback import hidden
-from keyring_fallback.delegation import bridge, call, pipes, process
+from keyring_fallback.delegation import call, pipes, process
 from support import environments, hostile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.environments import Environment, Environments
+    from support.environments import Environment, Environments, Text
     from support.stage import Stage
 
 #: A store over there, in a file, that misbehaves for some services and says as much as it can of the password.
@@ -195,7 +195,7 @@ def test_canary(
     watcher.stdin.write(f"{json.dumps([form.hex() for form in forms])}\n{mark}\n")
     watcher.stdin.flush()
     assert watcher.stdout.readline() == "ready\n"
-    command = [with_rich.python, "-W", "ignore", "-c", PROGRAM, way]
+    command: list[Text] = [with_rich.python, "-W", "ignore", "-c", PROGRAM, way]
     result = environments.run(command, env=variables, cwd=work, stdin=canary)
     output, _ = watcher.communicate("end\n", timeout=environments.TIMEOUT)
     assert 0 == result.returncode, result.stderr.replace(canary, "<canary>")[-3000:]
@@ -292,7 +292,7 @@ SECRET = "a secret of some length, since long strings are shortened before they 
 HOLDERS: dict[str, Any] = {
     "Hidden": hidden.Hidden(SECRET),
     "a part of it": hidden.Hidden(SECRET)[:20],
-    "a call": bridge.Call("set_password", "service", "user", hidden.Hidden(SECRET)),
+    "a call": call.Call("set_password", "service", "user", hidden.Hidden(SECRET)),
     "a reply": call.Reply(SECRET),
     "a reply with a credential": call.Reply({"username": "user", "password": SECRET}),
     "a request": call.line({"password": SECRET}, "the tool"),

@@ -13,12 +13,12 @@ from keyring.testing.backend import BackendBasicTests
 
 import keyring_fallback
 from keyring_fallback.delegation import bridge, command_line, pipes, process
+from keyring_fallback.delegation.call import Call, Invocation, Reply, Setup
 from keyring_fallback.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from keyring_fallback.delegation import call
     from support.environments import Environments
 
 
@@ -62,7 +62,7 @@ class TestGlobalKeyring(BackendBasicTests):
     def test_large_password(self) -> None:
         """What does not fit into a pipe at once is written by a thread of its own."""
         password = "\u00e9" * 200_000
-        self.set_password("service", "user", password)
+        self.set_password("service", "user", password)  # type: ignore[no-untyped-call]
         assert password == self.keyring.get_password("service", "user")
 
 
@@ -116,7 +116,7 @@ def test_what_comes_behind_the_end_of_a_line_is_not_lost(monkeypatch: pytest.Mon
         time.sleep(0.5)  # the answer is written meanwhile
         return True
 
-    said = running.collect(complete, 30.0, Nobody())
+    said: bytes = running.collect(complete, 30.0, Nobody())
     while b"answer" not in said:
         said += running.collect(lambda _: True, 10.0, Nobody())
     running.kill()
@@ -139,14 +139,14 @@ def test_an_interrupt_while_a_program_is_ended(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "ask", [bridge.ask, lambda invocation, _, call: command_line.ask(invocation, call)], ids=["helper", "command line"]
 )
-def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., call.Reply]) -> None:
+def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Reply]) -> None:
     """Where no thread can be started any more, at the end of a program for example, the tool cannot be asked."""
 
     def fails(_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("threading.Thread.start", fails)
-    invocation = bridge.Invocation((sys.executable,), dict(os.environ), "the tool", 10.0)
-    call = bridge.Call("get_password", "service", "user")
+    invocation = Invocation((sys.executable,), dict(os.environ), "the tool", 10.0)
+    call = Call("get_password", "service", "user")
     with pytest.raises(ToolError, match="the tool cannot be started"):
-        ask(invocation, bridge.Setup(everything=True, entry_points=(), own=(), skip=()), call)
+        ask(invocation, Setup(everything=True, entry_points=(), own=(), skip=()), call)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from support.environments import Environment, Environments
+    from support.environments import Environment, Environments, Text
 
 URL = "https://feed.example/simple/"
 TOKEN = "the-token-of-the-tool"  # noqa: S105
@@ -71,7 +71,7 @@ def provider_in(folder: Path, wheel: Path) -> None:
 
 def user_site(python: Path, home: Path) -> Path:
     """Where an interpreter looks for the packages of the user whose home folder is *home*."""
-    argv = [python, "-c", "import site; print(site.getusersitepackages())"]
+    argv: list[Text] = [python, "-c", "import site; print(site.getusersitepackages())"]
     return Path(environments.run(argv, env={**os.environ, **machine.home_variables(home)}, check=True).stdout.strip())
 
 
@@ -376,7 +376,7 @@ def test_scripts_of_real_installers(tmp_path: Path, python: Path, installer: str
     environments.run(argv, env=machine.building(), check=True)
     environment = environments.Environment(root)
     if installer == "pip":
-        pip = [environment.python, "-m", "pip", "install", "--quiet", "keyring"]
+        pip: list[Text] = [environment.python, "-m", "pip", "install", "--quiet", "keyring"]
         environments.run(pip, env=machine.building(), check=True)
     else:
         environment.install("keyring")

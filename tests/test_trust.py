@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="owners and modes of POSIX sy
 
 STRANGER = 54321
 #: Nobody's environment, anywhere.
-NOWHERE = {"cwd": "", "prefix": "", "virtual": False, "home": "", "owners": frozenset(), "base": ""}
+NOWHERE: dict[str, Any] = {"cwd": "", "prefix": "", "virtual": False, "home": "", "owners": frozenset(), "base": ""}
 
 
 def me() -> int:
@@ -24,14 +25,14 @@ def me() -> int:
     return os.getuid()
 
 
-def judge(*, uid: int | None = None, **changes: object) -> trust.Trust:
+def judge(*, uid: int | None = None, **changes: Any) -> trust.Trust:
     """What a user of this machine trusts, without a project or other owners."""
     return trust.Trust(survey.here()._replace(**{**NOWHERE, "uid": me() if uid is None else uid, **changes}))
 
 
-def reason(*paths: Path, **changes: object) -> str:
+def reason(*paths: Path, **changes: Any) -> str:
     """Why paths must not be run, unless the user has named them."""
-    owned, opened = judge(**changes).others([os.fspath(path) for path in paths])  # type: ignore[arg-type]
+    owned, opened = judge(**changes).others([os.fspath(path) for path in paths])
     return str(owned or opened or "")
 
 
@@ -125,7 +126,12 @@ def test_windows_has_no_modes(tmp_path: Path) -> None:
 
 def project(path: Path, *, cwd: Path | str = "", prefix: Path | str = "", home: Path | str = "") -> str:
     """Why a path may have come with a project."""
-    where = {"cwd": os.fspath(cwd), "prefix": os.fspath(prefix), "virtual": bool(prefix), "home": os.fspath(home)}
+    where: dict[str, Any] = {
+        "cwd": os.fspath(cwd),
+        "prefix": os.fspath(prefix),
+        "virtual": bool(prefix),
+        "home": os.fspath(home),
+    }
     return str(judge(**where).project(os.fspath(path)) or "")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.environments import Environment, Environments, Tool
+    from support.environments import Environment, Environments, Keywords, Text, Tool
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy3")
 TOOL_PYTHONS = ("3.8", *PYTHONS)
@@ -152,7 +152,7 @@ def test_lowest_requirements(tmp_path: Path, interpreter: Callable[[str], Path],
     """The lowest releases that our metadata allow are enough."""
     environment = environments.create(tmp_path / "lowest", interpreter("3.9"))
     names = ["keyring", "jaraco.classes", "importlib-metadata"]  # uv takes the lowest of what is named
-    argv = [
+    argv: list[Text] = [
         machine.uv(),
         "pip",
         "install",
@@ -200,7 +200,7 @@ def test_uv(stage: clients.Stage, version: str) -> None:
         "uv", lambda path: environments.create(path, stage.python, requirement("uv", version)), stage.python, version
     )
     uv = environments.Environment(root).script("uv")
-    argv = [
+    argv: list[Text] = [
         uv,
         "pip",
         "install",
@@ -211,7 +211,7 @@ def test_uv(stage: clients.Stage, version: str) -> None:
         "--target",
         stage.folder / "target",
     ]
-    variables = {"UV_INDEX_URL": stage.index_with_username, "UV_DEFAULT_INDEX": ""}
+    variables: Keywords = {"UV_INDEX_URL": stage.index_with_username, "UV_DEFAULT_INDEX": ""}
     stage.proves("/six", lambda us: stage.run([*argv, "six"], active=stage.client(us=us), **variables))
 
 

@@ -140,7 +140,7 @@ def test_a_line_where_stderr_is_the_terminal(scene: Scene) -> None:
 
 def test_nothing_changes_without_a_terminal(scene: Scene) -> None:
     """No controlling terminal: stderr is what the provider writes, however long it takes."""
-    argv = [scene.venv.script("keyring"), *GET]
+    argv: list[Text] = [scene.venv.script("keyring"), *GET]
     with subprocess.Popen(
         argv,
         env=scene.env(),
@@ -192,7 +192,7 @@ def test_another_interrupt_is_explained(scene: Scene) -> None:
 
 def test_stderr_may_be_closed(scene: Scene) -> None:
     """Without any stderr the terminal shows the line and the prompt once, and nothing before its time."""
-    closing = ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-', scene.venv.script("keyring"), *GET]
+    closing: list[Text] = ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-', scene.venv.script("keyring"), *GET]
     with Terminal(closing, env=scene.env(), cwd=scene.folder) as terminal:
         terminal.until(PROMPT)
         scene.gate.touch()
@@ -268,7 +268,7 @@ def test_the_time_limit_holds_where_nobody_reads_stderr(scene: Scene, *, kept: b
         "print(status, int(time.monotonic() - started))\n"
     )
     variables = scene.env(KEYRING_PROPERTY_FALLBACK_TIMEOUT="2", FLOOD="yes")
-    argv = [sys.executable, "-c", program, scene.venv.script("keyring"), *GET]
+    argv: list[Text] = [sys.executable, "-c", program, scene.venv.script("keyring"), *GET]
     if kept:
         with Terminal(argv, env=variables, cwd=scene.folder) as terminal:
             status, seconds = map(int, terminal.end().stdout.split())
@@ -280,7 +280,7 @@ def test_the_time_limit_holds_where_nobody_reads_stderr(scene: Scene, *, kept: b
 
 def test_in_the_background(scene: Scene) -> None:
     """A job in the background of a terminal with ``stty tostop`` is not stopped by our line."""
-    job = ["/bin/sh", "-mc", '"$0" "$@" & wait', scene.venv.script("keyring"), *GET]
+    job: list[Text] = ["/bin/sh", "-mc", '"$0" "$@" & wait', scene.venv.script("keyring"), *GET]
     with Terminal(job, env=scene.env(), cwd=scene.folder) as terminal:
         settings = terminal.settings()
         settings[3] |= termios.TOSTOP

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.environments import Environments
+    from support.environments import Environments, Keywords, Text
     from support.feed import Feed
     from support.wine import Venv, Windows
 
@@ -89,7 +89,7 @@ def test_uv_7003(windows: Windows, profile: Path, feed: Feed, tmp_path: Path) ->
     active = windows.venv(tmp_path / "project")
     # uv.exe looks for keyring beside itself before it does on PATH, as every program does that Windows starts
     path = [active.scripts, profile / "bin"]
-    extra = {
+    extra: Keywords = {
         **windows.tool_variables(profile),
         **feed.proxy_environment(),
         **uv7003.provider_variables(feed),
@@ -117,7 +117,7 @@ def test_uv_7003(windows: Windows, profile: Path, feed: Feed, tmp_path: Path) ->
 
 
 #: Says what the tool's provider does; gives variables for the program that is to ask it.
-Script = Callable[..., "dict[str, str]"]
+Script = Callable[..., "Keywords"]
 
 #: Seconds after which nothing holds the files of a tool that was asked.
 SOON = 7.0
@@ -129,7 +129,7 @@ GET = f"import keyring; print(keyring.get_password({SERVICE!r}, {USERNAME!r}))"
 def there(windows: Windows, tool: Venv, tmp_path: Path) -> Script:
     """Say what the tool's provider does in a method; the variables for the program that is to ask the tool."""
 
-    def script(get: str, **extra: str) -> dict[str, str]:
+    def script(get: str, **extra: str) -> Keywords:
         lines = ["import os, subprocess, sys, time", "from keyring.backend import KeyringBackend", ""]
         lines += ["class Scripted(KeyringBackend):", "    priority = 9"]
         lines += ["    def set_password(self, service, username, password): pass"]
@@ -313,7 +313,7 @@ def test_vault_and_tool(windows: Windows, profile: Path, wheel: Path, tmp_path: 
     mine = windows.venv(tmp_path / "Zoë's venv", wheel)
     file = tmp_path / "store.json"
     file.write_text(json.dumps({"tool.example": {"ann": "from the tool"}}), encoding="utf-8")
-    extra = {**windows.tool_variables(profile), "DEMO_STORE_FILE": windows.windows(file)}
+    extra: Keywords = {**windows.tool_variables(profile), "DEMO_STORE_FILE": windows.windows(file)}
     service = f"{uuid.uuid4().hex[:8]}.example"
     program = f"""
         import keyring, sys
@@ -367,7 +367,14 @@ def test_tools_in_their_places(windows: Windows, venv: Venv, person: Path, tmp_p
     (conda.root / "conda-meta").mkdir()
     windows.install(conda, "keyring", where)
     (pip,) = windows.wheels.glob("pip-*.whl")
-    options = ["--user", "--no-compile", "--no-warn-script-location", "--no-index", "--find-links", windows.wheels]
+    options: list[Text] = [
+        "--user",
+        "--no-compile",
+        "--no-warn-script-location",
+        "--no-index",
+        "--find-links",
+        windows.wheels,
+    ]
     windows.run([windows.base, pip / "pip", "install", *options, "keyring", where], home=person, check=True)
     users = roaming / "Python" / "Python311"
     assert (users / "Scripts" / "keyring.exe").is_file(), "pip's launcher"
@@ -406,7 +413,7 @@ def test_doctor(windows: Windows, venv: Venv, tool: Venv, there: Script, person:
     shutil.copy(tool.script("keyring"), beside)
     path = ";".join(map(windows.windows, (venv.scripts, beside)))
     variables = there("return 's3cr3t' if service.startswith('https:') else None", WINEPATH=path)
-    command = [venv.python, "-m", "keyring_fallback", "doctor", SERVICE, USERNAME]
+    command: list[Text] = [venv.python, "-m", "keyring_fallback", "doctor", SERVICE, USERNAME]
     said = windows.run([*command, "--json"], home=person, **variables)
     document = json.loads(said.stdout)
     assert (0, True) == (said.returncode, document["works"])

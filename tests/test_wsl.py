@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from keyring_fallback.here import Here
-    from support.environments import Environment, Environments
+    from support.environments import Environment, Environments, Text
     from support.wine import Windows
 
 #: Seconds, on a machine that is busy, in which nothing hangs.
@@ -214,7 +214,7 @@ def test_linux_is_answered_by_windows(
     environment, env = linux
     service, secret = f"https://{uuid.uuid4().hex[:8]}.example/", "s3cr3t-\u00e9\u6f22"
     tool = wine.Venv(profile / "AppData/Roaming/uv/tools/keyring")
-    there = [
+    there: list[Text] = [
         tool.script("windows-python"),
         "-c",
         "import keyring, sys; sys.stdout.reconfigure(encoding='utf-8'); print(keyring.get_password(*sys.argv[1:]))",

@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
         settings = folder / "uv.toml"
         found = [windows.windows(one) for one in (windows.wheels, wheels)]
         settings.write_text(f'no-index = true\noffline = true\nfind-links = {found}\nlink-mode = "copy"\n')
-        variables = {
+        variables: environments.Keywords = {
             "UV_CONFIG_FILE": windows.windows(settings),
             "KEYRING_FALLBACK_WHEEL": windows.windows(wheel),
             "KEYRING_FALLBACK_SHARED": windows.windows(shared),
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
         failed = 0
         for one in names.split() or NAMES:  # each on its own: what hangs takes no other with it
             begun = time.monotonic()
-            command = [
+            command: list[environments.Text] = [
                 venv.python,
                 "-m",
                 "pytest",

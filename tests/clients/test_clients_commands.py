@@ -65,7 +65,7 @@ def test_a_command_is_all_that_it_takes(
         '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.9"\ndependencies = ["six"]\n'
         f'[tool.poetry]\npackage-mode = false\n[[tool.poetry.source]]\nname = "feed"\npriority = "primary"\nurl = "{url}"\n'
     )
-    to = ["--target", tmp_path / "site", "six"]
+    to = ["--target", os.fspath(tmp_path / "site"), "six"]
     with Feed(packages, password=TOKEN, url=url) as feed:
         env = {**environment.activated(os.environ), **feed.proxy_environment(), "PIP_CONFIG_FILE": os.devnull}
         env["PATH"] = os.pathsep.join([os.fspath(environment.scripts), os.fspath(folder), env["PATH"]])
@@ -81,7 +81,7 @@ def test_a_command_is_all_that_it_takes(
             file.write_text(f"[fallback.commands]\n{written}\n")
             for words_of_client in asking.values():
                 feed.requests.clear()
-                argv = [environment.script(words_of_client[0]), *words_of_client[1:]]
+                argv: list[environments.Text] = [environment.script(words_of_client[0]), *words_of_client[1:]]
                 result = environments.run(argv, env={**env, "UV_KEYRING_PROVIDER": "subprocess"}, cwd=project)
                 assert TOKEN not in result.stdout + result.stderr
                 if written:

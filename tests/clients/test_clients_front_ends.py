@@ -12,6 +12,7 @@ from support.client_table import row
 
 if TYPE_CHECKING:
     from support.clients import Result, Stage
+    from support.environments import Keywords
 
 RUN = "run"
 ASKS = ("get_credential(URL, USERNAME)", "get_password(URL, USERNAME)")  # by pip, by uv
@@ -36,7 +37,7 @@ def test_build(stage: Stage, installer: str) -> None:
 def pipx_install(stage: Stage, *requirements: str, us: bool, backend: str) -> Result:
     """``pipx install`` from the active environment of a person who has used pipx before."""
     before = stage.shared.once("pipx-shared", lambda root: environments.create(root, stage.python, "pip"), stage.python)
-    variables = {
+    variables: Keywords = {
         "PIPX_HOME": os.fspath(stage.folder / f"pipx-{us}"),
         "PIPX_BIN_DIR": os.fspath(stage.folder / "bin"),
         "PIPX_SHARED_LIBS": os.fspath(before),

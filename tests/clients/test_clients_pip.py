@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.clients import Result, Stage
-    from support.environments import Environment
+    from support.environments import Environment, Keywords, Text
 
 IMPORT, RUN = "imported", "run"
 ASKS = ("get_credential(URL, USERNAME)", "get_credential(URL, None)")
@@ -38,7 +38,7 @@ def download(
 ) -> Result:
     """``pip download six`` by an environment's pip."""
     index = stage.index_with_username if username else stage.index
-    argv = [
+    argv: list[Text] = [
         pip.python,
         "-m",
         "pip",
@@ -151,7 +151,7 @@ def test_lookups_after_the_block(stage: Stage, kind: str) -> None:
         "            print(found and found.username)\n"
         "        print(keyring.get_password('https://pkgs.dev.azure.com/nowhere/', 'nobody'))  # for want of a provider\n"
     )
-    variables = {}
+    variables: Keywords = {}
     if kind != "interpreter":
         if machine.WINDOWS:
             pytest.skip("a command without an interpreter is a shell script here, and Windows has no shell")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.clients import Result, Stage
+    from support.environments import Keywords
 
 IMPORT = "imported"
 ASKS = ("get_credential(URL, USERNAME)", "get_credential(URL, None)")
@@ -179,7 +180,7 @@ def test_pdm_config_stores(stage_with_store: Stage) -> None:
     texts = {}
     for us in (False, True):
         file = stage.folder / f"pdm-{us}.toml"
-        variables = {**PDM_SETTINGS, "PDM_CONFIG_FILE": os.fspath(file), "DEMO_STORE_FILE": os.fspath(store)}
+        variables: Keywords = {**PDM_SETTINGS, "PDM_CONFIG_FILE": os.fspath(file), "DEMO_STORE_FILE": os.fspath(store)}
         for name, value in (("url", stage.index), ("username", "somebody"), ("password", SECRET)):
             argv = ("config", f"pypi.feed.{name}", value)
             result = stage.module(stage.client(PDM, us=us), "pdm", *argv, **variables)

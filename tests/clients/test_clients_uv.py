@@ -44,7 +44,7 @@ class Project:
             lines += ["[[tool.uv.index]]", 'name = "feed"', f'url = "{stage.index}"', "default = true"]
             lines += ['authenticate = "always"']
         (self.folder / "pyproject.toml").write_text("\n".join([*lines, ""]), encoding="utf-8")
-        packages = ("keyring", *([stage.wheel] if us else []))
+        packages: list[environments.Text] = ["keyring", *([stage.wheel] if us else [])]
         self.venv = environments.create(self.folder / ".venv", python, *packages, share_files=True)
 
     def uv(self, *argv: str, active: bool = True, **extra: str) -> Result:

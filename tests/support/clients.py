@@ -19,7 +19,7 @@ from .environments import Environment, Environments, Text, Tool
 from .feed import Feed, download
 
 USERNAME = "VssSessionToken"
-Result = subprocess.CompletedProcess
+Result = subprocess.CompletedProcess[str]
 
 # Written by hand as its installation needs no index; it has a program so that pipx takes it.
 _APP_INFO = "kf_app-1.0.dist-info"
@@ -186,7 +186,7 @@ def interpreter() -> Path | None:
     recent = [name for name in interpreters.available() if int(name.split(".")[1]) >= 10]
     current = next((name for name in recent if interpreters.find(name) == interpreters.current()), None)
     name = current or (recent[-1] if recent else None)
-    return name and interpreters.find(name)
+    return interpreters.find(name) if name else None
 
 
 def feed(folder: Path, source: Path) -> Feed:

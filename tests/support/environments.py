@@ -10,7 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from filelock import FileLock
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Text = Union[str, "os.PathLike[str]"]
+
+Keywords = dict[str, Any]
+"""Variables for a function that takes them as keywords, beside others that have types of their own."""
 
 TIMEOUT = 180.0
 """Seconds after which a program that a test started counts as hanging."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from support.environments import Text
+
 AZURE = "http://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
 
 
@@ -208,9 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
-def download(folder: Path, *requirements: environments.Text) -> None:
+def download(folder: Path, *requirements: Text) -> None:
     """Fetch wheels, with all that they need, from the package index of this machine into *folder*."""
-    argv: list[environments.Text] = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
+    argv: list[Text] = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
     environments.run([*argv, "--dest", folder, *requirements], env=machine.building(), check=True)
 
 

@@ -31,9 +31,9 @@ class Lender:
     ) -> None:
         """Start it; *env* is the whole one."""
         self.mark = os.urandom(8).hex()
-        argv = [environment.script("keyring-fallback"), "lend", "--services", *hosts]
+        argv: list[Text] = [environment.script("keyring-fallback"), "lend", "--services", *hosts]
         self._process = subprocess.Popen(
-            [*map(os.fspath, argv), *(["--", *map(os.fspath, command)] if command else [])],
+            [*argv, *(["--", *command] if command else [])],
             env={**(os.environ if env is None else env), hostile.MARK: self.mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
 
+    from .environments import Text
+
 CANARY = "canary-password-of-the-provider"
 AZURE = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
 USERNAME = "VssSessionToken"
@@ -102,11 +104,9 @@ class Patient:
         """The variables in the person's terminal, the environment being active; *variables* has the last word."""
         return {**self.environment.activated({**os.environ, **self.variables}), **variables}
 
-    def run(
-        self, *args: str, program: Sequence[environments.Text] = (), **variables: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, program: Sequence[Text] = (), **variables: str) -> subprocess.CompletedProcess[str]:
         """``keyring-fallback ARGS``, or another program; what it prints never holds the password."""
-        argv = [*(program or [self.environment.script("keyring-fallback")]), *args]
+        argv: list[Text] = [*(program or [self.environment.script("keyring-fallback")]), *args]
         result = environments.run(argv, env=self.env(**variables), cwd=self.folder)
         assert CANARY not in result.stdout + result.stderr
         assert "Traceback" not in result.stdout + result.stderr, result.stderr

@@ -49,7 +49,7 @@ class Terminal:
         """Start the program *argv* in the whole environment *env*."""
         self._master, self._slave = pty.openpty()
         kinds = {"null": subprocess.DEVNULL, "kept": subprocess.PIPE, "terminal": self._slave}
-        launched = [sys.executable, "-I", "-c", _LAUNCHER, os.ttyname(self._slave), *map(os.fspath, argv)]
+        launched = [sys.executable, "-I", "-c", _LAUNCHER, os.ttyname(self._slave), *map(str, argv)]
         self._process = subprocess.Popen(
             launched,
             env=dict(env),

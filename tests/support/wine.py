@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from . import machine
-from .environments import TIMEOUT, FailedError, Text, run
+from .environments import TIMEOUT, FailedError, Keywords, Text, run
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Windows:
 
         Wine sets USERPROFILE, APPDATA, LOCALAPPDATA, TEMP and PATH itself; WINEPATH comes before its PATH.
         """
-        kept = {name: machine.ENVIRON[name] for name in ("PATH", "LANG") if name in machine.ENVIRON}
+        kept: dict[str, str] = {name: machine.ENVIRON[name] for name in ("PATH", "LANG") if name in machine.ENVIRON}
         return {**kept, **_wine_variables(self.prefix), **extra}
 
     def run(
@@ -157,7 +157,7 @@ class Windows:
     def start(self, argv: Sequence[Text], **extra: str) -> subprocess.Popen[str]:
         """Start a program with pipes and no console, and do not wait for it."""
         return subprocess.Popen(
-            [_wine_program(), *map(os.fspath, argv)],
+            [_wine_program(), *map(str, argv)],
             env=self.environment(**extra),
             cwd=self.drive,
             stdin=subprocess.PIPE,
@@ -215,14 +215,15 @@ class Windows:
 
     def _uv(self, *words: str, **extra: str) -> None:
         """Run uv.exe with nothing but what was downloaded."""
-        own = {
+        variables: Keywords = {
             "UV_OFFLINE": "1",
             "UV_NO_INDEX": "1",
             "UV_FIND_LINKS": self.windows(self.wheels),
             "UV_LINK_MODE": "copy",
             "UV_PYTHON_DOWNLOADS": "never",
+            **extra,
         }
-        self.run([self.uv, *words], check=True, **own, **extra)
+        self.run([self.uv, *words], check=True, **variables)
 
 
 @cache
