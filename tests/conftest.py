@@ -26,7 +26,7 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """The folder that all pytest-xdist workers of this session share."""
-    if (given := machine.ENVIRON.get("KEYRING_FALLBACK_SHARED")) is not None:  # kept from run to run: mutation.py
+    if given := machine.ENVIRON.get("KEYRING_FALLBACK_SHARED"):  # kept from run to run (mutation.py), or Windows' place
         Path(given).mkdir(parents=True, exist_ok=True)
         return Path(given)
     base = tmp_path_factory.getbasetemp()

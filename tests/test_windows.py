@@ -201,7 +201,7 @@ def test_what_a_provider_has_started_ends(
     """With the lookup ends what the provider has started for it, but not a program with windows, a browser for example."""
     body = STARTS.format(**{name: marked(name) for name in ("child", "grandchild", "browser")})
     program = windows.start(
-        [venv.python, "-c", GET, marked("asking")], **there(body, KEYRING_PROPERTY_FALLBACK_TIMEOUT="20")
+        [venv.python, "-c", GET, marked("asking")], **there(body, KEYRING_PROPERTY_FALLBACK_TIMEOUT="12")
     )
     try:
         assert _within(60, lambda: all(map(marked.running, ("child", "grandchild", "browser"))))
@@ -216,7 +216,7 @@ def test_what_a_provider_has_started_ends(
         marked.end()  # under Wine it has inherited our pipes, which it would keep open
         program.kill()
         _, said = program.communicate(timeout=60)
-    assert parent == "is killed" or "gave no answer within 20 seconds" in said
+    assert parent == "is killed" or "gave no answer within 12 seconds" in said
 
 
 def test_set_after_an_interrupt(windows: Windows, venv: Venv, there: Script) -> None:
@@ -242,7 +242,7 @@ def test_set_after_an_interrupt(windows: Windows, venv: Venv, there: Script) -> 
 @pytest.mark.parametrize("kept", [subprocess.DEVNULL, subprocess.PIPE], ids=["NUL", "pipe"])
 def test_a_question_is_seen(windows: Windows, venv: Venv, there: Script, kept: int) -> None:
     """A program whose stderr is NUL, or a pipe, has a console: what the provider asks is seen there."""
-    extra = there("print('open the page', file=sys.stderr, flush=True); time.sleep(5); return 'secret'")
+    extra = there("print('open the page', file=sys.stderr, flush=True); time.sleep(4); return 'secret'")
     nested = (
         f"import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]], stdout={kept}, stderr={kept})"
     )
