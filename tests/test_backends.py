@@ -289,6 +289,7 @@ def test_an_error_without_a_message(stage: Stage) -> None:
     assert expected == stage.call("get_password", "service", "user")["stderr"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its tool is a shell script")
 @pytest.mark.parametrize("call", [["set_password", "service", "user", "pw"], ["delete_password", "service", "user"]])
 def test_second_tool_does_not_store_where_the_first_may_have(stage: Stage, tmp_path: Path, call: list[str]) -> None:
     """Where a tool gave no reply, it may have stored or deleted: no other one does it instead, and that is an error."""

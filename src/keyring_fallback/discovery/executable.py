@@ -95,7 +95,7 @@ def _is_foreign(program: str) -> bool:
     found = [head[4:8][::-1]] if head.startswith(b"\xcf\xfa\xed\xfe") else []
     if head.startswith(b"\xca\xfe\xba\xbe"):
         found = [head[start : start + 4] for start in range(8, 8 + 20 * sum(head[7:8]), 20)]
-    mine = _PROCESSORS.get(os.uname().machine)
+    mine = _PROCESSORS.get(os.uname().machine) if found else None
     return bool(mine and found and mine not in found) and not os.path.exists(ROSETTA)
 
 
