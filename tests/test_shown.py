@@ -57,6 +57,20 @@ ODD = [
 ]
 
 
+@pytest.fixture
+def patient(
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    home: Path,
+    tmp_path: Path,
+    stub_tokens: Path,
+) -> Patient:
+    """A person with a global keyring."""
+    patient = Patient(shared_environments.get(python, "keyring", wheel), home, tmp_path)
+    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
+
+
 @pytest.mark.parametrize("url", ODD)
 def test_no_token_shows(url: str) -> None:
     """A token in a URL is not shown, alone, in a sentence, in quotes, or in data."""
@@ -103,9 +117,35 @@ def test_any_text(text: str) -> None:
     assert shown(text) == shown(shown(text))
 
 
-def test_a_word_that_is_secret() -> None:
-    """A user name that may be a token is struck out of all texts; a short one could be a part of any word."""
-    assert [f"no {HIDDEN}.", "me"] == [shown("no CANARY.", [], ["CANARY"]), shown("me", [], ["m"])]
+#: What stands in a text where ``artifacts`` is a user name that may be a token, and what is shown of it.
+SECRET_WORDS = {
+    "no artifacts.": "no ***.",
+    "user=artifacts, 'artifacts': artifacts@h": "user=***, '***': ***@h",
+    "https://h.example/artifacts/simple/ failed": "https://h.example/***/simple/ failed",
+    "https://artifacts.example/simple/": "https://artifacts.example/simple/",
+    "https://pkgs.dev.azure.com/artifacts/_packaging/": "https://pkgs.dev.azure.com/artifacts/_packaging/",
+    "keyrings.artifacts 1.0.2, artifacts-keyring 1.0.0": "keyrings.artifacts 1.0.2, artifacts-keyring 1.0.0",
+    r"/home/artifacts/x, C:\Users\artifacts\x, ~/artifacts": r"/home/artifacts/x, C:\Users\artifacts\x, ~/artifacts",
+}
+
+
+@pytest.mark.parametrize(("text", "said"), SECRET_WORDS.items(), ids=range(len(SECRET_WORDS)))
+def test_a_word_that_is_secret(text: str, said: str) -> None:
+    """It is struck out where it stands alone, and is no part of a distribution's name, a host's or a file's path."""
+    assert (said, text) == (shown(text, [], ["artifacts"]), shown(text, [], ["art"]))
+
+
+def test_a_command_stays_whole(patient: Patient) -> None:
+    """Whatever word of a command is the user name of an index, too: it can be run, and no user name shows in it."""
+    for name in ("artifacts-keyring", "keyring", "install", "canary-token"):
+        url = AZURE.replace("://", f"://{name}@")
+        finding = patient.with_uv().see_the_doctor(
+            AZURE, UV_INDEX_URL=url, PIP_INDEX_URL=url, STUB_TOKENS_FILE="/nowhere"
+        )
+        commands = [one["command"] for one in finding.document["causes"]]
+        assert f"keyring get {AZURE} --mode creds > " in "".join(commands).replace("\\", "/")
+        assert [] == [one for one in commands if HIDDEN in one]
+        assert name != "canary-token" or name not in finding.text + json.dumps(finding.document)
 
 
 TOKENS = [
@@ -125,19 +165,8 @@ TOKENS = [
 
 
 @pytest.mark.parametrize(("arguments", "variables"), TOKENS, ids=range(len(TOKENS)))
-def test_the_doctor_shows_no_token(
-    shared_environments: environments.Environments,
-    python: Path,
-    wheel: Path,
-    home: Path,
-    tmp_path: Path,
-    stub_tokens: Path,
-    arguments: list[str],
-    variables: dict[str, str],
-) -> None:
+def test_the_doctor_shows_no_token(patient: Patient, arguments: list[str], variables: dict[str, str]) -> None:
     """In the arguments, in the settings of uv and pip, in ours: neither in the text nor in the JSON document."""
-    patient = Patient(shared_environments.get(python, "keyring", wheel), home, tmp_path)
-    patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
     finding = patient.see_the_doctor(*arguments, **variables)
     said = finding.text + json.dumps(finding.document)
     assert [] == re.findall("CANARY[A-Z]*", said)

@@ -76,6 +76,23 @@ def test_exit_status(stage: Stage, command: list[str], status: int) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_the_recording_keyring_is_no_tool(stage: Stage) -> None:
+    """Where the global tools have no answer, the keyring that the watch puts on PATH is not asked as one of them."""
+    del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+    program = (
+        "from keyring_fallback import survey; print([one.path for one in survey.make(survey.here()).findings.tools])"
+    )
+    python = os.fspath(stage.environment.python)
+    plain = stage.environment.run(["-c", program], env=stage.environment.activated(stage.env()))
+    assert plain.stdout == watch(stage, python, "-c", program).stdout
+
+
+def test_success_that_asked_nobody_is_no_fault(stage: Stage) -> None:
+    """What succeeds and asks nobody, since all is there already, is not said to need mending."""
+    said = [watch(stage, "sh", "-c", f"exit {status}").stderr.splitlines()[-1] for status in (0, 1)]
+    assert ["says whether there would be an answer.", "says what mends it."] == [one.split("URL' ")[1] for one in said]
+
+
 def test_set_reads_from_the_command(stage: Stage) -> None:
     """What a command gives ``keyring set`` to read goes to the keyring itself, and stands in no record."""
     stage.there(

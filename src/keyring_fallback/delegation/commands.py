@@ -6,11 +6,11 @@ import fnmatch
 import json
 import os
 import re
-import stat
 from collections.abc import Sequence
 
 from .. import hints
 from ..config import Row
+from ..discovery import executable
 from ..discovery.trust import Trust
 from ..errors import NotAskedError, ToolError
 from ..here import Here
@@ -83,15 +83,8 @@ def _read(output: str, username: str) -> tuple[str, Hidden] | None:
 
 def _program(word: str, here: Here) -> str | None:
     """Return the program of a command: an absolute path, or the first on PATH that nobody else can have put there."""
-    ends = (".exe", *_BATCH) if here.platform == "win32" and not os.path.splitext(word)[1] else ("",)
-    folders = [""] if os.path.isabs(word) else here.environ.get("PATH", "").split(os.pathsep)
     trust = Trust(here)
-    for path in (os.path.join(folder, word + end) for folder in folders for end in ends):
-        try:
-            usable = os.path.isabs(path) and stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
-        except (OSError, ValueError):
-            continue
-        owned, opened = trust.others([path]) if usable else (None, None)
-        if usable and not (owned or opened or (not os.path.isabs(word) and trust.project(path))):
+    for path in filter(os.path.isabs, executable.programs(word, here._replace(cwd=""), ends=(".exe", *_BATCH))):
+        if not (any(trust.others([path])) or (not os.path.isabs(word) and trust.project(path))):
             return path
     return None

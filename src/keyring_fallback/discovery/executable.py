@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 
-from ..here import read_head
+from ..here import Here, read_head
 from ..records import Record
 from . import environment, layout, places, wsl
 from .tool import Kind, Reason
@@ -27,6 +28,18 @@ class Target(Record):
     root: str = ""  #: The root of its environment, or "" if it has none or that cannot be told.
     interpreter: str = ""  #: The interpreter, or "" if it cannot be told: then the executable is asked itself.
     broken: Reason | None = None  #: Why it cannot run, or None.
+
+
+def programs(name: str, here: Here, first: str = "", ends: Sequence[str] = (".exe",)) -> Iterator[str]:
+    """Yield the programs of a name on PATH, where a relative entry, or an empty one, is below the working directory.
+
+    `first` is a folder that comes before, or ""; `ends` is what the name may end with on Windows.
+    """
+    names = [name + end for end in ends] if here.platform == "win32" and not os.path.splitext(name)[1] else [name]
+    folders = [*filter(None, [first]), *here.environ.get("PATH", os.defpath).split(os.pathsep)]
+    for path in (os.path.join(here.cwd, folder, one) for folder in folders for one in names):
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            yield path
 
 
 def target(path: str, platform: str) -> Target:

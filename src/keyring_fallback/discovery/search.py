@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from ..helper import recorder
 from ..here import Here
 from ..hidden import Variables
 from . import environment, executable, layout, lent, places, trust, wsl
@@ -132,7 +133,9 @@ def _project_reason(here: Here, judge: trust.Trust, place: places.Place, *paths:
 def _not_global(here: Here, judge: trust.Trust, place: places.Place, tool: Tool) -> Reason | None:
     """Return why a candidate is none of the user's global tools, or None."""
     reason = _project_reason(here, judge, place, tool.root, tool.interpreter)
-    if not reason and place.origin == places.PATH and not tool.interpreter and _is_my_shim(here, tool.path):
+    watch = os.path.dirname(here.environ.get(recorder.WATCH, ""))  # its keyring runs the next one on PATH
+    shim = os.path.dirname(tool.path) == watch or (not tool.interpreter and _is_my_shim(here, tool.path))
+    if not reason and place.origin == places.PATH and shim:
         reason = Reason(Kind.SHIM_OF_ITSELF)
     if reason or place.origin != places.PATH or not tool.root:
         return reason

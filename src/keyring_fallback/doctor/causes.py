@@ -127,7 +127,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         asked = facts.me.lookups[-1]["asked"][-1]
         alone, advice = None, "it may wait for you: ask again on a terminal"
         if asked["kind"] == "backend":
-            words = ("keyring-fallback", "doctor", service, *([facts.username] if facts.username else []))
+            words = ("keyring-fallback", "doctor", service, *filter(None, [facts.shown_username]))
             only = Variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring")
             alone = Command(words, (only,), mends=False)
             advice = "the command asks without it; if that works, remove that backend"
@@ -150,7 +150,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         tool, probe = tools.get(who, (None, Probe()))
         if tool:
             text = " ".join(f"{error}." for error in errors)
-            command = cures.ask_alone(tool, service, facts.username, platform)
+            command = cures.ask_alone(tool, service, facts.shown_username, platform)
             advice += "; the command asks it alone, and shows no password"
         # where a tool does not start, that is said; and one backend is keyring's way to say that it has none
         if not facts.stopped(probe) and not who.startswith("keyring.backends.fail."):

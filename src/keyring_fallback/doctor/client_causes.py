@@ -71,10 +71,16 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     here = facts.here
     if found is None:
         text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
-        first = Variable("PATH", clients.scripts(here), before=True)
+        # what uvx has made does not last: then it is the global keyring's
+        cached = trust.is_cached(here.prefix)
+        folder = (
+            clients.scripts(here) if not cached else cures.folder(facts.able[0], here.platform) if facts.able else ""
+        )
+        first = Variable("PATH", folder, before=True) if folder else None
         first = first if who == "uv" else Variable("PIP_KEYRING_PROVIDER", "import")
         told = any(one.provider == "subprocess" for one in facts.told)
-        yield Cause("no-keyring-on-path", text, first, problem=told)
+        advice = "" if first else "install a global keyring, and put the folder of its command on PATH"
+        yield Cause("no-keyring-on-path", text, first, advice, problem=told)
         return
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
@@ -88,7 +94,7 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
         cure = facts.install(found.root, "keyring-fallback")
         if os.path.isfile(found.root):  # a plain interpreter, which may belong to the system
             install = (found.root, "-m", "pip", "install")
-            installs = ("uv", "pip", "install", "--python", found.root) if cures.has("uv", here) else install
+            installs = ("uv", "pip", "install", "--python", found.root) if cures.on_path("uv", here) else install
             closed = cures.is_externally_managed(found.root, here.platform)
             how = f"install keyring-fallback for {found.root}, the way its keyring was installed"
             cure = (None, how) if closed else (Command((*installs, "keyring-fallback")), "")
@@ -137,7 +143,7 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
 
 
 def _no_username(facts: Facts, index: Index, place: str, username: str | None) -> Cause:
-    named = index.url.replace("://", f"://{username or facts.username or 'USERNAME'}@", 1)
+    named = index.url.replace("://", f"://{username or facts.shown_username or 'USERNAME'}@", 1)
     text = (
         f"uv does not ask keyring for {index.url}: the index has no user name in its URL, and no "
         f'authenticate = "always" ({place}).'

@@ -60,12 +60,13 @@ class _Deaf:
 
 def uv(here: Here) -> Iterator[Told]:
     """Yield what uv, if there is one on PATH, says that it would do in the working directory. Never raises."""
-    for program in list(_programs(here, "uv"))[:1]:
+    program, doubt = first("uv", here)
+    if program:
         texts, reason = _texts(told.uv_files(here))
         variables = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
         texts[:0] = [("Cli", name, Hidden(here.environ.get(name, ""))) for name in variables]
         for client, words in (("uv", ["lock"]), ("uv pip", ["pip", "install", "NAME"])):
-            one = Told(client, program, _reason_against(program, here) or reason)
+            one = Told(client, program, doubt or reason)
             one, answer = _answer(one, [program, *words, "--show-settings"], here)
             yield one if one.silence else told.by_uv(one, answer, texts, here)
 
@@ -86,8 +87,9 @@ def poetry(here: Here) -> Iterator[Told]:
     """Yield what poetry, if there is one on PATH and the project has sources of its, says of them. Never raises."""
     folder = trust.project_root(here.cwd, here.home) or here.cwd
     texts, reason = _texts([(None, os.path.join(one, "pyproject.toml")) for one in (here.cwd, folder)])
-    for program in list(_programs(here, "poetry"))[:1] if any("tool.poetry.source" in one for *_, one in texts) else ():
-        one = Told("poetry", program, _reason_against(program, here) or reason)
+    program, doubt = first("poetry", here) if any("tool.poetry.source" in one for *_, one in texts) else ("", None)
+    if program:
+        one = Told("poetry", program, doubt or reason)
         words = [program, "--no-plugins", "--no-ansi", "--no-interaction", "source", "show"]
         one, answer = _answer(one, words, here)
         yield one if one.silence else told.by_poetry(one, answer)
@@ -100,7 +102,7 @@ def on_path(here: Here, without: str = "", client: str = "", name: str = "keyrin
     lies beside the client's executable comes first.
     """
     beside = os.path.dirname(client) if here.platform == "win32" else ""
-    for path in _programs(here, name, beside):
+    for path in executable.programs(name, here, beside):
         if without and trust.identity(os.path.dirname(path)) == trust.identity(without):
             continue
         target = executable.target(path, here.platform)
@@ -156,23 +158,18 @@ def scripts(here: Here) -> str:
     return os.path.dirname(here.executable)
 
 
-def _programs(here: Here, name: str, before: str = "") -> Iterator[str]:
-    """Yield the executables of a name in a folder and on PATH, where an empty entry is the working directory."""
-    name += ".exe" if here.platform == "win32" else ""
-    for entry in [*filter(None, [before]), *here.environ.get("PATH", os.defpath).split(os.pathsep)]:
-        path = os.path.join(here.cwd, entry, name)
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            yield path
+def first(name: str, here: Here) -> tuple[str, str | None]:
+    """Return the program that comes first on PATH, or "", and why it is not to be run, or None.
 
-
-def _reason_against(program: str, here: Here) -> str | None:
-    """Return why a client is not to be run: it may have come with a project, or others may decide what it is."""
+    It may have come with a project, or others may decide what it is.
+    """
+    program = next(executable.programs(name, here), "")
     prefix = here.prefix if here.virtual else ""
-    if prefix and trust.identity(prefix) in map(trust.identity, trust.folders_above(program)):
-        return None  # what lies there runs in this very process
+    if not program or (prefix and trust.identity(prefix) in map(trust.identity, trust.folders_above(program))):
+        return program, None  # what lies there runs in this very process
     judge = trust.Trust(here)
     reason = judge.project(program) or next(filter(None, judge.others([program])), None)
-    return str(reason) if reason else None
+    return program, str(reason) if reason else None
 
 
 def _texts(files: Iterable[tuple[str | None, str]]) -> tuple[list[Text], str | None]:

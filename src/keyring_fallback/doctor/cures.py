@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from ..discovery import environment, trust
+from ..discovery import environment, executable, trust
 from ..discovery.places import PIPX_GLOBAL, SYSTEMS_PROGRAMS, UV
 from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
 from ..here import Here, read_head
@@ -61,7 +60,7 @@ def provide(distribution: str, findings: Findings, here: Here) -> Command | None
     uvs = any(refusal.origin == UV and os.path.isdir(refusal.path) for refusal in findings.refusals)
     if uvs or any(tool.origin == SETTING for tool in findings.tools):
         return None
-    if has("pipx", here) and not has("uv", here):
+    if on_path("pipx", here) and not on_path("uv", here):
         return Command(("pipx", "install", "keyring"))
     # without --force uv leaves an executable that is in its way, and gives up
     force = ["--force"] if findings.tools else []
@@ -187,24 +186,21 @@ def install(
     `tool` is a global keyring with providers, or None; what is to be installed again is there, and broken. Returned is
     also what else is to be done, or "".
     """
-    platform = here.platform
-    places = project.additions(root, here) if has("uv", here) and not again else []
+    platform, uv = here.platform, on_path("uv", here)
+    places = project.additions(root, here) if uv and not again else []
     if not places and (reason := doubt(root, here)):
         return None, f"install {requirement} there if that environment is yours: {reason}"
-    uv = shutil.which("uv", path=here.environ.get("PATH", ""))
     if not uv:
         reinstall = ["--force-reinstall"] if again else []
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
         return Command(tuple(words), (Variable("PIP_KEYRING_PROVIDER", "subprocess"),)), ""
-    first = [Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True)] if tool else []
+    first = [Variable("PATH", folder(tool, platform), before=True)] if tool else []
     advice = ""
     if platform == "win32" and os.path.isfile(os.path.join(os.path.dirname(uv), "keyring.exe")):
         # CreateProcessW looks beside the caller before it does on PATH (Microsoft, "CreateProcessW function")
-        first, advice = (
-            [],
-            "uv.exe runs the keyring.exe beside it: where its index wants a password, use another uv.exe",
-        )
+        first = []
+        advice = "uv.exe runs the keyring.exe beside it: where its index wants a password, use another uv.exe"
     if not places:
         words = ["uv", "pip", "install", "--python", root, *(["--reinstall"] if again else []), requirement]
         return Command(tuple(words), tuple(first)), advice
@@ -252,15 +248,20 @@ def doubt(root: str, here: Here) -> Reason | None:
     return owned or (None if named else judge.project(root))
 
 
-def has(program: str, here: Here) -> bool:
-    """Tell whether there is a program on PATH."""
-    return bool(shutil.which(program, path=here.environ.get("PATH", "")))
+def on_path(program: str, here: Here) -> str:
+    """Return the program of a name that comes first on PATH, or ""."""
+    return next(executable.programs(program, here), "")
 
 
 def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> Command:
     """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
     words = (*_keyring(tool, platform), "get", service, *([username] if username else ["--mode", "creds"]))
     return Command(words, mends=False, quiet=True)
+
+
+def folder(tool: Tool, platform: str) -> str:
+    """Return the folder with a tool's ``keyring``."""
+    return os.path.dirname(_keyring(tool, platform)[0])
 
 
 def _keyring(tool: Tool, platform: str) -> list[str]:

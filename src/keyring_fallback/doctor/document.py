@@ -54,9 +54,9 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
         ],
         "service": None if facts.service is None else hints.shown(facts.service),
         "username": facts.name(facts.username) or None,
-        "causes": [_cause_as_data(cause, facts.here.platform) for cause in causes],
     }
-    return json.dumps(shown(document, facts.names, facts.hidden), indent=2)
+    document = shown(document, facts.names, facts.hidden)
+    return json.dumps({**document, "causes": [_cause_as_data(cause, facts) for cause in causes]}, indent=2)
 
 
 def _told_as_data(told: Told, facts: Facts) -> dict[str, Any]:
@@ -64,15 +64,12 @@ def _told_as_data(told: Told, facts: Facts) -> dict[str, Any]:
     return {**told._asdict(), "indexes": indexes}
 
 
-def _cause_as_data(cause: Cause, platform: str) -> dict[str, Any]:
-    return {
-        "name": cause.name,
-        "text": cause.text,
-        "command": cause.command(platform),
-        "edit": cause.words(platform),
-        "cure": shell.as_data(cause.cure),
-        "problem": cause.problem,
-    }
+def _cause_as_data(cause: Cause, facts: Facts) -> dict[str, Any]:
+    platform = facts.here.platform
+    words = shown({"text": cause.text, "edit": cause.words(platform)}, facts.names, facts.hidden)
+    cure = {"command": cause.command(platform), "cure": shell.as_data(cause.cure)}
+    cure = shown(cure, facts.names, facts.hidden, run=True)
+    return {"name": cause.name, **words, **cure, "problem": cause.problem}
 
 
 def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:

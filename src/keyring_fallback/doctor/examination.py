@@ -78,6 +78,11 @@ class Facts(NamedTuple):
         return HIDDEN if username and username not in self.names else username or ""
 
     @property
+    def shown_username(self) -> str | None:
+        """The user name that was looked up, or None where there is none, or it is not shown: for commands."""
+        return self.username if self.username in self.names else None
+
+    @property
     def here(self) -> Here:
         """This environment."""
         return self.survey.here

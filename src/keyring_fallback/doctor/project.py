@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from typing import Any
 
 from ..discovery import trust
 from ..here import Here
+from . import clients
 
 _SECONDS = 20.0
 #: What has `uv add` change nothing, or not what is installed: the person's, for other commands.
@@ -57,8 +57,8 @@ def additions(root: str, here: Here) -> list[list[str]]:
 
 def _tree(folder: str, here: Here) -> dict[str, Any] | None:
     """Return what depends on keyring, as uv 0.13.9 tells it, or None where it does not."""
-    program = shutil.which("uv", path=here.environ.get("PATH", ""))
-    if program is None:
+    program, doubt = clients.first("uv", here)
+    if doubt or not program:
         return None
     options = "--quiet tree --frozen --offline --universal --all-groups --invert --package keyring --format json"
     environ = {name: value for name, value in here.environ.items() if name not in HINDERS}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from typing import Callable
 
 from ..here import Here
-from . import causes, edits, examination, report, shell
+from . import causes, clients, cures, edits, examination, report, shell
 from .examination import Cause, Facts
 from .shown import shown
 
@@ -30,11 +29,12 @@ def repair(service: str | None, username: str | None, *, yes: bool, dry_run: boo
         facts = examination.examine(service, username)
         found = causes.find(facts)
         wrong = any(cause.problem for cause in found)
-        due = [cause for cause in found if _is_due(cause) and cause.cure not in tried]
+        nothing = "There is nothing that a program can do." if wrong else "There is nothing to do."
+        due = [cause for cause in found if _is_due(cause, facts.here) and cause.cure not in tried]
         if dry_run:
             for cause in due:
                 _show(cause, facts, say)
-            say("Nothing was changed." if due else "There is nothing to do.")
+            say("Nothing was changed." if due else nothing)
             return int(wrong)
         if not due or len(tried) == _MAX_CURES:
             break
@@ -43,14 +43,16 @@ def repair(service: str | None, username: str | None, *, yes: bool, dry_run: boo
             say(refused)
             break
     if not tried:
-        say("There is nothing that a program can do." if wrong else "There is nothing to do.")
+        say(nothing)
     say(report.as_text(facts, found))
     return int(wrong or bool(refused))
 
 
-def _is_due(cause: Cause) -> bool:
-    """Tell whether a cause keeps it from working, and a program can mend it."""
-    can = isinstance(cause.cure, shell.Edit) or (isinstance(cause.cure, shell.Command) and cause.cure.mends)
+def _is_due(cause: Cause, here: Here) -> bool:
+    """Tell whether a cause keeps it from working, and a program that is there can mend it."""
+    cure = cause.cure
+    can = isinstance(cure, shell.Command) and cure.mends and bool(cures.on_path(cure.words[0], here))
+    can = can or isinstance(cure, shell.Edit)
     return can and (cause.problem or cause.name == "uv-not-told")  # which is a note, and yet uv asks nobody then
 
 
@@ -63,7 +65,7 @@ def _show(cause: Cause, facts: Facts, say: Callable[[str], None]) -> None:
         except edits.CannotEditError:
             say(_clean(shell.described(cause.cure), facts))
     else:
-        say(_clean(f"  $ {cause.command(facts.here.platform)}", facts))
+        say(str(shown(f"  $ {cause.command(facts.here.platform)}", facts.names, facts.hidden, run=True)))
 
 
 def _mend(cause: Cause, facts: Facts, say: Callable[[str], None], *, yes: bool) -> str:
@@ -102,9 +104,9 @@ def _run(command: shell.Command, here: Here) -> tuple[str, str]:
             environ.pop(one.name, None)
         else:
             environ[one.name] = one.value + (os.pathsep + environ.get(one.name, "") if one.before else "")
-    program = shutil.which(command.words[0], path=environ.get("PATH", ""))
-    if program is None or not os.path.isabs(program):
-        return f"there is no {command.words[0]} on PATH", ""
+    program, doubt = clients.first(command.words[0], here._replace(environ=environ))
+    if not program or (doubt and not os.path.isabs(command.words[0])):
+        return f"{program} is not run: {doubt}" if program else f"there is no {command.words[0]} on PATH", ""
     try:
         ended = subprocess.run(  # noqa: S603 - the words that were shown, without a shell
             [program, *command.words[1:]],

@@ -58,11 +58,18 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verb
     unasked = not facts.each and [one.name for one in problems] == ["nothing-asked"]
     lines = [(WORKS if works else NOTHING if unasked else FAILS, _GREEN if works else _RED), ("", "")]
     for title, body in sections:
-        laid_out = [(line, "") for one in body for line in _laid_out(one)]
-        heads = _wrapped(title, "", "  ")
+        laid_out = [
+            (
+                shown(line, facts.names, facts.hidden, run=isinstance(one, str)),
+                "",
+            )  # in one piece are commands and paths
+            for one in body
+            for line in _laid_out(one)
+        ]
+        heads = _wrapped(shown(title, facts.names, facts.hidden), "", "  ")
         lines += [*((line, _BOLD) for line in heads), *laid_out, ("", "")] if laid_out else []
     lines[-1:] = [] if verbose else [("  --verbose shows all that was found.", "")]
-    return "\n".join(_line(shown(line, facts.names, facts.hidden), code if colour else "") for line, code in lines)
+    return "\n".join(_line(line, code if colour else "") for line, code in lines)
 
 
 def _line(line: str, code: str) -> str:
@@ -98,7 +105,9 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     ours = {True: "with keyring-fallback", False: "without keyring-fallback", None: "not known"}
     named = (f"{name} ({'here' if one.mine else ours[one.ours]})" for name, one in facts.others.items())
     tools, others = ", ".join(held), ", ".join(named)
-    outside = "" if not facts.outside else ", of uvx" if trust.is_cached(facts.here.prefix) else ", from outside"
+    outside = (
+        "" if not facts.outside else ", of uvx or pipx run" if trust.is_cached(facts.here.prefix) else ", from outside"
+    )
     for name, words, well in (
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}{outside}", True),
         ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import unquote
 
+from .. import hints
+
 #: What stands for what is not shown.
 HIDDEN = "***"
 #: A word of a text, and where in it a URL begins; some type the other slash.
@@ -22,32 +24,36 @@ _TOKEN_FIRST = {"dl.cloudsmith.io": ("basic", "public"), "pypi.fury.io": (), "pa
 _TOKEN_NEXT = ("t", "priv", "token", "tokens")
 #: What no name is: letters and digits, 20 of them. Longer than a part of a GUID.
 _RUN = re.compile(r"[A-Za-z0-9]{20,}")
-#: A shorter secret may be a part of any word.
+#: A shorter secret may be any word.
 _SHORT = 6
 
 
-def shown(data: Any, names: Collection[str] = (), secrets: Collection[str] = ()) -> Any:
+def shown(data: Any, names: Collection[str] = (), secrets: Collection[str] = (), *, run: bool = False) -> Any:
     """Return a text, or a JSON value with texts, without what may be secret in URLs.
 
-    These are user names, but for those in `names`, and passwords, queries, and tokens in paths; `secrets` are shown
-    nowhere. A line that holds none stays as it is.
+    These are user names, but for those in `names`, and passwords, queries, and tokens in paths. `secrets` are words
+    that are shown nowhere else either, but in what is to be `run`: there they can be nothing but words of our own. A
+    part of a longer name, or of a file's path, is no secret. A line that holds none stays as it is.
     """
     if isinstance(data, dict):
-        return {key: shown(value, names, secrets) for key, value in data.items()}
+        return {key: shown(value, names, secrets, run=run) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [shown(value, names, secrets) for value in data]
+        return [shown(value, names, secrets, run=run) for value in data]
     if not isinstance(data, str):
         return data
-    for secret in (one for one in secrets if len(one) >= _SHORT):
-        data = data.replace(secret, HIDDEN)
-    return _WORD.sub(lambda word: _word(word[0], names), data)
+    secrets = [one for one in secrets if len(one) >= _SHORT]
+    for secret in secrets if not run else ():
+        data = re.sub(rf"(?<![\w./\\-]){re.escape(secret)}(?![\w/\\-]|\.\w)", HIDDEN, data)
+    return _WORD.sub(lambda word: _word(word[0], names, secrets), data)
 
 
-def _word(word: str, names: Collection[str]) -> str:
+def _word(word: str, names: Collection[str], secrets: Collection[str]) -> str:
     begin = _BEGIN.search(word)
     if begin is None:
         bare = _BARE.match(word)
-        return word if bare is None or bare[0][:-1] in names else f"{HIDDEN}@{_path('', word.rpartition('@')[2])}"
+        return (
+            word if bare is None or bare[0][:-1] in names else f"{HIDDEN}@{_path('', word.rpartition('@')[2], secrets)}"
+        )
     before, rest = word[: begin.end()], word[begin.end() :]
     authority, separator, path = (*re.split(r"([/\\?#])", rest, maxsplit=1), "", "")[:3]
     user, at, address = authority.rpartition("@")
@@ -56,19 +62,20 @@ def _word(word: str, names: Collection[str]) -> str:
     if not host or re.fullmatch("[^:]*:[0-9]+", user) or ("@" in path and (host[2] or separator in "?#")):
         return before + HIDDEN
     who = f"{user if user in names else HIDDEN}@" if at else ""
-    return before + who + address + _path(host[1].lower(), separator + path)
+    return before + who + address + _path(host[1].lower(), separator + path, secrets)
 
 
-def _path(host: str, path: str) -> str:
+def _path(host: str, path: str, secrets: Collection[str]) -> str:
     """Return the path of a URL without query, tokens, and the user parts of URLs in it."""
     path, *query = re.split("[?#]", path, maxsplit=1)
     inner = _INNER.search(path)
-    end = _word(f"//{path[inner.end() :]}", ())[2:] if inner else ""
+    end = _word(f"//{path[inner.end() :]}", (), secrets)[2:] if inner else ""
     parts = re.split(r"([/\\]+)", path[: inner.end()] if inner else path)
     first = next((index for index, part in enumerate(parts) if index % 2 == 0 and part), 0)
     for index in range(0, len(parts), 2):
         part, previous = parts[index], parts[index - 2] if index else ""
         token = index == first and host in _TOKEN_FIRST and part not in _TOKEN_FIRST[host]
+        token = token or (part in secrets and not hints.registry_of(host))  # where the name may be an organisation's
         if part and (token or previous in _TOKEN_NEXT or _is_random(part)):
             parts[index] = HIDDEN
         elif "@" in re.split("[:;]", unquote(part), maxsplit=1)[-1] and re.search("[:;]", unquote(part)):

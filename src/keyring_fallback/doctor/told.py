@@ -172,7 +172,9 @@ def _without_passwords(text: str) -> str:
 def by_poetry(told: Told, answer: Hidden) -> Told:
     """Return what poetry says of its sources (2.5.1, console/commands/source/show.py); arguments as above."""
     urls = re.findall(r"(?m)^ *url *: *(\S+)", _without_passwords(answer))
-    return told._replace(indexes=[_of_url(url, "pyproject.toml") for url in urls])
+    # it asks without the slash at the end, and to install, as it is told (utils/authenticator.py)
+    both = dict.fromkeys(one for url in urls for one in (url.rstrip("/"), url))
+    return told._replace(indexes=[_of_url(url, "pyproject.toml") for url in both])
 
 
 def _of_url(url: str, source: str | None) -> Index:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 
@@ -71,7 +70,7 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
     if not command:
         return None, f"add {distribution} to {where}{' on Windows' * windows}, the way its keyring was installed"
     advice = [f"then 'pipx inject keyring {distribution}'"] if command.words[:2] == ("pipx", "install") else []
-    if not cures.has(command.words[0], here) and command.words[0] in ("uv", "pipx"):
+    if not cures.on_path(command.words[0], here) and command.words[0] in ("uv", "pipx"):
         advice = [f"there is no {command.words[0]} here: install it first (https://docs.astral.sh/uv/)"]
     # uv asks all its indexes for the provider, also the one that does not answer for want of it
     known = ((index, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
@@ -206,7 +205,7 @@ def _is_open(path: str) -> bool:
 
 def _taken(path: str, here: Here) -> Command | None:
     """Return the command that makes somebody else's file or folder the person's own, or None: root needs none."""
-    if here.uid <= 0 or here.platform == "win32" or not shutil.which("sudo", path=here.environ.get("PATH", "")):
+    if here.uid <= 0 or here.platform == "win32" or not cures.on_path("sudo", here):
         return None
     import pwd
 

@@ -48,7 +48,7 @@ def watch(command: Sequence[str]) -> int:
         records = _records(file)
     lines = [f"  It cannot be started: {reason}."]
     if not reason:
-        lines = _lines(records, others, _unasked(records, client, here, failed=bool(status)))
+        lines = _lines(records, others, _unasked(records, client, here, failed=bool(status)), failed=bool(status))
     _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *lines])
     return status
 
@@ -116,7 +116,9 @@ def _unasked(records: list[dict[str, Any]], client: str, here: Here, *, failed: 
     return found
 
 
-def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None, unasked: dict[str, str]) -> list[str]:
+def _lines(
+    records: list[dict[str, Any]], keyring: clients.Keyring | None, unasked: dict[str, str], *, failed: bool
+) -> list[str]:
     """Return in words who was asked for what, and what came."""
     found: list[str] = []
     for record in records:
@@ -142,7 +144,8 @@ def _lines(records: list[dict[str, Any]], keyring: clients.Keyring | None, unask
     if unasked or not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
         services = (shown(hints.shown(record.get("service"))) for record in records)
         url = next((one for one in (*unasked.values(), *services) if hints.is_url(one)), "URL")
-        found.append(f"  'keyring-fallback doctor {url}' says what mends it.")
+        what = "what mends it" if failed or records else "whether there would be an answer"
+        found.append(f"  'keyring-fallback doctor {url}' says {what}.")
     return found
 
 
