@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ..helper import recorder
 from ..here import Here
 from ..hidden import Variables
 from . import environment, executable, layout, lent, places, trust, wsl
@@ -133,17 +132,16 @@ def _project_reason(here: Here, judge: trust.Trust, place: places.Place, *paths:
 def _not_global(here: Here, judge: trust.Trust, place: places.Place, tool: Tool) -> Reason | None:
     """Return why a candidate is none of the user's global tools, or None."""
     reason = _project_reason(here, judge, place, tool.root, tool.interpreter)
-    watch = os.path.dirname(here.environ.get(recorder.WATCH, ""))  # its keyring runs the next one on PATH
-    shim = os.path.dirname(tool.path) == watch or (not tool.interpreter and _is_my_shim(here, tool.path))
-    if not reason and place.origin == places.PATH and shim:
+    if not reason and place.origin == places.PATH and not tool.interpreter and _is_my_shim(here, tool.path):
         reason = Reason(Kind.SHIM_OF_ITSELF)
-    if reason or place.origin != places.PATH or not tool.root:
+    if reason or place.origin != places.PATH:
         return reason
+    root = tool.root or tool.path
     conda = "" if here.environ.get("CONDA_DEFAULT_ENV") == "base" else here.environ.get("CONDA_PREFIX", "")
     active = filter(None, (here.environ.get("VIRTUAL_ENV", ""), conda))
-    if trust.identity(tool.root) in map(trust.identity, active):
+    if trust.identity(root) in map(trust.identity, active):
         return Reason(Kind.ACTIVATED)
-    return Reason(Kind.CACHED) if trust.is_cached(tool.root) else None
+    return Reason(Kind.CACHED) if trust.is_cached(root) else None
 
 
 def _read(here: Here, judge: trust.Trust, tool: Tool, budget: environment.Budget) -> tuple[Reason | None, Tool]:

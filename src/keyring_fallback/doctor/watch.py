@@ -34,8 +34,9 @@ def watch(command: Sequence[str]) -> int:
     here = survey.here()
     with tempfile.TemporaryDirectory(prefix="keyring-fallback-") as folder:
         file = os.path.join(folder, RECORDS)
-        with open(file, "xb"):
-            pass
+        for one in (file, os.path.join(folder, "CACHEDIR.TAG")):  # what lies in a cache is no tool for discovery
+            with open(one, "xb"):
+                pass
         environ = {**here.environ, WATCH: file}
         words = {os.path.basename(word).lower().partition(".")[0] for word in command}
         client = next((name for name in ("uv", "pip") if name in words), "")
