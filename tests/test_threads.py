@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 import pytest
-from keyring.testing.backend import BackendBasicTests
 
-import keyring_fallback
 from keyring_fallback.delegation import bridge, command_line, pipes, process
 from keyring_fallback.delegation.call import Call, Invocation, Reply, Setup
 from keyring_fallback.errors import ToolError
+from support.conformance import Conformance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from support.environments import Environments
-
 
 #: What is chosen on this system.
 KIND = pipes.Selected if os.name == "posix" else pipes.Threaded
@@ -38,26 +33,8 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.filterwarnings("ignore:Empty usernames are deprecated:DeprecationWarning")
-class TestGlobalKeyring(BackendBasicTests):
+class TestGlobalKeyring(Conformance):
     """keyring's conformance suite through a helper whose pipes are read by threads."""
-
-    @pytest.fixture(autouse=True)
-    def tool(
-        self,
-        shared_environments: Environments,
-        python: Path,
-        demo_store: Path,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """A second environment, and a store in a file of its own for each test."""
-        root = shared_environments.get(python, "keyring", demo_store).root
-        monkeypatch.setenv("KEYRING_PROPERTY_FALLBACK_TOOL", os.fspath(root))
-        monkeypatch.setenv("DEMO_STORE_FILE", os.fspath(tmp_path / "store.json"))
-
-    def init_keyring(self) -> keyring_fallback.GlobalKeyring:
-        """What the suite tests."""
-        return keyring_fallback.GlobalKeyring()
 
     def test_large_password(self) -> None:
         """What does not fit into a pipe at once is written by a thread of its own."""
@@ -126,10 +103,12 @@ def test_what_comes_behind_the_end_of_a_line_is_not_lost(monkeypatch: pytest.Mon
 def test_an_interrupt_while_a_program_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second Ctrl-C while a program is ended leaves it neither running nor stopped."""
 
-    def interrupted() -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     running = started("import time; time.sleep(60)")
+    if sys.platform == "win32":
+        monkeypatch.setattr("keyring_fallback.helper.windows.end_descendants", interrupted)
     monkeypatch.setattr(process, "processes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         running.kill()
