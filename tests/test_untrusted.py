@@ -226,7 +226,7 @@ def test_tool_of_another_user_that_was_named(scene: Scene) -> None:
 
 def bad_homes(home: Path) -> dict[str, str]:
     """Fill a home folder with what a disk may hold by accident; return the places with the reasons expected."""
-    pipx = home / ".local/share/pipx/venvs/keyring"
+    pipx = home / ".local/pipx/venvs/keyring"  # on every system
     (home / ".local/share/uv/tools/keyring/pyvenv.cfg").mkdir(parents=True)
     trees.make_environment(pipx)
     garbage = os.urandom(9000)
@@ -244,7 +244,7 @@ def bad_homes(home: Path) -> dict[str, str]:
     trees.put(home / ".pixi/bin/keyring", "#!/dangling/python\n")
     return {
         ".local/share/uv/tools/keyring": "it is not an environment: it has no file pyvenv.cfg",
-        ".local/share/pipx/venvs/keyring": f"its interpreter {pipx}/bin/python is missing",
+        ".local/pipx/venvs/keyring": f"its interpreter {pipx}/bin/python is missing",
         ".rye/tools/keyring": "it is not an environment: it has no file pyvenv.cfg",
         ".local/bin/keyring": "it is not a file",
         ".pixi/bin/keyring": "its interpreter /dangling/python is missing",
