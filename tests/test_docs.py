@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keyring_fallback import config
+from keyring_fallback import __version__, config
 
 REPOSITORY = Path(__file__).parent.parent
 #: Where the checkout's files are shown to who reads the README on the index's page.
@@ -79,6 +79,15 @@ def test_nothing_is_published_untested() -> None:
     assert "environment: pypi\n" in jobs["publish"]
     contributing = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert {"`release.yml`", "`pypi`"} <= set(re.findall(r"`[\w.]+`", contributing))
+
+
+def test_changelog_has_the_version() -> None:
+    """The version has a heading with a date and a link, below one for what comes next, whose link begins there."""
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    (unreleased, _), (version, day) = re.findall(r"^## \[(.+)\](?: - (\d{4}-\d\d-\d\d))?$", text, re.MULTILINE)[:2]
+    assert ("Unreleased", __version__, True) == (unreleased, version, bool(day))
+    assert f"\n[Unreleased]: {SHOWN.removesuffix('blob/main/')}compare/v{__version__}...HEAD\n" in text
+    assert re.search(rf"^\[{re.escape(__version__)}\]: https://\S+/v{re.escape(__version__)}$", text, re.MULTILINE)
 
 
 def test_workflows_pin_actions_and_take_least_permissions() -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .backend import FallbackKeyring, GlobalKeyring
     from .errors import NotDeletedError, NotStoredError, ProviderError, ToolError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["FallbackKeyring", "GlobalKeyring", "NotDeletedError", "NotStoredError", "ProviderError", "ToolError"]
 
 
