@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -93,6 +94,8 @@ def test_shared_packages(tmp_path: Path, system: str) -> None:
     assert ((ONE,), False, True) == (content.providers, content.complete, content.shares)
 
 
+posix = pytest.mark.skipif(machine.WINDOWS, reason="links and scripts of POSIX systems")
+
 NAMESPACE = (
     "import sys, types, os;has_mfs = sys.version_info > (3, 5);p = os.path.join(sys._getframe(1).f_locals['sitedir'], "
     "*('mpl_toolkits',));importlib = has_mfs and __import__('importlib.util')\n"
@@ -130,7 +133,7 @@ def test_pth_files(tmp_path: Path, name: str, text: str, *, complete: bool, foun
     """Plain lines of .pth files are followed, code is not run: then something may be missing."""
     trees.make_environment(tmp_path / "k")
     trees.add_provider(tmp_path / "k/other", "one")
-    trees.put(tmp_path / "k" / SITE / name, text.format(other=tmp_path / "k/other"))
+    trees.put(tmp_path / "k" / SITE / name, text.format(other=(tmp_path / "k/other").as_posix()))
     content = read(tmp_path / "k")
     assert (complete, (ONE,) if found else ()) == (content.complete, content.providers)
 
@@ -145,6 +148,7 @@ def relative(folder: Path, paths: tuple[str, ...]) -> list[str]:
     return [os.path.relpath(path, folder).replace(os.sep, "/") for path in paths]
 
 
+@posix
 def test_debian(tmp_path: Path) -> None:
     """Debian's Python has its packages in three folders, and sees the user's; keyring without a provider is all."""
     trees.debian(tmp_path / "usr")
@@ -162,6 +166,7 @@ def test_debian(tmp_path: Path) -> None:
     assert () == layout.read("", os.fspath(tmp_path / "usr/bin/python3"), unseen).providers
 
 
+@posix
 @pytest.mark.parametrize("platform", trees.POSIX)
 def test_homebrew(tmp_path: Path, platform: str) -> None:
     """Homebrew's keyring sees the packages of Homebrew's Python, which stand in the prefix, and the user's."""
@@ -249,6 +254,7 @@ def test_folders_as_the_interpreter_says(
     assert os.path.realpath(user) in seen or shared is False
 
 
+@pytest.mark.skipif(machine.WINDOWS, reason="modes, which Windows has not")
 def test_what_decides(tmp_path: Path) -> None:
     """Of keyring's and the providers' packages, and of what lies beside them, all is asked about that is not closed."""
     trees.make_environment(tmp_path, "one")
@@ -334,7 +340,8 @@ def test_develop_installs(tmp_path: Path) -> None:
 def test_nothing_to_read(tmp_path: Path) -> None:
     """Where site-packages cannot be listed that is said; an environment without one holds nothing."""
     trees.put(tmp_path / "pyvenv.cfg")
-    assert f"{tmp_path}/lib cannot be read (No such file or directory)" == str(read(tmp_path).unreadable)
+    said = machine.message(errno.ENOENT, 3)
+    assert f"{tmp_path / 'lib'} cannot be read ({said})" == str(read(tmp_path).unreadable)
     (tmp_path / "lib").mkdir()
     assert (None, True) == (read(tmp_path).unreadable, read(tmp_path).complete)
 
@@ -434,7 +441,9 @@ def test_editable_installs(python: Path, tmp_path: Path) -> None:
         tmp_path / "source",
     ]
     environments.run(argv, env=machine.building(), check=True)
-    assert ((ONE,), True) == (read(tool.root).providers, read(tool.root).complete)
+    content = read(tool.root, "win32" if os.name == "nt" else "linux")
+    assert ((ONE,), True) == (content.providers, content.complete)
+    assert {"source", "source/src"} <= set(relative(tmp_path, content.folders))
 
 
 EDITABLE = """

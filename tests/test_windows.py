@@ -366,17 +366,12 @@ def test_tools_in_their_places(windows: Windows, venv: Venv, person: Path, tmp_p
     shutil.copytree(windows.base.parent, conda.root)
     (conda.root / "conda-meta").mkdir()
     windows.install(conda, "keyring", where)
-    (pip,) = windows.wheels.glob("pip-*.whl")
-    options: list[Text] = [
-        "--user",
-        "--no-compile",
-        "--no-warn-script-location",
-        "--no-index",
-        "--find-links",
-        windows.wheels,
-    ]
-    windows.run([windows.base, pip / "pip", "install", *options, "keyring", where], home=person, check=True)
     users = roaming / "Python" / "Python311"
+    shutil.copytree(pipx.site_packages, users / "site-packages", ignore=shutil.ignore_patterns("keyring*", "where*"))
+    (pip,) = windows.wheels.glob("pip-*.whl")
+    (keyring,) = windows.wheels.glob("keyring-*.whl")
+    options = ["--user", "--no-deps", "--no-compile", "--no-index", "--no-warn-script-location"]
+    windows.run([windows.base, pip / "pip", "install", *options, keyring, where], home=person, check=True)
     assert (users / "Scripts" / "keyring.exe").is_file(), "pip's launcher"
     expected = {
         "Roaming/uv": wine.Venv(roaming / "uv" / "tools" / "keyring").site_packages,

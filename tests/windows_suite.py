@@ -1,8 +1,8 @@
 """Runs test files on the Windows Python under Wine: ``python tests/windows_suite.py [NAME...] [-- PYTEST ARGUMENTS]``.
 
-NAME is what stands between ``test_`` and ``.py``; without one it runs those of `NAMES`. There is no package index over
-there: uv.exe takes what the tests install from the wheels that were downloaded for it. What is made of them (environments,
-tools) is shared by all files of a run.
+NAME is what stands between ``test_`` and ``.py``; without one it runs those of `NAMES`: half an hour on an idle machine.
+There is no package index over there: uv.exe takes what the tests install from wheels that are downloaded for it. What is
+made of them (environments, tools) is shared by all files of a run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,23 @@ from pathlib import Path
 
 from support import environments, machine, wine
 
-NAMES = ("config", "places", "executable")
+#: Those that have been seen to pass there.
+NAMES = [
+    "config",
+    "places",
+    "executable",
+    "discovery",
+    "environment",
+    "helper",
+    "bridge",
+    "secrets",
+    "conformance",
+    "threads",
+    "backends",
+]
 #: What is installed over there, and what the tests install themselves.
 _NEEDED = ("pytest", "pytest-timeout", "filelock", "hypothesis", "jsonschema", "uv")
-_MORE = (("rich", "keyrings.alt"), ("keyring==23.0.0",))
+_MORE = (("rich", "keyrings.alt", "hatchling", "editables"), ("keyring==23.0.0",), ("keyring==23.9.3",))
 _REPOSITORY = Path(__file__).parent.parent
 #: Seconds for a file, for one test in it, after which the file has failed; Wine looks through a whole folder for each new
 #: file, so that tests with twenty thousand take hours.

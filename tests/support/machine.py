@@ -63,6 +63,15 @@ _INDEX_SETTINGS = (
 )
 
 
+def message(posix: int, windows: int) -> str:
+    """What the system says of an error of its, by its number on POSIX and on Windows."""
+    if sys.platform == "win32":
+        import ctypes
+
+        return ctypes.FormatError(windows).rstrip(" .")
+    return os.strerror(posix)
+
+
 def uv() -> str:
     """The uv executable that came with the PyPI package ``uv`` of this environment."""
     from uv import find_uv_bin  # interpreters and clean environments can be had without uv

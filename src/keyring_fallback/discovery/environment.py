@@ -257,6 +257,7 @@ class _Scan:
         with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
             told = json.loads(data)
             root = unquote(told["url"].partition("file://")[2]) if told["dir_info"]["editable"] is True else ""
+            root = root[1:] if root[2:3] == ":" else root  # file:///C:/
             return [
                 (one, False) for one in (root, os.path.join(root, "src")) if os.path.isabs(one) and os.path.isdir(one)
             ]
