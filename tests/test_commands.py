@@ -224,3 +224,28 @@ def test_the_doctor_tells_of_commands(alone: Stage) -> None:
         asked["errors"],
     )
     assert "from-the-cloud" not in result.stdout
+
+
+def test_selected_without_any_tool(alone: Stage) -> None:
+    """GlobalKeyring as the selected keyring asks the command too; what it does not store is said in words."""
+    program(alone, "echo from-the-cloud")
+    told(alone, "pkgs.dev.azure.com = cloud")
+    alone.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    calls = (
+        ["get_password", URL, NAME],
+        ["get_password", "https://a.test/", "me"],
+        ["set_password", URL, NAME, "secret"],
+    )
+    got, other, stored = alone.calls(*calls)[0]
+    assert ("from-the-cloud", []) == (got["answer"], got["error"])
+    assert "NoKeyringError" in other["error"], "None would say that there is no such password"
+    assert "PasswordSetError" in stored["error"]
+    assert "[fallback.commands] only gives" in stored["message"]
+
+
+def test_what_nobody_stores_beside_a_command(alone: Stage) -> None:
+    """In the chain, too."""
+    told(alone, "pkgs.dev.azure.com = cloud")
+    (stored,) = alone.calls(["set_password", URL, NAME, "secret"])[0]
+    assert "; ;" not in stored["message"]
+    assert "[fallback.commands] only gives" in stored["message"]

@@ -219,7 +219,7 @@ def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> 
 
 def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: str | None = None) -> Any:
     try:
-        from .delegation import call, tools  # with all that starting a program needs: not before it is needed
+        from .delegation import call, commands, tools  # with all that starting a program needs: not before it is needed
     except (ImportError, OSError) as error:  # no file can be opened any more, or pip is installing
         reason = getattr(error, "strerror", None) or error
         raise ToolError(
@@ -228,8 +228,8 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         ) from None
     asked = call.Call(method, service, username, password)
     alone = _is_alone()
-    if alone and not now.findings.tools:
-        raise NoKeyringError(why_not(now))  # None would say that the tool has no such password
+    if alone and not (now.findings.tools or commands.row_for(now.settings.commands, service)):
+        raise NoKeyringError(_nobody(now, service, "has"))  # None would say that the tool has no such password
     answer = tools.ask_tools(now, asked, everything=alone)
     if answer is None and alone and method.startswith("get"):
         hint(service, lambda host: tools.ask_tools(now, asked._replace(service=host), everything=True) is not None)
@@ -247,7 +247,7 @@ def _is_alone() -> bool:
 def _nobody(now: survey.Survey, service: object, does: str) -> str:
     """Return why a password was not stored or deleted by a tool."""
     if now.answers_itself or not now.findings.tools:
-        return why_not(now) or ""
+        return why_not(now) or "no global keyring was found, and [fallback.commands] only gives, for its own hosts"
     if not now.settings.delegates(service):
         source = now.settings.sources["services"]
         return f"this service is not delegated to a global keyring ('services', set in {source})"
