@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, NamedTuple
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import pytest
 
-from support import environments, machine
+from keyring_fallback.doctor import edits, report, shell
+from support import environments, machine, providers
+from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from support.environments import Text
 
@@ -118,3 +122,162 @@ def test_what_was_installed_by_hand_gets_us_by_hand(
     result = environments.run(argv, env={**env, "PATH": path}, cwd=project)
     commands = [one["command"] for one in json.loads(result.stdout)["causes"] if one["name"] == "missing-there"]
     assert [f"uv pip install --python {project / '.venv'} keyring-fallback"] == commands
+
+
+OTHER = "https://registry.example/simple/"
+ASK, INDEX = 'keyring-provider = "subprocess"\n', f'[[index]]\nname = "feed"\nurl = "{AZURE}"\nexplicit = true\n'
+CRASH = """\
+import os
+from keyring.backend import KeyringBackend
+class Crash(KeyringBackend):
+    priority = 9.5
+    def get_password(self, service, username): os._exit(7)
+    set_password = delete_password = get_password
+"""
+
+
+class Ill(NamedTuple):
+    """What makes a cause real, and what a person does beside the cure, as its advice says."""
+
+    asked: tuple[str, ...] = (AZURE, USERNAME)
+    variables: Mapping[str, str] = {}
+    configuration: str = ""
+    """keyringrc.cfg"""
+    files: Mapping[str, str] = {}
+    """In the project."""
+    packages: tuple[str, ...] = ()
+    """Of an environment of its own; the first one is keyring."""
+    does: Callable[[Patient], object] = lambda _: None
+    """What goes wrong besides."""
+    advised: Callable[[Patient, dict[str, str]], object] = lambda *_: None
+    """What the advice says, with the variables."""
+    then: tuple[str, ...] = (AZURE, USERNAME)
+    """What is asked after the cure."""
+
+
+def without(name: str) -> Callable[[Patient, dict[str, str]], object]:
+    """The advice to remove a variable, or a file of the project."""
+    return lambda patient, variables: variables.pop(name, None) or (patient.folder / name).unlink()
+
+
+def crashing(patient: Patient) -> None:
+    """Bring a backend that ends the process."""
+    site = patient.folder / "site"
+    providers.unpack(providers.make_provider(patient.folder / "wheels", "crash-store", CRASH), site)
+    patient.variables["PYTHONPATH"] = os.fspath(site)
+
+
+def keyring_gone(environment: environments.Environment) -> None:
+    """Break a keyring."""
+    (environment.site_packages / "keyring" / "core.py").unlink()
+
+
+ILL = {
+    "nothing-asked": Ill(asked=()),
+    "setting-without-sense": Ill(
+        variables={"KEYRING_PROPERTY_FALLBACK_TIMEOUT": "soon"}, advised=without("KEYRING_PROPERTY_FALLBACK_TIMEOUT")
+    ),
+    "setting-unusable": Ill(
+        variables={"KEYRING_PROPERTY_FALLBACK_TOOL": "/nowhere"}, advised=without("KEYRING_PROPERTY_FALLBACK_TOOL")
+    ),
+    "nested": Ill(variables={"KEYRING_FALLBACK_NESTED": "1"}),
+    "switched-off": Ill(configuration="[fallback]\nenabled = false\n"),
+    "service-excluded": Ill(configuration="[fallback]\nservices = other.example\n"),
+    "selected-backend-missing": Ill(configuration="[backend]\ndefault-keyring = no_such.Keyring\n"),
+    "backend-selected": Ill(variables={"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}),
+    "keyring-broken": Ill(packages=("keyring",), does=lambda patient: keyring_gone(patient.environment)),
+    "broken": Ill(does=lambda patient: keyring_gone(patient.tool)),
+    "no-end": Ill(does=crashing, advised=lambda patient, _: patient.variables.pop("PYTHONPATH")),
+    "not-a-url": Ill(asked=("feed", USERNAME)),
+    "no-answer": Ill(
+        asked=(OTHER, "me"),
+        advised=lambda patient, _: patient.with_tokens({"registry.example": CANARY}),
+        then=(OTHER, "me"),
+    ),
+    "client-tells-nothing": Ill(files={"uv.toml": "[[index]\n"}, advised=without("uv.toml")),
+    "uv-warns": Ill(files={"pyproject.toml": "[[index]\n"}, advised=without("pyproject.toml")),
+    "no-keyring-on-path": Ill(variables={"PATH": "UV", "UV_KEYRING_PROVIDER": "subprocess"}),
+    "password-elsewhere": Ill(variables={"UV_INDEX_FEED_PASSWORD": "old"}, files={"uv.toml": ASK + INDEX}),
+    "uv-no-username": Ill(files={"uv.toml": ASK + INDEX}),
+    "uv-asks-no-keyring": Ill(files={"uv.toml": INDEX + 'authenticate = "always"\n'}),
+    "uv-never-authenticates": Ill(files={"uv.toml": ASK + INDEX + 'authenticate = "never"\n'}),
+    "keyring-too-old": Ill(files={"uv.toml": ASK + INDEX + 'authenticate = "always"\n'}, packages=("keyring==24.3.1",)),
+    "pip-disabled": Ill(variables={"PIP_KEYRING_PROVIDER": "disabled"}, packages=("keyring", "pip")),
+    "pip-silent": Ill(variables={"PIP_NO_INPUT": "1"}, packages=("keyring", "pip")),
+    "pip-no-username": Ill(
+        variables={"PIP_KEYRING_PROVIDER": "subprocess", "PIP_INDEX_URL": AZURE}, packages=("keyring", "pip==25.3")
+    ),
+}
+#: The causes whose cures other tests run.
+ELSEWHERE = {
+    "no-tool": "test_repair.test_from_nothing",
+    "uv-not-told": "test_repair.test_uv_is_told_for_good",
+    "no-provider": "test_repair.test_from_nothing_with_pipx",
+    "client-lacks-us": "test_repair.test_from_nothing_with_pipx",
+    "missing-there": "test_doctor_cures.test_a_cure_outlives_uv_sync",
+    "not-loaded": "test_doctor.test_our_backends_are_not_loaded",
+    "untrusted": "test_doctor.test_all_is_open_after_umask_0",
+    "provider-failed": "test_doctor.test_a_provider_raises",
+    "other-username": "test_doctor.test_another_user_name",
+}
+
+
+def test_every_cure_is_run() -> None:
+    """Each cause that the doctor can name has a test that runs its cure."""
+    assert sorted(report.AREAS) == sorted([*ILL, *ELSEWHERE])
+    for module, _, name in (one.partition(".") for one in ELSEWHERE.values()):
+        assert f"\ndef {name}(" in (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no parser for TOML")
+@pytest.mark.parametrize("name", ILL)
+def test_a_cure_mends(
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    home: Path,
+    tmp_path: Path,
+    stub_tokens: Path,
+    name: str,
+) -> None:
+    """The cause is named, its cure is used as it stands, then its advice, and the cause is named no more."""
+    ill, folder = ILL[name], tmp_path / "work"
+    folder.mkdir()
+    packages: list[environments.Text] = [*(ill.packages or ("keyring",)), wheel]
+    environment = shared_environments.get(python, *packages)
+    if ill.packages and "pip" not in ill.packages:
+        environment = environments.create(tmp_path / "env", python, *packages)
+    patient = Patient(environment, home, folder).with_tool(shared_environments.uv_tool(python, stub_tokens)).with_uv()
+    variables = {key: value.replace("UV", patient.variables["PATH"]) for key, value in ill.variables.items()}
+    if ill.configuration:
+        patient.with_configuration(ill.configuration)
+    for file, text in ill.files.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    ill.does(patient)
+
+    def causes(*asked: str) -> dict[str, dict[str, Any]]:
+        return {one["name"]: one for one in patient.ask_for_data(*asked, **variables).document["causes"]}
+
+    cause = causes(*ill.asked)[name]
+    cure = dict(cause["cure"] or {"kind": ""})
+    kind = cure.pop("kind")
+    if kind == "variable" and cure["value"] is None:
+        del variables[cure["name"]]
+    elif kind == "variable":
+        after = os.pathsep + variables[cure["name"]] if cure["before"] else ""
+        variables[cure["name"]] = cure["value"] + after
+    elif kind == "edit":
+        edits.Change(shell.Edit(**cure)).make()
+    elif kind == "command" and "PROVIDER" not in cause["command"]:
+        command = cause["command"].replace("doctor URL", f"doctor {AZURE}").replace("https://HOST/...", AZURE)
+        building = machine.building()
+        env = {**building, **patient.env(**variables), "UV_CACHE_DIR": building["UV_CACHE_DIR"]}
+        done = environments.run(["/bin/sh", "-c", command], env=env, cwd=folder)
+        shows_what_is_wrong = name in ("client-tells-nothing", "uv-warns")
+        assert (done.returncode == 0 or shows_what_is_wrong, not shows_what_is_wrong or "TOML" in done.stderr) == (
+            True,
+            True,
+        ), done.stderr
+    ill.advised(patient, variables)
+    assert kind or ill.advised is not Ill().advised, "nothing was done"
+    assert name not in causes(*ill.then)
