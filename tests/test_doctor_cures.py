@@ -157,7 +157,12 @@ class Ill(NamedTuple):
 
 def without(name: str) -> Callable[[Patient, dict[str, str]], object]:
     """The advice to remove a variable, or a file of the project."""
-    return lambda patient, variables: variables.pop(name, None) or (patient.folder / name).unlink()
+
+    def advised(patient: Patient, variables: dict[str, str]) -> None:
+        if variables.pop(name, None) is None:
+            (patient.folder / name).unlink()
+
+    return advised
 
 
 def crashing(patient: Patient) -> None:
@@ -213,7 +218,7 @@ ELSEWHERE = {
     "no-tool": "test_repair.test_from_nothing",
     "uv-not-told": "test_repair.test_uv_is_told_for_good",
     "no-provider": "test_repair.test_from_nothing_with_pipx",
-    "client-lacks-us": "test_repair.test_from_nothing_with_pipx",
+    "client-lacks-us": "test_repair.test_from_nothing_with_poetry",
     "missing-there": "test_doctor_cures.test_a_cure_outlives_uv_sync",
     "not-loaded": "test_doctor.test_our_backends_are_not_loaded",
     "untrusted": "test_doctor.test_all_is_open_after_umask_0",

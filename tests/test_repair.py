@@ -38,6 +38,17 @@ environments = ["platform_python_implementation == '{}' and sys_platform == '{}'
 name = "feed"
 url = "{}"
 """
+POETRY = f"""\
+[project]
+name = "app"
+version = "1"
+requires-python = ">={{}}"
+dependencies = ["six"]
+[[tool.poetry.source]]
+name = "feed"
+url = "{AZURE_FEED.rstrip("/")}"
+priority = "primary"
+"""
 NOTHING, DONE, FIX = "There is nothing to do.", "Done (", ("doctor", "--fix", "--yes")
 ASK = 'keyring-provider = "subprocess"\n'
 
@@ -122,6 +133,33 @@ def test_from_nothing_with_pipx(
         words += ["--trusted-host", feed.host, "--index-url", feed.with_username(uv7003.USERNAME), "six"]
         installed = venv.run(words, env=env)
         assert 0 == installed.returncode, installed.stderr
+        assert 200 in feed.statuses("six-")
+
+
+def test_from_nothing_with_poetry(
+    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path
+) -> None:
+    """pipx and poetry, and a source without a slash at the end: keyring, its provider, and we beside poetry."""
+    if uv7003.provider() is None:
+        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
+    source = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
+    project = tmp_path / "app"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(POETRY.format(".".join(platform.python_version_tuple()[:2])))
+    with Clouds() as clouds, uv7003.feed(source) as feed:
+        pipx = str(shared_environments.pipx().script("pipx"))
+        env = laptop(home, feed, clouds, pipx)
+        env.update(PIPX_DEFAULT_PYTHON=str(python), PIP_FIND_LINKS=str(wheel.parent), POETRY_VIRTUALENVS_IN_PROJECT="1")
+        # in this variable the URL has to be exactly what is asked for
+        name = "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS"
+        env[name] = env[name].replace(feed.url, feed.url.rstrip("/"))
+        environments.run([pipx, "install", "--quiet", "poetry"], env=env, check=True)
+        doctor = shared_environments.get(python, "keyring", wheel).script("keyring-fallback")
+        result = environments.run([doctor, *FIX], env=env, cwd=project)
+        assert (0, 3) == (result.returncode, result.stdout.count(DONE)), result.stdout
+        assert "$ pipx inject --include-apps poetry keyring-fallback\n" in result.stdout
+        done = environments.run(["poetry", "install", "--no-cache", "--no-root", "-n"], env=env, cwd=project)
+        assert 0 == done.returncode, done.stdout + done.stderr
         assert 200 in feed.statuses("six-")
 
 
