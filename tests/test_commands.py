@@ -14,7 +14,8 @@ import pytest
 from keyring_fallback import config
 from keyring_fallback.config import Row
 from keyring_fallback.delegation import commands
-from support import hostile
+from support import hostile, machine
+from support.lending import Lender
 from test_backends import reader
 
 if TYPE_CHECKING:
@@ -249,3 +250,15 @@ def test_what_nobody_stores_beside_a_command(alone: Stage) -> None:
     (stored,) = alone.calls(["set_password", URL, NAME, "secret"])[0]
     assert "; ;" not in stored["message"]
     assert "[fallback.commands] only gives" in stored["message"]
+
+
+def test_it_is_lent_like_a_tool(alone: Stage, tmp_path: Path) -> None:
+    """A lender with nothing but a command answers those who have none."""
+    program(alone, "echo from-the-cloud")
+    told(alone, "pkgs.dev.azure.com = cloud")
+    with machine.temporary_folder("lend") as runtime:
+        there = {"XDG_RUNTIME_DIR": os.fspath(runtime)}
+        with Lender(alone.environment, "pkgs.dev.azure.com", env={**alone.env(), **there}) as lender:
+            env = {**os.environ, **there, **machine.home_variables(tmp_path)}
+            assert "from-the-cloud\n" == alone.environment.keyring("get", URL, NAME, env=env).stdout
+            assert "pkgs.dev.azure.com" in lender.questions[0]

@@ -80,7 +80,7 @@ def _offer(now: InForce | None, *, everything: bool) -> _Offer:
         found.append(Tool(Origin("this environment"), root or here.executable, root, here.executable, content))
     found = [one._replace(adds=one.content.providers, own=()) for one in found]
     found = [one for one in found if everything or one.useful]
-    if not found:
+    if not (found or now.settings.commands):
         tells = "'keyring-fallback doctor' tells more"
         raise LendingError(f"nothing can be lent: no global keyring was found here; {tells}")
     return _Offer(now.settings, here, Findings(tuple(found)), [_identity(one) for one in found])
@@ -113,7 +113,9 @@ class _Lender:
         """Answer, until a KeyboardInterrupt, or a LendingError: the far end has ended, or the tools have changed."""
         try:
             lent = [f"{getpass.getuser()}@{socket.gethostname()}", *self._hosts]
-            where = self._pipe.open(lent, self._offer.settings.timeout * len(self._offer.findings.tools) + 5)
+            # a command, and each tool
+            asked = len(self._offer.findings.tools) + bool(self._offer.settings.commands)
+            where = self._pipe.open(lent, self._offer.settings.timeout * asked + 5)
             _say(f"{' '.join(self._hosts)} lent at {where} ({self._pipe.name}); Ctrl-C ends it")
             if hints.is_at("any.invalid", self._hosts):
                 _say("every host is lent: who asks there gets whatever the global keyring has")
