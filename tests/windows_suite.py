@@ -49,7 +49,8 @@ _OPTIONS = (
 
 def main(argv: list[str]) -> int:
     """Run the test files that *argv* names; the exit status is pytest's."""
-    names, _, options = " ".join(argv).partition("--")
+    split = argv.index("--") if "--" in argv else len(argv)
+    names, options = argv[:split], argv[split + 1 :]
     try:
         windows = wine.ready()
     except wine.MissingError as error:
@@ -75,9 +76,9 @@ def main(argv: list[str]) -> int:
             "KEYRING_FALLBACK_SHARED": windows.windows(shared),
         }
         failed = 0
-        for one in names.split() or NAMES:  # each on its own: what hangs takes no other with it
+        for one in names or NAMES:  # each on its own: what hangs takes no other with it
             begun = time.monotonic()
-            command: list[environments.Text] = [venv.python, "-m", "pytest", *_OPTIONS, *options.split()]
+            command: list[environments.Text] = [venv.python, "-m", "pytest", *_OPTIONS, *options]
             done = windows.run([*command, f"tests/test_{one}.py"], cwd=folder / "run", timeout=_SECONDS, **variables)
             seconds = time.monotonic() - begun
             print(f"== {one}: {seconds:.0f} s", done.stdout, done.stderr, sep="\n", flush=True)  # noqa: T201 - see above
