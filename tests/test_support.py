@@ -15,6 +15,7 @@ from typing import Callable
 
 import pytest
 
+import mac
 from keyring_fallback.discovery import places
 from support import environments, interpreters, machine, providers, trees
 from support.feed import Feed
@@ -222,3 +223,12 @@ def test_feed(tmp_path: Path) -> None:
         assert {request.username for request in feed.requests} == {None, "anybody"}
     with Feed(tmp_path, password="the-token", username="ann") as feed:  # noqa: S106
         assert [_ask(feed.url, feed, "bob"), _ask(feed.url, feed, "ann")] == [401, 200]
+
+
+@pytest.mark.parametrize("name", mac.ANYWHERE)
+def test_what_the_pretended_mac_leaves_out_is_there(name: str) -> None:
+    """What is left out there is a test of a file that is run there: pytest leaves out a name that is none without a word."""
+    file, _, test = name.partition("::")
+    assert file.removesuffix(".py") in mac.FILES
+    text = (Path(mac.__file__).parent / file).read_text(encoding="utf-8")
+    assert f"\ndef {test.partition('[')[0]}(" in text
