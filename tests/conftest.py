@@ -11,6 +11,7 @@ from typing import Callable
 import pytest
 
 from support import environments, interpreters, machine, providers
+from support.patient import Patient
 from support.stage import Stage
 
 REPOSITORY = Path(__file__).parent.parent
@@ -126,6 +127,22 @@ def stage(
     folder.mkdir()
     environment = shared_environments.get(python, "keyring", wheel)
     return Stage(environment, folder, {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(scripted_tool.root)})
+
+
+@pytest.fixture
+def ill(
+    shared_environments: environments.Environments, python: Path, wheel: Path, home: Path, tmp_path: Path
+) -> Patient:
+    """Somebody for the doctor to look at, without any global keyring; above the working directory is no home."""
+    folder = tmp_path / "projects" / "work"
+    folder.mkdir(parents=True)
+    return Patient(shared_environments.get(python, "keyring", wheel), home, folder)
+
+
+@pytest.fixture
+def patient(ill: Patient, shared_environments: environments.Environments, python: Path, stub_tokens: Path) -> Patient:
+    """Somebody with all that it takes."""
+    return ill.with_tool(shared_environments.uv_tool(python, stub_tokens))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -30,22 +30,6 @@ LASTING = "and remove it from your shell's start-up file, if it is set there"
 posix = pytest.mark.skipif(machine.WINDOWS, reason="there are no such permissions and scripts on Windows")
 
 
-@pytest.fixture
-def ill(
-    shared_environments: environments.Environments, python: Path, wheel: Path, home: Path, tmp_path: Path
-) -> Patient:
-    """A person without any global keyring."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return Patient(shared_environments.get(python, "keyring", wheel), home, folder)
-
-
-@pytest.fixture
-def patient(ill: Patient, shared_environments: environments.Environments, python: Path, stub_tokens: Path) -> Patient:
-    """A person with all that it takes."""
-    return ill.with_tool(shared_environments.uv_tool(python, stub_tokens))
-
-
 def test_healthy(patient: Patient) -> None:
     """Exit 0 where all is well: who answered, the user name, the length of the password, no cause."""
     finding = patient.see_the_doctor(AZURE, USERNAME)

@@ -26,22 +26,6 @@ if TYPE_CHECKING:
 posix = pytest.mark.skipif(machine.WINDOWS, reason="the recording keyring is a shell script")
 
 
-@pytest.fixture
-def patient(
-    shared_environments: environments.Environments,
-    python: Path,
-    wheel: Path,
-    home: Path,
-    tmp_path: Path,
-    stub_tokens: Path,
-) -> Patient:
-    """A person with all that it takes."""
-    folder = tmp_path / "projects" / "work"
-    folder.mkdir(parents=True)
-    patient = Patient(shared_environments.get(python, "keyring", wheel), home, folder)
-    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
-
-
 @pytest.fixture(scope="module")
 def old_uvs(shared_environments: environments.Environments, python: Path) -> list[str]:
     """Older releases of uv: the first one to tell its settings, and one that still shows passwords."""

@@ -23,19 +23,10 @@ posix = pytest.mark.skipif(machine.WINDOWS, reason="the commands are POSIX'")
 
 
 @pytest.fixture
-def patient(
-    shared_environments: environments.Environments,
-    python: Path,
-    wheel: Path,
-    home: Path,
-    tmp_path: Path,
-    stub_tokens: Path,
-) -> Patient:
+def patient(patient: Patient, shared_environments: environments.Environments, python: Path, wheel: Path) -> Patient:
     """A person with all that it takes, and pip."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    patient = Patient(shared_environments.get(python, "keyring", "pip", wheel), home, folder)
-    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
+    patient.environment = shared_environments.get(python, "keyring", "pip", wheel)
+    return patient
 
 
 @pytest.fixture(scope="module")

@@ -31,22 +31,6 @@ GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
 terminals = pytest.mark.skipif(machine.WINDOWS, reason="there are no pseudo-terminals on Windows")
 
 
-@pytest.fixture
-def patient(
-    shared_environments: environments.Environments,
-    python: Path,
-    wheel: Path,
-    home: Path,
-    tmp_path: Path,
-    stub_tokens: Path,
-) -> Patient:
-    """A person with all that it takes."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    patient = Patient(shared_environments.get(python, "keyring", wheel), home, folder)
-    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
-
-
 TEXT = {"type": "string"}
 TEXTS = {"type": "array", "items": TEXT}
 MAYBE = {"type": ["string", "null"]}

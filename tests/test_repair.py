@@ -164,14 +164,9 @@ def test_from_nothing_with_poetry(
 
 
 @pytest.fixture
-def patient(
-    shared_environments: Environments, python: Path, wheel: Path, home: Path, tmp_path: Path, stub_tokens: Path
-) -> Patient:
+def patient(patient: Patient) -> Patient:
     """A person whose keyring answers, and whose uv is not told to ask it."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    patient = Patient(shared_environments.get(python, "keyring", wheel), home, folder)
-    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens)).with_uv()
+    return patient.with_uv()
 
 
 def test_uv_is_told_for_good(patient: Patient, home: Path) -> None:

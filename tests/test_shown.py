@@ -14,9 +14,7 @@ from keyring_fallback.doctor.shown import HIDDEN, shown
 from support.patient import AZURE, USERNAME, Patient
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from support import environments
+    pass
 
 CLOUDSMITH = "https://dl.cloudsmith.io/CANARY/org/repo/python/simple/"
 #: A user part as people write it; "@" and "/" are to be written as "%40" and "%2F", and are often not.
@@ -55,20 +53,6 @@ ODD = [
     "https://packagecloud.io/priv/CANARY/u/r",
     "https://h/0123456789abcdef0123CANARY/x",
 ]
-
-
-@pytest.fixture
-def patient(
-    shared_environments: environments.Environments,
-    python: Path,
-    wheel: Path,
-    home: Path,
-    tmp_path: Path,
-    stub_tokens: Path,
-) -> Patient:
-    """A person with a global keyring."""
-    patient = Patient(shared_environments.get(python, "keyring", wheel), home, tmp_path)
-    return patient.with_tool(shared_environments.uv_tool(python, stub_tokens))
 
 
 @pytest.mark.parametrize("url", ODD)
