@@ -15,7 +15,7 @@ import pytest
 
 import keyring_fallback
 from keyring_fallback.doctor import report
-from support import environments, machine, providers, uv7003
+from support import environments, machine, providers, trees, uv7003
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
@@ -426,6 +426,14 @@ def test_run_by_uvx(story: tuple[uv7003.Story, Feed], python: Path, wheel: Path,
     cause = document["causes"][0]
     assert ("missing-there", True) == (cause["name"], str(told.venv.root) in cause["text"])
     assert str(told.venv.root) == document["environment"]["root"]
+    if not active:  # and where there is no environment in use: none of uvx' own is offered
+        (told.folder / "bin").mkdir()
+        trees.link(told.folder / "bin" / "uv", machine.uv())
+        env["PATH"] = os.pathsep.join([str(told.folder / "bin"), os.environ["PATH"]])
+        result = environments.run([*argv, "doctor", "--json"], env=env, cwd=told.tool.home)
+        named = {one["name"]: one for one in json.loads(result.stdout)["causes"]}
+        cause = named["no-keyring-on-path"]
+        assert (None, True) == (cause["cure"], "uv tool update-shell" in cause["edit"])
 
 
 @pytest.mark.skipif(machine.WINDOWS, reason="the command is for a POSIX shell here")

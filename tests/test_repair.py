@@ -256,6 +256,19 @@ def test_neither_uv_nor_pipx(patient: Patient) -> None:
     assert (1, True) == (result.returncode, "there is no uv here: install it first" in result.stdout)
 
 
+def test_no_program_of_a_project_is_run(patient: Patient) -> None:
+    """A uv in the project comes first on PATH: the command is shown, and what the project brings is not run."""
+    shutil.rmtree(patient.tool.root)
+    (patient.folder / "pyproject.toml").touch()
+    brought = patient.folder / "bin" / "uv"
+    brought.parent.mkdir()
+    brought.write_text("#!/bin/sh\ntouch ran\n")
+    brought.chmod(0o755)
+    result = patient.run(*FIX, AZURE, PATH=os.pathsep.join([str(brought.parent), patient.variables["PATH"]]))
+    assert (1, False) == (result.returncode, (patient.folder / "ran").exists())
+    assert f"The command failed ({brought} is not run: " in result.stdout
+
+
 def test_a_file_that_is_read_only(patient: Patient) -> None:
     """A file that its owner has closed is left as it is, with the reason."""
     file = patient.folder / "uv.toml"

@@ -71,16 +71,12 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     here = facts.here
     if found is None:
         text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
-        # what uvx has made does not last: then it is the global keyring's
-        cached = trust.is_cached(here.prefix)
-        folder = (
-            clients.scripts(here) if not cached else cures.folder(facts.able[0], here.platform) if facts.able else ""
-        )
-        first = Variable("PATH", folder, before=True) if folder else None
-        first = first if who == "uv" else Variable("PIP_KEYRING_PROVIDER", "import")
+        first, advice = Variable("PATH", clients.scripts(here), before=True), ""
+        way = first if who == "uv" else Variable("PIP_KEYRING_PROVIDER", "import")
+        if cached := trust.is_cached(here.prefix):  # which does not last
+            advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'"
         told = any(one.provider == "subprocess" for one in facts.told)
-        advice = "" if first else "install a global keyring, and put the folder of its command on PATH"
-        yield Cause("no-keyring-on-path", text, first, advice, problem=told)
+        yield Cause("no-keyring-on-path", text, None if cached else way, advice, problem=told)
         return
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)

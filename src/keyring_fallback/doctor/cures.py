@@ -195,7 +195,7 @@ def install(
         words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
         return Command(tuple(words), (Variable("PIP_KEYRING_PROVIDER", "subprocess"),)), ""
-    first = [Variable("PATH", folder(tool, platform), before=True)] if tool else []
+    first = [Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True)] if tool else []
     advice = ""
     if platform == "win32" and os.path.isfile(os.path.join(os.path.dirname(uv), "keyring.exe")):
         # CreateProcessW looks beside the caller before it does on PATH (Microsoft, "CreateProcessW function")
@@ -257,11 +257,6 @@ def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> 
     """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
     words = (*_keyring(tool, platform), "get", service, *([username] if username else ["--mode", "creds"]))
     return Command(words, mends=False, quiet=True)
-
-
-def folder(tool: Tool, platform: str) -> str:
-    """Return the folder with a tool's ``keyring``."""
-    return os.path.dirname(_keyring(tool, platform)[0])
 
 
 def _keyring(tool: Tool, platform: str) -> list[str]:

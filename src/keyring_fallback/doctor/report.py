@@ -58,14 +58,7 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verb
     unasked = not facts.each and [one.name for one in problems] == ["nothing-asked"]
     lines = [(WORKS if works else NOTHING if unasked else FAILS, _GREEN if works else _RED), ("", "")]
     for title, body in sections:
-        laid_out = [
-            (
-                shown(line, facts.names, facts.hidden, run=isinstance(one, str)),
-                "",
-            )  # in one piece are commands and paths
-            for one in body
-            for line in _laid_out(one)
-        ]
+        laid_out = [(line, "") for one in body for line in _laid_out(one, facts)]
         heads = _wrapped(shown(title, facts.names, facts.hidden), "", "  ")
         lines += [*((line, _BOLD) for line in heads), *laid_out, ("", "")] if laid_out else []
     lines[-1:] = [] if verbose else [("  --verbose shows all that was found.", "")]
@@ -77,13 +70,14 @@ def _line(line: str, code: str) -> str:
     return f"{code}{line}{_PLAIN}" if code else line
 
 
-def _laid_out(line: _Line) -> list[str]:
-    if isinstance(line, str):
-        return [f"  {line}"]
+def _laid_out(line: _Line, facts: Facts) -> list[str]:
+    if isinstance(line, str):  # a command or a path, for example
+        return [str(shown(f"  {line}", facts.names, facts.hidden, run=True))]
     start, text = line
     mark = len(start.strip()) <= _MARK  # what follows a mark or a number stands below its first line
     blanks = len(start) if mark else len(start) - len(start.lstrip()) + 2
-    return _wrapped(text, f"  {start}", " " * (2 + blanks))
+    wrapped = _wrapped(text, f"  {start}", " " * (2 + blanks))
+    return [str(shown(one, facts.names, facts.hidden)) for one in wrapped]
 
 
 def _wrapped(text: str, first: str, others: str) -> list[str]:
