@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import io
 import os
+import selectors
 import shutil
 import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass
 from functools import cache
@@ -57,6 +59,10 @@ home = sys.argv[1]
 os.environ.update(USERPROFILE=home, APPDATA=home + r"\AppData\Roaming", LOCALAPPDATA=home + r"\AppData\Local")
 sys.exit(subprocess.call(sys.argv[2:]))
 """
+
+
+#: Seconds between two looks at whether a program has ended, and for which what it has written may still come.
+_LOOK_SECONDS, _LATE_SECONDS = 0.2, 2.0
 
 
 class MissingError(Exception):
@@ -133,7 +139,6 @@ class Windows:
         self,
         argv: Sequence[Text],
         *,
-        stdin: str | None = None,
         check: bool = False,
         timeout: float = TIMEOUT,
         cwd: Path | None = None,
@@ -143,11 +148,15 @@ class Windows:
         """Run a program with pipes and no console, for a user whose profile is *home*; *extra* are variables."""
         if home:
             argv = [self.base, "-c", _AS_ANOTHER, self.windows(home), *map(self._word, argv)]
-        result = run(
-            [_wine_program(), *argv], env=self.environment(**extra), stdin=stdin, timeout=timeout, cwd=cwd or self.drive
-        )
+        words = [_wine_program(), *map(str, argv)]
+        null, pipe = subprocess.DEVNULL, subprocess.PIPE
+        with subprocess.Popen(
+            words, env=self.environment(**extra), cwd=cwd or self.drive, stdin=null, stdout=pipe, stderr=pipe
+        ) as process:
+            stdout, stderr = _said(process, timeout)
+        result = subprocess.CompletedProcess(words, process.returncode, stdout, "")
         result.stderr = "".join(
-            line for line in result.stderr.splitlines(keepends=True) if not line.startswith("wine client error")
+            line for line in stderr.splitlines(keepends=True) if not line.startswith("wine client error")
         )
         if check and result.returncode:
             message = f"{argv}\nended with status {result.returncode}\n{result.stdout}\n{result.stderr}"
@@ -224,6 +233,35 @@ class Windows:
             **extra,
         }
         self.run([self.uv, *words], check=True, **variables)
+
+
+def _said(process: subprocess.Popen[bytes], timeout: float) -> list[str]:
+    """What a program writes on stdout and stderr until it ends: what Wine has started for it may keep its pipes open.
+
+    Raises:
+        subprocess.TimeoutExpired: It runs longer than so many seconds, and has been killed.
+    """
+    said = {pipe: bytearray() for pipe in (process.stdout, process.stderr) if pipe}
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        for pipe in said:
+            selector.register(pipe, selectors.EVENT_READ)
+        running = True
+        while selector.get_map() or running:
+            if time.monotonic() > deadline:
+                if not running:
+                    break
+                process.kill()
+                raise subprocess.TimeoutExpired(process.args, timeout)
+            for key, _ in selector.select(_LOOK_SECONDS):
+                data = os.read(key.fd, 65536)
+                said[key.fileobj].extend(data)  # type: ignore[index]  # they are those of above
+                if not data:
+                    selector.unregister(key.fileobj)
+            if running and process.poll() is not None:
+                running, deadline = False, time.monotonic() + _LATE_SECONDS
+    texts = (data.decode("utf-8", "backslashreplace") for data in said.values())
+    return [text.replace("\r\n", "\n") for text in texts]
 
 
 @cache
