@@ -220,3 +220,26 @@ def test_caches(tmp_path: Path) -> None:
     trees.put(tmp_path / "cache/CACHEDIR.TAG")
     assert not trust.is_cached(os.fspath(tmp_path / "tools/keyring"))
     assert trust.is_cached(os.fspath(tmp_path / "cache/archive-v0/x"))
+
+
+@pytest.mark.parametrize("name", ["PYTHONUSERBASE", "PYTHONPYCACHEPREFIX"])
+def test_variables_that_say_where_code_is(tmp_path: Path, name: str) -> None:
+    """They are not passed on where a project, or the working directory, would decide what is imported."""
+    trees.make_here(tmp_path)
+    values = {"relative": True, f"{tmp_path}/home/project/code": True, f"{tmp_path}/home/.local": False, "": False}
+    for value, foreign in values.items():
+        here = trees.make_here(tmp_path, environ={name: value})
+        assert ([name] if foreign else []) == trust.foreign_variables(here, trust.Trust(here)), value
+
+
+@pytest.mark.parametrize(
+    "name", ["ProgramFiles", "ProgramFiles(x86)", "ProgramW6432", "SystemRoot", "APPDATA", "LOCALAPPDATA"]
+)
+def test_the_place_decides_on_windows(tmp_path: Path, name: str) -> None:
+    """The user's profile and the system's program folders are trusted there, whoever owns them; nothing else is."""
+    file = trees.put(tmp_path / "programs/keyring.exe")
+    other = trees.put(tmp_path / "elsewhere/keyring.exe")
+    for spelled in (name, name.upper()):  # os.environ has upper-case names only
+        judged = judge(uid=-1, platform="win32", environ={spelled: os.fspath(file.parent)})
+        assert (None, None) == judged.others([os.fspath(file)])
+        assert (None, Reason(Kind.OUTSIDE, os.fspath(other))) == judged.others([os.fspath(file), os.fspath(other)])
