@@ -15,6 +15,9 @@ from support.patient import Patient
 from support.stage import Stage
 
 REPOSITORY = Path(__file__).parent.parent
+#: What ctypes runs fifteen times at each start of keyring, whose macOS backend looks for libraries (CPython 3.11,
+#: ctypes/util.py): a quarter of the time of all tests. A machine without them is as good.
+COMPILERS = ("gcc", "cc", "ld", "objdump")
 
 
 def pytest_configure() -> None:
@@ -41,7 +44,7 @@ def home(tmp_path: Path, shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -
     """A throw-away home folder: ``os.environ`` points to it and to nothing of the real user's, in every test."""
     folder = tmp_path / "home"
     folder.mkdir()
-    clean = machine.running(folder, shared_folder / "path")
+    clean = machine.running(folder, shared_folder / "path", without=COMPILERS)
     for name in list(os.environ):
         # pytest's own variables and those that measure coverage are about this process.
         if name not in clean and not name.startswith(("PYTEST_", "COV_", "COVERAGE_")):

@@ -142,15 +142,15 @@ def building(**extra: str) -> dict[str, str]:
     return env
 
 
-def running(home: Path, farm: Path) -> dict[str, str]:
+def running(home: Path, farm: Path, *, without: tuple[str, ...] = ()) -> dict[str, str]:
     """The environment for what is tested: *home* is the home folder, and nothing leads to the real user's things.
 
-    PATH is kept, but holds no ``keyring`` and not the scripts of the environment that the tests run in; *farm* is a
-    folder to put what replaces a system folder that has a ``keyring``.
+    PATH is kept, but holds no ``keyring``, none of the programs *without*, and not the scripts of the environment that
+    the tests run in; *farm* is a folder to put what replaces a system folder that has one of these.
     """
     env = {key: value for key, value in ENVIRON.items() if not _is_personal(key)}
     env.update(home_variables(home))
-    env["PATH"] = os.pathsep.join(_path_without_keyring(farm))
+    env["PATH"] = os.pathsep.join(_path_without(("keyring*", *without), farm))
     return env
 
 
@@ -184,8 +184,8 @@ def _is_personal(name: str) -> bool:
 
 
 @cache
-def _path_without_keyring(farm: Path) -> list[str]:
-    """PATH's absolute folders without any ``keyring``, and without the user's and the test environment's own."""
+def _path_without(names: tuple[str, ...], farm: Path) -> list[str]:
+    """PATH's absolute folders without some programs, and without the user's and the test environment's own."""
     ours = [Path(sys.prefix).resolve(), *(home.resolve() for home in homes())]
     folders: list[str] = []
     for entry in ENVIRON.get("PATH", "").split(os.pathsep):
@@ -194,22 +194,22 @@ def _path_without_keyring(farm: Path) -> list[str]:
             continue
         if any(root in (folder.resolve(), *folder.resolve().parents) for root in ours):
             continue
-        if any(folder.glob("keyring*")):
+        if any(one for name in names for one in folder.glob(name)):
             if WINDOWS:
                 continue
-            folder = _links(folder, farm)
+            folder = _links(folder, farm, names)
         folders.append(os.fspath(folder))
     return list(dict.fromkeys(folders))
 
 
-def _links(folder: Path, farm: Path) -> Path:
-    """A folder with links to all that is in *folder* but ``keyring``: a system's bin folder cannot be left out."""
+def _links(folder: Path, farm: Path, without: tuple[str, ...]) -> Path:
+    """A folder with links to all that is in *folder* but some programs: a system's bin folder cannot be left out."""
     copy = farm / "-".join(folder.resolve().parts[1:])
     if not copy.is_dir():
         building_site = farm / f"{copy.name}.{os.getpid()}"
         building_site.mkdir(parents=True)
         for program in folder.iterdir():
-            if not program.name.startswith("keyring"):
+            if not any(program.match(name) for name in without):
                 (building_site / program.name).symlink_to(program)
         try:
             building_site.rename(copy)
