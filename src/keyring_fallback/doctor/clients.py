@@ -133,13 +133,9 @@ def preferred(client: str, service: str, index: told.Index | None, here: Here) -
     if (index and index.password) or client not in told.UV:
         return [index.password] if index and index.password else []
     host = hints.host_of(service)
-    data = here.environ.get("UV_CREDENTIALS_DIR") or os.path.join(
-        here.environ.get("XDG_DATA_HOME") or os.path.join(here.home, ".local", "share"), "uv", "credentials"
-    )
-    if here.platform == "win32":
-        data = here.environ.get("UV_CREDENTIALS_DIR") or os.path.join(
-            here.home, "AppData", "Roaming", "uv", "credentials"
-        )
+    share = here.environ.get("XDG_DATA_HOME") or os.path.join(here.home, ".local", "share")
+    share = os.path.join(here.home, "AppData", "Roaming") if here.platform == "win32" else share
+    data = here.environ.get("UV_CREDENTIALS_DIR") or os.path.join(share, "uv", "credentials")
     names = [os.path.join(here.home, name) for name in (".netrc", "_netrc")]
     netrc = next(filter(os.path.exists, filter(None, (here.environ.get("NETRC"), *names))), names[0])
     found = []
