@@ -466,3 +466,32 @@ def test_what_is_seen_here(tmp_path: Path) -> None:
     zipped = trees.put(tmp_path / "python312.zip")
     content = environment.read_path([os.fspath(tmp_path / "a"), os.fspath(zipped), "/no/such", ""])
     assert ((ONE,), True) == (content.providers, content.complete)
+
+
+def test_a_folder_that_leads_to_itself(tmp_path: Path) -> None:
+    """A .pth file whose code adds its own folder is read once: that is all, and nothing is missing."""
+    trees.make_environment(tmp_path, "one")
+    trees.put(tmp_path / SITE / "again.pth", f"import site; site.addsitedir('{tmp_path.as_posix()}/{SITE}')\n")
+    content = read(tmp_path)
+    assert (True, None, (ONE,)) == (content.complete, content.cut, content.providers)
+    assert 1 == len(content.folders)
+
+
+def test_long_entry_points_decide_nothing(tmp_path: Path) -> None:
+    """Of an entry_points.txt that is not read to its end something may be missing; the tool is not refused for it."""
+    trees.make_environment(tmp_path, "one")
+    long = "[console_scripts]\n" + "x = y:z\n" * 3000
+    trees.put(tmp_path / SITE / "long-1.0.dist-info/entry_points.txt", long)
+    content = read(tmp_path)
+    assert (False, None, (ONE,)) == (content.complete, content.cut, content.providers)
+
+
+def test_an_editable_source_is_an_absolute_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A direct_url.json without a path names nothing: not the working directory's ``src``."""
+    trees.make_environment(tmp_path, "one")
+    trees.put(
+        tmp_path / SITE / "one-1.0.dist-info/direct_url.json", '{"url": "file://", "dir_info": {"editable": true}}'
+    )
+    trees.add_provider(tmp_path / "work" / "src", "two")
+    monkeypatch.chdir(tmp_path / "work")
+    assert [os.fspath(tmp_path / SITE)] == list(read(tmp_path).folders)
