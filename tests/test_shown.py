@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyring_fallback.doctor.shown import HIDDEN, shown
+from keyring_fallback.doctor.shown import HIDDEN, without_secrets
 from support.patient import AZURE, USERNAME, Patient
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ ODD = [
 def test_no_token_shows(url: str) -> None:
     """A token in a URL is not shown, alone, in a sentence, in quotes, or in data."""
     for text in (url, f"A file of uv's: {url} cannot be read.", f"x = {url!r}", f"$ uv add --index={url} a"):
-        assert "CANARY" not in shown(text, [USERNAME])
-    assert "CANARY" not in json.dumps(shown({"a": [url, {"b": url}], "c": None, "d": 1, "e": True}))
+        assert "CANARY" not in without_secrets(text, [USERNAME])
+    assert "CANARY" not in json.dumps(without_secrets({"a": [url, {"b": url}], "c": None, "d": 1, "e": True}))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_no_token_shows(url: str) -> None:
 )
 def test_what_is_no_secret_is_shown(text: str) -> None:
     """URLs, paths and words without a secret stay as they are, the registry's own user name too."""
-    assert text == shown(text, [USERNAME])
+    assert text == without_secrets(text, [USERNAME])
 
 
 _TOKEN = st.text("CANARYxyz0189-._~!$&'()*+,;=", min_size=1, max_size=30).map(lambda text: f"CANARY{text}")
@@ -92,13 +92,13 @@ _AROUND = st.sampled_from(["{}", "'{}'", '"{}"', "({})", "see {}, please", "a={}
 @given(st.sampled_from(["https://", "http://", "git+ssh://", "https:\\\\"]), _BEFORE, _TOKEN, _AROUND)
 def test_no_user_part_shows(scheme: str, before: str, token: str, around: str) -> None:
     """Whatever the user part holds, and whatever stands around the URL."""
-    assert "CANARY" not in shown(around.format(f"{scheme}{before}{token}@host.example/simple/"))
+    assert "CANARY" not in without_secrets(around.format(f"{scheme}{before}{token}@host.example/simple/"))
 
 
 @given(st.text("a1:/\\@?#%[];=' .\n", max_size=60))
 def test_any_text(text: str) -> None:
     """It never raises, and what was shown once is shown so again."""
-    assert shown(text) == shown(shown(text))
+    assert without_secrets(text) == without_secrets(without_secrets(text))
 
 
 #: What stands in a text where ``artifacts`` is a user name that may be a token, and what is shown of it.
@@ -116,7 +116,7 @@ SECRET_WORDS = {
 @pytest.mark.parametrize(("text", "said"), SECRET_WORDS.items(), ids=range(len(SECRET_WORDS)))
 def test_a_word_that_is_secret(text: str, said: str) -> None:
     """It is struck out where it stands alone, and is no part of a distribution's name, a host's or a file's path."""
-    assert (said, text) == (shown(text, [], ["artifacts"]), shown(text, [], ["art"]))
+    assert (said, text) == (without_secrets(text, [], ["artifacts"]), without_secrets(text, [], ["art"]))
 
 
 def test_a_command_stays_whole(patient: Patient) -> None:

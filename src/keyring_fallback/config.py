@@ -189,7 +189,7 @@ def _enabled(value: str, _home: str) -> bool:
     states = configparser.RawConfigParser.BOOLEAN_STATES
     word = value.strip().lower()
     if word not in states:
-        raise ValueError(f"{_shown(value)} is neither true nor false")
+        raise ValueError(f"{_quoted(value)} is neither true nor false")
     return states[word]
 
 
@@ -216,7 +216,7 @@ def _timeout(value: str, _home: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= _MAX_SECONDS:  # also turns down inf and nan
-        raise ValueError(f"{_shown(value)} is not a number of seconds between 0 and {_MAX_SECONDS}")
+        raise ValueError(f"{_quoted(value)} is not a number of seconds between 0 and {_MAX_SECONDS}")
     return seconds
 
 
@@ -229,7 +229,7 @@ _PARSERS: dict[str, tuple[Callable[[str, str], object], str]] = {
 }
 
 
-def _shown(value: str) -> str:
+def _quoted(value: str) -> str:
     """Return a value for a message: one line, and not what may be a token."""
     if len(value.strip()) > _LONGEST_SHOWN:
         return "what is set"

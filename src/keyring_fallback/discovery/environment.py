@@ -65,7 +65,7 @@ def interpreter(root: str, platform: str) -> str:
     return next(filter(os.path.isfile, paths), paths[0])
 
 
-def text(data: bytes) -> str:
+def decoded(data: bytes) -> str:
     """Return what a file holds that may begin with a BOM; the codec for that would have to be loaded."""
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
@@ -211,7 +211,7 @@ class _Scan:
 
     def _linked(self, path: str) -> Iterator[tuple[str, bool]]:
         """Yield the folders that a .pth file adds, and whether their own count too (CPython, site.py, addpackage)."""
-        for line in text(self._read(path)).splitlines():
+        for line in decoded(self._read(path)).splitlines():
             if not self._spend(_LINE, path):
                 break
             named, whole = line.rstrip(), False

@@ -175,11 +175,11 @@ def _side_file(path: str, platform: str) -> str:
         return ""
     # python.org's install manager (aliasutils.py)
     if os.path.isfile(path + ".__target__"):
-        return environment.text(read_head(path + ".__target__")).strip()
+        return environment.decoded(read_head(path + ".__target__")).strip()
     # Scoop (lib/core.ps1): the executable that the shim runs, followed once
     file = os.path.splitext(path)[0] + ".shim"
     if os.path.isfile(file):
-        values = {name: value for _, name, value in environment.options(environment.text(read_head(file)))}
+        values = {name: value for _, name, value in environment.options(environment.decoded(read_head(file)))}
         return _interpreter_of(values.get("path", "").strip('"'), platform)
     return ""
 

@@ -57,7 +57,7 @@ def _read(path: str, uid: int) -> list[str] | None:
             return None
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return environment.text(os.read(descriptor, 1 << 16)).splitlines()
+        return environment.decoded(os.read(descriptor, 1 << 16)).splitlines()
     finally:
         os.close(descriptor)
     return []

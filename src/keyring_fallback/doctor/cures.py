@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..discovery import environment, executable, trust
 from ..discovery.places import PIPX_GLOBAL, SYSTEMS_PROGRAMS, UV
@@ -19,18 +19,29 @@ from .shell import Command, Edit, Variable
 
 #: The provider where nothing tells which: a word to be replaced.
 UNKNOWN = "PROVIDER"
-#: By who manages a global keyring: the command that adds a provider to it, and the one that installs it again.
+
+
+class _Commands(NamedTuple):
+    """What adds a provider to a global keyring, and what installs it again; "" where we know no command."""
+
+    add: str = ""
+    again: str = ""
+
+
+#: By who manages a global keyring.
 _COMMANDS = {
     # uv makes the tool anew with just what this command names, and without --force may leave a broken one as it is
     # (seen with uv 0.13.9)
-    "uv": ("uv tool install {has} --with {provider}", "uv tool install --force {has}"),
-    "pipx": ("pipx inject {everybodys} {name} {provider}", "pipx reinstall {everybodys} {name}"),
-    "pixi": ("pixi global add --environment {name} {provider}", "pixi global install --force-reinstall keyring"),
-    "Homebrew": ("", "brew reinstall keyring"),
-    "mise": ("", "mise install --force pipx:keyring"),
+    "uv": _Commands("uv tool install {has} --with {provider}", "uv tool install --force {has}"),
+    "pipx": _Commands("pipx inject {everybodys} {name} {provider}", "pipx reinstall {everybodys} {name}"),
+    "pixi": _Commands(
+        "pixi global add --environment {name} {provider}", "pixi global install --force-reinstall keyring"
+    ),
+    "Homebrew": _Commands("", "brew reinstall keyring"),
+    "mise": _Commands("", "mise install --force pipx:keyring"),
     # in that folder uv does not read the settings of the project that somebody works on
-    "environment": ("uv pip install --directory {root} --python {root} {provider}", ""),
-    "interpreter": ("{interpreter} -m pip install --user {provider}", ""),
+    "environment": _Commands("uv pip install --directory {root} --python {root} {provider}", ""),
+    "interpreter": _Commands("{interpreter} -m pip install --user {provider}", ""),
 }
 #: By the clients that install into themselves: the folders of the environments that their installers make
 #: (install.python-poetry.org, install-pdm.py).
@@ -45,7 +56,8 @@ _OPTIONS = {"keyring-provider"}
 
 def add_provider(distribution: str, tool: Tool, platform: str) -> Command | None:
     """Return the command that adds a provider to a global keyring and keeps what it has, or None: we know none."""
-    return _command(0, tool, platform, distribution)
+    words = _installed_with(tool, distribution)
+    return _filled(_commands_of(tool, platform, words).add, tool, words or (), distribution)
 
 
 def provide(distribution: str, findings: Findings, here: Here) -> Command | None:
@@ -73,17 +85,17 @@ def reinstall(found: Tool | Refusal, platform: str) -> Command | None:
     Of what was turned down nothing but source and path is used: what it had is not known, as it is of pipx.
     """
     if isinstance(found, Tool):
-        return _command(1, found, platform)
+        words = _installed_with(found)
+        return _filled(_commands_of(found, platform, words).again, found, words or ())
     manager = found.origin.manager
     if found.origin == UV or not os.path.isdir(found.path):
         return None
-    return _filled(_COMMANDS.get(manager, ("", ""))[1], Tool(found.origin, found.path, found.path, ""))
+    return _filled(_COMMANDS.get(manager, _Commands()).again, Tool(found.origin, found.path, found.path, ""))
 
 
-def _command(which: int, tool: Tool, platform: str, provider: str = "") -> Command | None:
-    has = _has(tool, provider)
-    template = _COMMANDS.get(_manager(tool, platform, has), ("", ""))[which]
-    return _filled(template, tool, has or (), provider)
+def _commands_of(tool: Tool, platform: str, words: Sequence[str] | None) -> _Commands:
+    """Return the commands for a global keyring that has what `_installed_with` says."""
+    return _COMMANDS.get(_manager(tool, platform, words), _Commands())
 
 
 def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = "") -> Command | None:
@@ -101,7 +113,7 @@ def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = 
 
 
 def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
-    """Return who manages a global keyring that has what `_has` says: a key of `_COMMANDS`, or ""."""
+    """Return who manages a global keyring that has what `_installed_with` says: a key of `_COMMANDS`, or ""."""
     named = tool.origin == SETTING
     if not tool.root:
         plain = named and tool.interpreter and not is_externally_managed(tool.interpreter, platform)
@@ -144,7 +156,7 @@ def dropped(tool: Tool) -> str:
         return ""
 
 
-def _has(tool: Tool, besides: str = "", name: str = "keyring") -> list[str] | None:
+def _installed_with(tool: Tool, besides: str = "", name: str = "keyring") -> list[str] | None:
     """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
 
     They are none where the receipt says more than a command can, or is that of another tool. None: this Python has no
@@ -228,7 +240,7 @@ def bring(client: str, root: str, here: Here) -> tuple[Command | None, str]:
             return Command(("pipx", "inject", *shared, "--include-apps", name, ours)), ""
         if os.path.isfile(os.path.join(root, "uv-receipt.toml")):
             tool = Tool(UV, root, root, "")
-            if has := _has(tool, ours, name):
+            if has := _installed_with(tool, ours, name):
                 left = f"it leaves out what it was installed with besides: {dropped(tool)}" if dropped(tool) else ""
                 return Command(("uv", "tool", "install", *has, "--with", ours)), left
             return None, f"install {client} again with uv, '--with {ours}', and all that its uv-receipt.toml names"

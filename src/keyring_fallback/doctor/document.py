@@ -11,7 +11,7 @@ from ..discovery.tool import Refusal, Tool
 from . import clients, shell
 from .examination import Cause, Facts
 from .probing import Probe
-from .shown import shown
+from .shown import without_secrets
 from .told import Told
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
@@ -55,7 +55,7 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
         "service": None if facts.service is None else hints.shown(facts.service),
         "username": facts.name(facts.username) or None,
     }
-    document = shown(document, facts.names, facts.hidden)
+    document = without_secrets(document, facts.names, facts.hidden)
     return json.dumps({**document, "causes": [_cause_as_data(cause, facts) for cause in causes]}, indent=2)
 
 
@@ -66,9 +66,9 @@ def _told_as_data(told: Told, facts: Facts) -> dict[str, Any]:
 
 def _cause_as_data(cause: Cause, facts: Facts) -> dict[str, Any]:
     platform = facts.here.platform
-    words = shown({"text": cause.text, "edit": cause.words(platform)}, facts.names, facts.hidden)
+    words = without_secrets({"text": cause.text, "edit": cause.words(platform)}, facts.names, facts.hidden)
     cure = {"command": cause.command(platform), "cure": shell.as_data(cause.cure)}
-    cure = shown(cure, facts.names, facts.hidden, run=True)
+    cure = without_secrets(cure, facts.names, facts.hidden, run=True)
     return {"name": cause.name, **words, **cure, "problem": cause.problem}
 
 

@@ -11,7 +11,7 @@ from typing import Callable
 from ..here import Here
 from . import causes, clients, cures, edits, examination, report, shell
 from .examination import Cause, Facts
-from .shown import shown
+from .shown import without_secrets
 
 _MAX_CURES = 12
 _LAST_LINES = 12
@@ -65,7 +65,7 @@ def _show(cause: Cause, facts: Facts, say: Callable[[str], None]) -> None:
         except edits.CannotEditError:
             say(_clean(shell.described(cause.cure), facts))
     else:
-        say(str(shown(f"  $ {cause.command(facts.here.platform)}", facts.names, facts.hidden, run=True)))
+        say(str(without_secrets(f"  $ {cause.command(facts.here.platform)}", facts.names, facts.hidden, run=True)))
 
 
 def _mend(cause: Cause, facts: Facts, say: Callable[[str], None], *, yes: bool) -> str:
@@ -124,4 +124,4 @@ def _run(command: shell.Command, here: Here) -> tuple[str, str]:
 
 
 def _clean(text: str, facts: Facts) -> str:
-    return str(shown(text, facts.names, facts.hidden))
+    return str(without_secrets(text, facts.names, facts.hidden))

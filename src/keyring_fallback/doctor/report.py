@@ -13,7 +13,7 @@ from ..discovery.tool import Kind, Provider
 from . import clients
 from .examination import Cause, Facts
 from .probing import Probe
-from .shown import shown
+from .shown import without_secrets
 from .told import Told
 
 _WIDTH, _MARK = 80, 3
@@ -59,7 +59,7 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verb
     lines = [(WORKS if works else NOTHING if unasked else FAILS, _GREEN if works else _RED), ("", "")]
     for title, body in sections:
         laid_out = [(line, "") for one in body for line in _laid_out(one, facts)]
-        heads = _wrapped(shown(title, facts.names, facts.hidden), "", "  ")
+        heads = _wrapped(without_secrets(title, facts.names, facts.hidden), "", "  ")
         lines += [*((line, _BOLD) for line in heads), *laid_out, ("", "")] if laid_out else []
     lines[-1:] = [] if verbose else [("  --verbose shows all that was found.", "")]
     return "\n".join(_line(line, code if colour else "") for line, code in lines)
@@ -72,12 +72,12 @@ def _line(line: str, code: str) -> str:
 
 def _laid_out(line: _Line, facts: Facts) -> list[str]:
     if isinstance(line, str):  # a command or a path, for example
-        return [str(shown(f"  {line}", facts.names, facts.hidden, run=True))]
+        return [str(without_secrets(f"  {line}", facts.names, facts.hidden, run=True))]
     start, text = line
     mark = len(start.strip()) <= _MARK  # what follows a mark or a number stands below its first line
     blanks = len(start) if mark else len(start) - len(start.lstrip()) + 2
     wrapped = _wrapped(text, f"  {start}", " " * (2 + blanks))
-    return [str(shown(one, facts.names, facts.hidden)) for one in wrapped]
+    return [str(without_secrets(one, facts.names, facts.hidden)) for one in wrapped]
 
 
 def _wrapped(text: str, first: str, others: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Decides what of a text is shown: all that the doctor prints passes `shown`, as text and as data."""
+"""Decides what of a text is shown: all that the doctor prints passes `without_secrets`, as text and as data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RUN = re.compile(r"[A-Za-z0-9]{20,}")
 _SHORT = 6
 
 
-def shown(data: Any, names: Collection[str] = (), secrets: Collection[str] = (), *, run: bool = False) -> Any:
+def without_secrets(data: Any, names: Collection[str] = (), secrets: Collection[str] = (), *, run: bool = False) -> Any:
     """Return a text, or a JSON value with texts, without what may be secret in URLs.
 
     These are user names, but for those in `names`, and passwords, queries, and tokens in paths. `secrets` are words
@@ -36,9 +36,9 @@ def shown(data: Any, names: Collection[str] = (), secrets: Collection[str] = (),
     part of a longer name, or of a file's path, is no secret. A line that holds none stays as it is.
     """
     if isinstance(data, dict):
-        return {key: shown(value, names, secrets, run=run) for key, value in data.items()}
+        return {key: without_secrets(value, names, secrets, run=run) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [shown(value, names, secrets, run=run) for value in data]
+        return [without_secrets(value, names, secrets, run=run) for value in data]
     if not isinstance(data, str):
         return data
     secrets = [one for one in secrets if len(one) >= _SHORT]

@@ -19,7 +19,7 @@ from ..helper.recorder import PASSED, RECORDS, WATCH
 from ..helper.recorder import digest as digest_of
 from ..here import Here
 from . import clients
-from .shown import shown
+from .shown import without_secrets
 
 _MAX_BYTES = 8 << 20
 _MARKS = {"answer": "answered", "nothing": "had no answer", "failed": "failed", "unfinished": "gave no answer in time"}
@@ -50,7 +50,7 @@ def watch(command: Sequence[str]) -> int:
     lines = [f"  It cannot be started: {reason}."]
     if not reason:
         lines = _lines(records, others, _unasked(records, client, here, failed=bool(status)), failed=bool(status))
-    _say(["", f"keyring-fallback: what {shown(command[0])} asked of keyring", *lines])
+    _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
     return status
 
 
@@ -110,7 +110,7 @@ def _unasked(records: list[dict[str, Any]], client: str, here: Here, *, failed: 
     told = [*(clients.uv(here) if client != "pip" else ()), *(clients.pip(here) if client != "uv" else ())]
     found: dict[str, str] = {}
     for name, index in ((one.client.split()[0], index) for one in told for index in one.indexes):
-        host, url = hints.host_of(index.url), shown(index.url)
+        host, url = hints.host_of(index.url), without_secrets(index.url)
         if host not in asked and (index.public is False or (failed and index.public is None)):
             has = f": there is a password in {index.password}" if index.password else ""
             found[f"  {name} asked nobody for {host} ({url}){has}."] = url
@@ -124,7 +124,7 @@ def _lines(
     found: list[str] = []
     for record in records:
         whom = f" for {_name(record.get('username'))}" if record.get("username") else ""
-        service = shown(hints.shown(record.get("service")))
+        service = without_secrets(hints.shown(record.get("service")))
         if "keyring" in record:
             status = record.get("status")
             came = "was not ended" if status is None else "answered" if status == 0 else f"ended with status {status}"
@@ -143,7 +143,7 @@ def _lines(
         found = [f"  It asked nobody: not {whom}, and nothing that it imports with keyring-fallback in it."]
     found += unasked
     if unasked or not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
-        services = (shown(hints.shown(record.get("service"))) for record in records)
+        services = (without_secrets(hints.shown(record.get("service"))) for record in records)
         url = next((one for one in (*unasked.values(), *services) if hints.is_url(one)), "URL")
         what = "what mends it" if failed or records else "whether there would be an answer"
         found.append(f"  'keyring-fallback doctor {url}' says {what}.")

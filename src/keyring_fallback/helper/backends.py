@@ -100,15 +100,15 @@ class Backends:
 def plain(method: str, answer: Any) -> Any:
     """Return a backend's answer as JSON can carry it."""
     if method == "get_password":
-        return text(answer, "password")
+        return as_str(answer, "password")
     try:
         username = answer.username
     except ValueError:  # keyring.credentials.AnonymousCredential
         username = None
-    return {"username": username and text(username, "username"), "password": text(answer.password, "password")}
+    return {"username": username and as_str(username, "username"), "password": as_str(answer.password, "password")}
 
 
-def text(value: object, what: str) -> str:
+def as_str(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise TypeError("its {} is of type {}, not str".format(what, type(value).__name__))
     return str.__str__(value)
