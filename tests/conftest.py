@@ -6,13 +6,16 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 
 from support import environments, interpreters, machine, providers
 from support.patient import Patient
 from support.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parent.parent
 #: What ctypes runs fifteen times at each start of keyring, whose macOS backend looks for libraries (CPython 3.11,
@@ -130,6 +133,22 @@ def stage(
     folder.mkdir()
     environment = shared_environments.get(python, "keyring", wheel)
     return Stage(environment, folder, {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(scripted_tool.root)})
+
+
+@pytest.fixture
+def asker(stage: Stage, tmp_path: Path) -> Stage:
+    """Somebody with the stage's environment and no tool, for a lender to answer."""
+    folder = tmp_path / "asker"
+    folder.mkdir()
+    return Stage(stage.environment, folder, {})
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder as logins get it, for a lender's socket; its path is short enough for one."""
+    with machine.temporary_folder("lend") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", os.fspath(folder))
+        yield folder
 
 
 @pytest.fixture

@@ -28,11 +28,12 @@ from support.stage import Stage
 from support.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.environments import Environment, Environments, Text
 
-pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or os.name != "posix", reason="needs Unix sockets")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or os.name != "posix", reason="needs Unix sockets"),
+    pytest.mark.usefixtures("runtime"),
+]
 root = pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs to be root")
 linux = pytest.mark.skipif(not hostile.HAS_PROC, reason="needs /proc")
 
@@ -59,26 +60,10 @@ class Minting(KeyringBackend):
 """
 
 
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder as logins get it; its path is short enough for a socket's."""
-    with machine.temporary_folder("lend") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", os.fspath(folder))
-        yield folder
-
-
 @pytest.fixture
 def owner(stage: Stage) -> Stage:
     """The person whose tool it is: in their terminal, the lender is started."""
     return stage.there(THERE)
-
-
-@pytest.fixture
-def asker(stage: Stage, tmp_path: Path) -> Stage:
-    """Somebody with the same environment and no tool."""
-    folder = tmp_path / "asker"
-    folder.mkdir()
-    return Stage(stage.environment, folder, {})
 
 
 def lend(owner: Stage, *hosts: str, **more: Any) -> Lender:

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import environments, hostile, machine
+from support import environments, hostile
 from support.lending import Lender
 from support.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from support.environments import Text
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs Unix sockets")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="needs Unix sockets"),
+    pytest.mark.usefixtures("runtime"),
+]
 
 URL = "https://feed.example/simple/"
 CANARY = "canary-password-that-is-lent"
@@ -68,26 +71,10 @@ speak({{"ready": "/false/socket"}})
 """
 
 
-@pytest.fixture(autouse=True)
-def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder as logins get it."""
-    with machine.temporary_folder("lend") as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", os.fspath(folder))
-        yield folder
-
-
 @pytest.fixture
 def owner(stage: Stage) -> Stage:
     """The person whose tool it is."""
     return stage.there(THERE)
-
-
-@pytest.fixture
-def asker(stage: Stage, tmp_path: Path) -> Stage:
-    """Somebody with the same environment and no tool."""
-    folder = tmp_path / "asker"
-    folder.mkdir()
-    return Stage(stage.environment, folder, {})
 
 
 def lend(owner: Stage, *command: Text) -> Lender:

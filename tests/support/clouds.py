@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from .loopback import serving
 
 GOOGLE = "http://europe-python.pkg.dev/demo/repo/simple/"
 AMAZON = "http://demo-123456789012.d.codeartifact.us-east-1.amazonaws.com/pypi/repo/simple/"
@@ -29,23 +26,17 @@ class Clouds:
             """A handler that knows its clouds."""
 
         Bound.clouds = clouds
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self._serving = serving(Bound)
+        self._address = self._serving.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._serving.__exit__(None, None, None)
 
     def variables(self) -> dict[str, str]:
         """What leads google-auth and boto3 here."""
-        address = f"127.0.0.1:{self._server.server_address[1]}"
+        address = self._address
         return {
             "GCE_METADATA_HOST": address,
             "GCE_METADATA_IP": address,

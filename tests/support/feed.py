@@ -12,17 +12,16 @@ import hashlib
 import html
 import re
 import sys
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from . import environments, machine
+from .loopback import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from support.environments import Text
 
@@ -62,19 +61,13 @@ class Feed:
             """A handler that knows its feed."""
 
         Bound.feed = feed
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self._serving = serving(Bound)
+        self._address = self._serving.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Stop."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._serving.__exit__(None, None, None)
 
     @property
     def host(self) -> str:
@@ -89,7 +82,7 @@ class Feed:
     @property
     def proxy(self) -> str:
         """The address of the server itself."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self._address}"
 
     @property
     def direct_url(self) -> str:
