@@ -86,9 +86,7 @@ def test_no_provider_for_the_host(patient: Patient, stub_tokens: Path) -> None:
 def test_no_provider_where_no_command_says_what_the_tool_has(patient: Patient) -> None:
     """uv's receipt names an editable source: the provider is added to the tool as it is, until uv makes it anew."""
     receipt = patient.tool.root / "uv-receipt.toml"
-    text = receipt.read_text().replace("path =", "editable =")
-    receipt.unlink()  # it is a link to another tool's
-    receipt.write_text(text)
+    receipt.write_text(receipt.read_text().replace("path =", "editable ="))
     cause = patient.with_uv().see_the_doctor(GOOGLE).cause
     command = f"uv pip install --directory {patient.tool.root} --python {patient.tool.root} keyrings.google-artifactregistry-auth"
     assert ("no-provider", command) == (cause["name"], cause["command"])

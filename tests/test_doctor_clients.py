@@ -273,7 +273,7 @@ def test_our_package_is_missing_where_keyring_comes_first(
     assert str(other.root) in finding.cause["text"]
     assert finding.document["lookups"][0]["outcome"] == "answer", "here it works"
     if not machine.WINDOWS:
-        assert "which pip runs" in finding.cause["text"], "there is no uv on this PATH"
+        assert "that pip runs" in finding.cause["text"], "there is no uv on this PATH"
         pip = f"PIP_KEYRING_PROVIDER=subprocess {other.python} -m pip install keyring-fallback"
         assert pip == finding.cause["command"], "there is no uv on this PATH"
         path += os.pathsep + os.path.dirname(machine.uv())

@@ -74,6 +74,11 @@ class Patient:
         """Give the person a copy of a tool, to be changed at will, that has a token for Azure's host."""
         # links instead of copies of the packages: nobody edits them
         shutil.copytree(tool.environment.root, self.tool.root, symlinks=True, copy_function=os.link)
+        receipt = self.tool.root / "uv-receipt.toml"
+        text = receipt.read_text(encoding="utf-8")
+        receipt.unlink()
+        # a cure that installs it again removes the executables that it names
+        receipt.write_text(text.replace(os.fspath(tool.home), os.fspath(self.home)), encoding="utf-8")
         return self.with_tokens({"pkgs.dev.azure.com": CANARY})
 
     def with_uv(self, uv: str | None = None) -> Patient:
