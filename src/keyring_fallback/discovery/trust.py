@@ -61,8 +61,8 @@ def _is_marked(folder: str) -> bool:
     """Tell whether a folder has a project's marks; of a large one not all names are looked at."""
     names: list[str] = []
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        names += (one.name for one in itertools.islice(entries, _MAX_NAMES))
-    if any(name in _MARKS or name.startswith(_REQUIREMENTS) for name in names):
+        names += [one.name for one in itertools.islice(entries, _MAX_NAMES)]
+    if not _MARKS.isdisjoint(names) or any(name.startswith(_REQUIREMENTS) for name in names):
         return True
     whole = 0 < len(names) < _MAX_NAMES
     return not whole and any(os.path.lexists(os.path.join(folder, mark)) for mark in _MARKS)
@@ -150,13 +150,13 @@ class Trust:
 
     def suspects(self, entries: Iterable[os.DirEntry[str]]) -> list[str]:
         """Return which of a trusted folder's files and folders have to be asked about by themselves."""
-        found, loose, owners = [], self._loose, self._owners
+        found, loose, owners = [], self._loose, self._owners  # locals, for hundreds of files at each start
         for entry in entries:
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError:
                 continue  # gone meanwhile
-            if status.st_mode & loose or status.st_uid not in owners or stat.S_ISLNK(status.st_mode):
+            if status.st_mode & loose or status.st_uid not in owners or entry.is_symlink():
                 found.append(entry.path)
         return found
 
