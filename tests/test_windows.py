@@ -440,6 +440,21 @@ def test_settings_that_powershell_wrote(windows: Windows, venv: Venv, person: Pa
     assert "save it as UTF-8 without BOM" in cause["edit"]
 
 
+def test_a_batch_file_as_provider(windows: Windows, venv: Venv, person: Path) -> None:
+    """``az`` is ``az.cmd`` there: found by its name without the end, and never run with words that cmd.exe takes apart."""
+    folder = person / "bin"
+    folder.mkdir()
+    (folder / "az.cmd").write_text('@echo off\r\nif "%1 %2"=="account ann" echo secret\r\n', newline="")
+    _configure(person, "[fallback.commands]\nhost.example = az account {username}\n", "utf-8")
+    program = f"""
+        import keyring
+        print(keyring.get_password({SERVICE!r}, "ann"), keyring.get_password({SERVICE!r}, "ann&calc"))
+    """
+    done = windows.run([venv.python, "-c", dedent(program)], home=person, WINEPATH=windows.windows(folder))
+    assert "secret None\n" == done.stdout, done.stderr
+    assert "would be read as something else" in done.stderr
+
+
 def test_network_folders_are_not_touched(windows: Windows, venv: Venv, there: Script) -> None:
     """A lookup touches no folder of PATH that is on another machine: it would wait for the network."""
     share = r"\\server\share"
