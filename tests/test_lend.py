@@ -85,6 +85,17 @@ def question(service: str = URL) -> bytes:
     return json.dumps({"method": "get_password", "service": service, "username": "u"}).encode() + b"\n"
 
 
+def test_whoever_asks_gets_only_what_is_lent(owner: Stage) -> None:
+    """A program that asks the socket itself, for another host, gets nothing: the lender decides, and asks nobody."""
+    with lend(owner) as lender:
+        lender.until("lent at")
+        other = json.loads(ask_raw(lender.socket, question("https://other.example/simple/")))
+        assert None is other["answer"]
+        lender.until("other.example/simple/: not lent")
+        assert CANARY == json.loads(ask_raw(lender.socket, question()))["answer"]
+    assert ["https://feed.example/simple/ u"] == owner.notes()
+
+
 @pytest.mark.parametrize("place", ["XDG_RUNTIME_DIR", "XDG_STATE_HOME", "HOME"])
 def test_answers_what_is_lent(owner: Stage, asker: Stage, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both methods are answered for the hosts that are lent, by name and by pattern; each is one line, without the password."""
