@@ -256,12 +256,15 @@ class Trust:
         """Return the folder that holds this environment if it can be a project, or ""."""
         top = os.path.dirname(os.path.dirname(holder)) == os.path.dirname(holder)  # /opt holds many things
         several = any(os.path.lexists(os.path.join(prefix, mark)) for mark in _NO_PROJECTS_MARKS)
+        common = identity(holder) in above or (top and not os.path.basename(prefix).startswith("."))
+        if not prefix or several or common:
+            return ""
         if os.path.basename(prefix) not in _OF_PROJECTS:  # as virtualenvwrapper's, beside others
             with contextlib.suppress(OSError), os.scandir(holder) as entries:
                 beside = (one.path for one in itertools.islice(entries, _MAX_NAMES) if one.path != prefix)
-                several = several or any(os.path.isfile(os.path.join(one, "pyvenv.cfg")) for one in beside)
-        common = identity(holder) in above or (top and not os.path.basename(prefix).startswith("."))
-        return "" if not prefix or several or common else holder
+                if any(os.path.isfile(os.path.join(one, "pyvenv.cfg")) for one in beside):
+                    return ""
+        return holder
 
 
 def foreign_variables(here: Here, trust: Trust) -> list[str]:
