@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from support import environments, interpreters, machine, providers
+from support import environments, interpreters, machine, providers, uv7003
 from support.patient import Patient
 from support.stage import Stage
 
@@ -133,6 +133,20 @@ def stage(
     folder.mkdir()
     environment = shared_environments.get(python, "keyring", wheel)
     return Stage(environment, folder, {"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(scripted_tool.root)})
+
+
+@pytest.fixture(scope="session")
+def azure() -> tuple[Path, str]:
+    """An interpreter that Azure's own provider has a wheel for, and the provider's requirement there."""
+    if (choice := uv7003.provider()) is None:
+        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
+    return choice
+
+
+@pytest.fixture(scope="session")
+def feed_wheels(shared_environments: environments.Environments, wheel: Path) -> Path:
+    """What the feed of uv#7003 serves: our wheel, and what is installed beside it."""
+    return shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
 
 
 @pytest.fixture

@@ -370,14 +370,15 @@ def test_each_is_asked_once(patient: Patient, tmp_path: Path) -> None:
 
 @pytest.fixture
 def story(
-    shared_environments: environments.Environments, wheel: Path, python: Path, tmp_path: Path
+    shared_environments: environments.Environments,
+    python: Path,
+    tmp_path: Path,
+    feed_wheels: Path,
+    azure: tuple[Path, str],
 ) -> Iterator[tuple[uv7003.Story, Feed]]:
     """The project of uv#7003, whose active venv has keyring, and not us."""
-    if (choice := uv7003.provider()) is None:
-        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
-    tool = shared_environments.uv_tool(*choice)
-    folder = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
-    with uv7003.feed(folder) as feed:
+    tool = shared_environments.uv_tool(*azure)
+    with uv7003.feed(feed_wheels) as feed:
         story = uv7003.Story(tmp_path / "project", tool, feed, python)
         added = story.uv_add("keyring", active=True)
         assert added.returncode == 0, added.stderr

@@ -35,14 +35,16 @@ def commands(text: str) -> list[str]:
 
 @pytest.mark.skipif(machine.WINDOWS, reason="the commands are for a POSIX shell here")
 def test_from_does_not_work_to_works(
-    shared_environments: Environments, wheel: Path, python: Path, tmp_path: Path
+    shared_environments: Environments,
+    wheel: Path,
+    python: Path,
+    tmp_path: Path,
+    feed_wheels: Path,
+    azure: tuple[Path, str],
 ) -> None:
     """uvx' doctor, the cure, and each command of the section that checks it: what is shown is what is printed."""
-    if (choice := uv7003.provider()) is None:
-        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
-    source = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
-    tool = shared_environments.uv_tool(*choice)
-    with uv7003.feed(source) as feed:
+    tool = shared_environments.uv_tool(*azure)
+    with uv7003.feed(feed_wheels) as feed:
         story = uv7003.Story(tmp_path / "app", tool, feed, python, authenticate_always=True)
         added = story.uv_add("keyring", active=False)
         assert 0 == added.returncode, added.stderr

@@ -68,21 +68,18 @@ def laptop(home: Path, feed: Feed, clouds: Clouds, *programs: str) -> dict[str, 
 
 @pytest.mark.parametrize("url", [AZURE_FEED, GOOGLE, AMAZON], ids=["Azure", "Google", "Amazon"])
 def test_from_nothing(
-    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path, url: str
+    wheel: Path, python: Path, home: Path, tmp_path: Path, url: str, feed_wheels: Path, azure: tuple[Path, str]
 ) -> None:
     """A home with uv alone and a project that names its index: one command, then uv's own, also after ``uv sync``."""
-    if (choice := uv7003.provider()) is None:
-        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
-    source = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
     project = tmp_path / "app"
     project.mkdir()
     file = project / "pyproject.toml"
     file.write_text(PROJECT.format(platform.python_implementation(), sys.platform, url))
     with Clouds() as clouds:
         token = {GOOGLE: clouds.google, AMAZON: clouds.amazon}.get(url, "token-of-azure")
-        with Feed(source, password=token, url=url) as feed:
+        with Feed(feed_wheels, password=token, url=url) as feed:
             env = laptop(home, feed, clouds, machine.uv())
-            env["UV_PYTHON"] = str(choice[0])
+            env["UV_PYTHON"] = str(azure[0])
 
             def run(*words: str, active: bool = False) -> subprocess.CompletedProcess[str]:
                 variables = environments.Environment(project / ".venv").activated(env) if active else env
@@ -115,15 +112,13 @@ def test_from_nothing(
                 assert 0 == added.returncode, added.stderr
 
 
+@pytest.mark.usefixtures("azure")
 def test_from_nothing_with_pipx(
-    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path
+    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path, feed_wheels: Path
 ) -> None:
     """No uv but pipx: keyring is installed, the provider injected, and pip installs from the feed."""
-    if uv7003.provider() is None:
-        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
-    source = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
     venv = environments.create(tmp_path / "venv", python, "pip", "keyring", wheel)
-    with Clouds() as clouds, uv7003.feed(source) as feed:
+    with Clouds() as clouds, uv7003.feed(feed_wheels) as feed:
         env = laptop(home, feed, clouds, str(shared_environments.pipx().script("pipx")))
         env = venv.activated({**env, "PIPX_DEFAULT_PYTHON": str(python)})
         result = environments.run([venv.script("keyring-fallback"), *FIX, feed.url], env=env)
@@ -136,17 +131,15 @@ def test_from_nothing_with_pipx(
         assert 200 in feed.statuses("six-")
 
 
+@pytest.mark.usefixtures("azure")
 def test_from_nothing_with_poetry(
-    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path
+    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path, feed_wheels: Path
 ) -> None:
     """pipx and poetry, and a source without a slash at the end: keyring, its provider, and we beside poetry."""
-    if uv7003.provider() is None:
-        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
-    source = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
     project = tmp_path / "app"
     project.mkdir()
     (project / "pyproject.toml").write_text(POETRY.format(".".join(platform.python_version_tuple()[:2])))
-    with Clouds() as clouds, uv7003.feed(source) as feed:
+    with Clouds() as clouds, uv7003.feed(feed_wheels) as feed:
         pipx = str(shared_environments.pipx().script("pipx"))
         env = laptop(home, feed, clouds, pipx)
         env.update(PIPX_DEFAULT_PYTHON=str(python), PIP_FIND_LINKS=str(wheel.parent), POETRY_VIRTUALENVS_IN_PROJECT="1")
@@ -293,14 +286,11 @@ def test_two_at_once(patient: Patient, home: Path) -> None:
 
 
 def test_uv_run_dies_in_its_own_sync(
-    shared_environments: Environments, wheel: Path, python: Path, tmp_path: Path
+    shared_environments: Environments, python: Path, tmp_path: Path, feed_wheels: Path, azure: tuple[Path, str]
 ) -> None:
     """A stale lock and an index that answers 401: ``uv run`` never gets to the doctor; what the README says does."""
-    if (choice := uv7003.provider()) is None:
-        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
-    source = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
-    with uv7003.feed(source) as feed:
-        story = uv7003.Story(tmp_path / "project", shared_environments.uv_tool(*choice), feed, python)
+    with uv7003.feed(feed_wheels) as feed:
+        story = uv7003.Story(tmp_path / "project", shared_environments.uv_tool(*azure), feed, python)
         added = story.uv_add("keyring", "keyring-fallback", active=False)
         assert 0 == added.returncode, added.stderr
         file = story.folder / "pyproject.toml"

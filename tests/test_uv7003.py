@@ -18,19 +18,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def tool(shared_environments: Environments) -> Tool:
+def tool(shared_environments: Environments, azure: tuple[Path, str]) -> Tool:
     """The global tool: ``uv tool install keyring --with artifacts-keyring``."""
-    if (choice := uv7003.provider()) is None:
-        pytest.skip("artifacts-keyring has no wheel for any Python of this machine")
-    python, requirement = choice
-    return shared_environments.uv_tool(python, requirement)
+    return shared_environments.uv_tool(*azure)
 
 
 @pytest.fixture
-def feed(shared_environments: Environments, wheel: Path) -> Iterator[Feed]:
+def feed(feed_wheels: Path) -> Iterator[Feed]:
     """The private feed, with our wheel on it."""
-    folder = shared_environments.once("feed", lambda path: uv7003.wheels(path, wheel), wheel)
-    with uv7003.feed(folder) as running:
+    with uv7003.feed(feed_wheels) as running:
         yield running
 
 
