@@ -119,6 +119,22 @@ def test_missing_files(tmp_path: Path) -> None:
     assert "cannot be looked at" in reason(tmp_path / "loop")
 
 
+@posix
+def test_link_to_nothing(tmp_path: Path) -> None:
+    """Who can write the folder that is left decides what a link to nothing leads to: Debian's Python without its part of /etc."""
+    start, left = tmp_path / "lib/sitecustomize.py", tmp_path / "etc"
+    start.parent.mkdir()
+    left.mkdir()
+    start.symlink_to(left / "python3/sitecustomize.py")
+    assert "" == reason(start)
+    for mode in (0o777, 0o1777):
+        left.chmod(mode)
+        assert f"everybody can write to {left}" == reason(start)
+    left.chmod(0o755)
+    start.parent.chmod(0o777)
+    assert f"everybody can write to {start.parent}" == reason(start)
+
+
 def test_windows_has_no_modes(tmp_path: Path) -> None:
     """Where there are no user ids nothing is said about them."""
     assert "" == reason(tmp_path / "nothing", uid=-1)

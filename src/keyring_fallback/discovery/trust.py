@@ -210,6 +210,8 @@ class Trust:
                 continue
             one = os.path.join(real, name)
             status = self._look(one)
+            if ends and isinstance(status, OSError) and status.errno == errno.ENOENT:
+                break  # a link to nothing: who can write the folder that is left decides what it leads to
             others, open_to_all = self._judged(one)
             owned, opened = owned or others, opened or open_to_all
             if isinstance(status, OSError):
