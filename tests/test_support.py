@@ -94,7 +94,7 @@ def test_interpreters_really_run() -> None:
     assert interpreters.find("3.1") is None
 
 
-@pytest.mark.parametrize("name", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy3"])
+@pytest.mark.parametrize("name", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "pypy3"])
 def test_environment_of_every_interpreter(
     name: str,
     interpreter: Callable[[str], Path],

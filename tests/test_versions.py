@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from support.environments import Environment, Environments, Keywords, Text, Tool
 
-PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "pypy3")
+PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "pypy3")
 TOOL_PYTHONS = ("3.8", *PYTHONS)
 # 24.1.0 fails by itself wherever there is a keyringrc.cfg.
 KEYRINGS = ("23.0.0", "23.5.1", "23.9.3", "24.0.0", "24.1.0", "24.3.0", "25.0.0", "25.6.0", "newest")

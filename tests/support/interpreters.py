@@ -1,4 +1,4 @@
-"""Finds the real Python interpreters of this machine by name: "3.8" ... "3.14", "pypy3"."""
+"""Finds the real Python interpreters of this machine by name: "3.8" ... "3.15", "pypy3"."""
 
 from __future__ import annotations
 
