@@ -153,8 +153,26 @@ UV_ROWS = {
     "no user": (SUBPROCESS + "index-url = 'URL'\n", False),
     "not told": ("index-url = 'USER'\n", False),
     "password": (SUBPROCESS + "index-url = 'PASSWORD'\n", False),
+    "password of another index": (SUBPROCESS + ALWAYS + "default = true\n[[index]]\nurl = 'OTHER'\n", False),
     "netrc": (SUBPROCESS + "index-url = 'USER'\n", False),
+    "netrc, default": (SUBPROCESS + "index-url = 'USER'\n", False),
+    "netrc, one line": (SUBPROCESS + "index-url = 'USER'\n", False),
+    "netrc, another user": (SUBPROCESS + "index-url = 'USER'\n", True),
+    "netrc, broken": (SUBPROCESS + "index-url = 'USER'\n", True),
+    "store": (SUBPROCESS + "index-url = 'USER'\n", False),
+    "store, another user": (SUBPROCESS + "index-url = 'USER'\n", True),
+    "store, another path": (SUBPROCESS + "index-url = 'USER'\n", True),
 }
+#: Of the rows that have a .netrc, what it says.
+NETRC = {
+    "netrc": "machine 127.0.0.1\nlogin me\npassword old\n",
+    "netrc, default": "default login me password old\n",
+    "netrc, one line": "machine a login b password c machine 127.0.0.1 login me password old\n",
+    "netrc, another user": "machine 127.0.0.1 login you password old\n",
+    "netrc, broken": "this is none\nmachine 127.0.0.1\nlogin me\npassword old\n",
+}
+#: Of those that have a store of uv's, below which path it has something, and for whom.
+STORES = {"store": ("", "me"), "store, another user": ("", "you"), "store, another path": ("other/", "me")}
 
 
 @posix
@@ -164,6 +182,7 @@ def test_doctor_client_and_watch_agree(patient: Patient, feed: Feed, tmp_path: P
     client, _, name = row.partition(": ")
     url = feed.direct_url
     words = {"URL": url, "USER": feed.with_username("me", url), "PASSWORD": feed.with_username("me:old", url)}
+    words["OTHER"] = feed.with_username("you:old", f"{url}other/")
     patient.with_tokens({"127.0.0.1": feed.password}).with_uv()
     variables: dict[str, str] = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if client == "pip":
@@ -184,8 +203,12 @@ def test_doctor_client_and_watch_agree(patient: Patient, feed: Feed, tmp_path: P
     if variables.get("PIP_INDEX_URL") == "EMPTY":
         (tmp_path / "empty").mkdir()
         variables["PIP_INDEX_URL"] = (tmp_path / "empty").as_uri()
-    if name == "netrc":
-        (tmp_path / "netrc").write_text("machine 127.0.0.1\nlogin me\npassword old\n")
+    if name in STORES:
+        below, owner = STORES[name]
+        login = [machine.uv(), "auth", "login", url + below, "--username", owner, "--password", "old"]
+        environments.run(login, env=patient.env(), check=True)
+    if name in NETRC:
+        (tmp_path / "netrc").write_text(NETRC[name])
         variables["NETRC"] = str(tmp_path / "netrc")
     argv += ["install", "--dry-run", "--no-deps", "--no-cache-dir", "demo-store"]
     argv += ["--target", str(tmp_path / "target")] if client == "pip" else ["--python", str(patient.environment.root)]

@@ -122,31 +122,45 @@ def has_us(folders: Iterable[str]) -> bool:
     return any(glob.glob(f"{glob.escape(folder)}/keyring_fallback-*.dist-info") for folder in folders)
 
 
-def preferred(client: str, service: str, index: told.Index | None, here: Here) -> list[str]:
-    """Return where a client has a password from that it prefers to keyring: its index, .netrc, and uv's own store.
+def preferred(client: Told, service: str, index: told.Index | None, username: str | None, here: Here) -> list[str]:
+    """Return where a client has a password from that it prefers to keyring: its indexes, .netrc, and uv's own store.
 
-    uv's store is that of ``uv auth login`` (uv 0.13.9, uv-auth/src/store.rs). pip asks keyring when what .netrc has was
-    refused (26.3, network/auth.py).
-
-    The client's name is as in `Told`; `index` is its index there, or None.
+    uv takes of .netrc an entry, or the default one, with the user name that it has (uv 0.13.9, uv-auth/src/
+    credentials.rs), of the store of ``uv auth login`` what is for the URL or above it (store.rs), and without a user
+    name what another index has for the host (cache.rs). pip asks keyring when what .netrc has was refused (26.3,
+    network/auth.py). `index` is the client's index at that URL, or None.
     """
-    if (index and index.password) or client not in told.UV:
+    if (index and index.password) or client.client not in told.UV:
         return [index.password] if index and index.password else []
-    host = hints.host_of(service)
     share = here.environ.get("XDG_DATA_HOME") or os.path.join(here.home, ".local", "share")
     share = os.path.join(here.home, "AppData", "Roaming") if here.platform == "win32" else share
     data = here.environ.get("UV_CREDENTIALS_DIR") or os.path.join(share, "uv", "credentials")
-    names = [os.path.join(here.home, name) for name in (".netrc", "_netrc")]
-    netrc = next(filter(os.path.exists, filter(None, (here.environ.get("NETRC"), *names))), names[0])
-    found = []
-    for path, entry in (
-        (netrc, rf"(?m)^\s*machine\s+{re.escape(host)}(?!\S)"),
-        (os.path.join(data, "credentials.toml"), rf"//{re.escape(host)}[:/\"']"),
-    ):
-        texts, _ = _texts([(None, path)])
-        if host and any(re.findall(entry, text) for _, _, text in texts):
-            found.append(path)
-    return found
+    both = filter(None, (here.environ.get("NETRC"), os.path.join(here.home, ".netrc")))
+    netrc = next(filter(os.path.exists, both), "")
+    at = service.split("/")[:3]
+    found = [] if username else [one.password for one in client.indexes if one.url.split("/")[:3] == at]
+    for _, path, text in _texts([(None, netrc), (None, os.path.join(data, "credentials.toml"))])[0]:
+        names = _in_netrc(path, service) if path == netrc else _in_store(text, service)
+        found += [path] if any(username in (None, told.MASK, name) for name in names) else []
+    return [*filter(None, found)]
+
+
+def _in_netrc(path: str, service: str) -> list[str]:
+    """Return the user name that a .netrc has for a URL; one that cannot be parsed is none for uv, too."""
+    import netrc
+
+    try:
+        hosts = netrc.netrc(path).hosts
+    except (OSError, ValueError, netrc.NetrcParseError):
+        return []
+    return [hosts[name][0] for name in (hints.host_of(service), "default") if name in hosts][:1]
+
+
+def _in_store(text: str, service: str) -> list[str]:
+    """Return the user names that uv's own store, a file that uv has written, has for a URL."""
+    at = f"{service.rstrip('/')}/"
+    entries = re.findall(r'(?m)^service = "(.*?)/?"\nusername = "(.*)"$', text)
+    return [name for above, name in entries if at.startswith(f"{above}/")]
 
 
 def scripts(here: Here) -> str:

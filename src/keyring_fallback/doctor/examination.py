@@ -141,15 +141,16 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     questions: dict[tuple[str, str | None], bool] = {}
     if service is not None:
         service, username, secret = _without_user(service, username)
-        there: list[tuple[str, Index | None]] = []
-        there += [(one.client, index) for one in told for index in one.indexes if index.is_at(service)]
+        there: list[tuple[Told, Index | None]] = []
+        there += [(one, index) for one in told for index in one.indexes if index.is_at(service)]
         named = (one.username for one in indexes if one.is_at(service) and one.username not in (None, MASK))
         username = username or next(named, None)  # which may be a token, as one in a URL may
-        for name, at in there or [(one.client, None) for one in told]:
-            preferred.update(((service, place), None) for place in clients.preferred(name, service, at, here))
+        for client, at in there or [(one, None) for one in told]:
+            places = clients.preferred(client, service, at, username, here)
+            preferred.update(((service, place), None) for place in places)
         questions[service, username] = True
-    for client, index in ((one.client, index) for one in told for index in one.indexes if service is None):
-        places = clients.preferred(client, index.url, index, here)
+    for client, index in ((one, index) for one in told for index in one.indexes if service is None):
+        places = clients.preferred(client, index.url, index, index.username, here)
         preferred.update(((index.url, place), None) for place in places)
         if not (places or index.public):
             questions[index.url, index.username if index.username != MASK else None] = index.public is False
