@@ -291,6 +291,25 @@ def test_the_tool_first_on_path_needs_nothing(patient: Patient) -> None:
     assert (0, []) == (finding.status, finding.document["causes"])
 
 
+@posix
+def test_the_tool_first_on_path_has_no_answer(patient: Patient) -> None:
+    """What answers here is not in the global keyring that uv runs: this environment's one has to come first."""
+    patient.with_configuration("[fallback.commands]\nregistry.example = /bin/echo word\n")
+    url = "https://registry.example/simple/"
+    variables = {"UV_KEYRING_PROVIDER": "subprocess", "UV_DEFAULT_INDEX": url.replace("//", "//me@")}
+    path = patient.with_uv().variables["PATH"]
+    first = os.pathsep.join([str(patient.tool.scripts), path])
+    alone = environments.run([patient.tool.script("keyring"), "get", url, "me"], env=patient.env(**variables))
+    assert (1, "") == (alone.returncode, alone.stdout), "uv has no answer there"
+    finding = patient.see_the_doctor(url, "me", PATH=first, **variables)
+    assert ("missing-there", f"export PATH={patient.environment.scripts}:$PATH") == (
+        finding.cause["name"],
+        finding.cause["command"],
+    )
+    after = os.pathsep.join([str(patient.environment.scripts), first])
+    assert 0 == patient.see_the_doctor(url, "me", PATH=after, **variables).status
+
+
 def test_no_keyring_on_path(patient: Patient) -> None:
     """None is on PATH: worth a note, a problem where uv is told to ask it, and nobody's business without uv."""
     assert [] == patient.see_the_doctor(AZURE, PATH=os.environ["PATH"]).notes

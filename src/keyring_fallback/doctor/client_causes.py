@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .. import hints
 from ..discovery import executable, trust
-from ..discovery.places import PATH
+from ..discovery.places import CONDA, PATH
 from ..here import Here
 from . import clients, cures, told
 from .examination import Cause, Facts
@@ -69,13 +69,13 @@ def is_missing(facts: Facts) -> bool:
 def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Iterator[Cause]:
     """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
     here = facts.here
+    told = any(one.provider == "subprocess" for one in facts.told)
+    first = Variable("PATH", clients.scripts(here), before=True)
+    way = Variable("PIP_KEYRING_PROVIDER", "import") if who == "pip" else first
+    cached = trust.is_cached(here.prefix)  # which does not last
     if found is None:
         text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
-        first, advice = Variable("PATH", clients.scripts(here), before=True), ""
-        way = first if who == "uv" else Variable("PIP_KEYRING_PROVIDER", "import")
-        if cached := trust.is_cached(here.prefix):  # which does not last
-            advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'"
-        told = any(one.provider == "subprocess" for one in facts.told)
+        advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'" if cached else ""
         yield Cause("no-keyring-on-path", text, None if cached else way, advice, problem=told)
         return
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
@@ -84,8 +84,20 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     for one in facts.survey.findings.refusals:  # one that is to be mended was meant to be a tool
         if one.origin != PATH and not (one.kind.harmless or one.kind.foreign):
             tools.add(trust.identity(executable.target(one.path, here.platform).root or one.path))
-    itself = not tools.isdisjoint(map(trust.identity, (found.root, found.path)))
-    if not found.mine and found.ours is False and not itself and not served:
+    ids = {trust.identity(found.root), trust.identity(found.path)}
+    answers = [one for one in facts.lookup.get("asked", ()) if one["outcome"] == "answer"]
+    by = [one["answered_by"] or one["who"] for one in answers if trust.identity(one["who"]) not in ids]
+    by = [one for one in by if not one.startswith(("keyring.", *(f"{one.module}." for one in found.providers)))]
+    if found.mine or served:
+        return
+    # what was made to be a global tool asks nobody else, with or without us
+    at_home = {trust.identity(tool.root) for tool, _ in facts.tools if tool.origin not in (PATH, CONDA)} - {None}
+    if not ids.isdisjoint(at_home):
+        for one in by:
+            text = f"{who} runs the keyring of {found.root}, which lacks what answers in this environment: {one}."
+            advice = "have an environment with keyring and keyring-fallback first on PATH" if cached else ""
+            yield Cause("missing-there", text, None if cached else way, advice, problem=told)
+    elif found.ours is False and (by or tools.isdisjoint(ids)):
         text = f"The keyring that {who} runs is the one of {found.root}, and keyring-fallback is not installed there."
         cure = facts.install(found.root, "keyring-fallback")
         if os.path.isfile(found.root):  # a plain interpreter, which may belong to the system
