@@ -229,6 +229,10 @@ def outcomes(environment: Environment, suite: Path, folder: Path, variables: dic
     assert (folder / "report.xml").exists(), result.stdout + result.stderr
     found = {}
     for case in ET.parse(folder / "report.xml").iter("testcase"):  # noqa: S314 - pytest wrote it
+        # keyring itself expects these to fail on Linux (its #410); from Python 3.14 on their processes ask a keyring anew, and have
+        # an answer where there is a provider
+        if sys.version_info >= (3, 14) and str(case.get("classname")).endswith(".test_multiprocess"):
+            continue
         kinds = [child.tag for child in case if child.tag in ("skipped", "failure", "error")]
         found[f"{case.get('classname')}.{case.get('name')}"] = kinds[0] if kinds else "passed"
     return found

@@ -42,7 +42,7 @@ POETRY = f"""\
 [project]
 name = "app"
 version = "1"
-requires-python = ">={{}}"
+requires-python = ">=3.9"
 dependencies = ["six"]
 [[tool.poetry.source]]
 name = "feed"
@@ -92,7 +92,7 @@ def test_from_nothing(
                 assert token not in result.stdout + result.stderr
                 return result.stdout
 
-            add = ("add", "--quiet", "--no-cache", "--python", str(python))
+            add, sync = [(word, "--quiet", "--no-cache", "--python", str(python)) for word in ("add", "sync")]
             assert 0 != run(*add, "six").returncode, "the feed is closed"
             shutil.rmtree(project / ".venv", ignore_errors=True)
             assert 3 == fix().count(DONE), "the provider, the index, the keyring provider"
@@ -103,24 +103,29 @@ def test_from_nothing(
             assert 0 == added.returncode, added.stderr
             assert 200 in feed.statuses("six-")
             shutil.rmtree(project / ".venv")
-            assert 0 == run("sync", "--quiet", "--no-cache").returncode
+            assert 0 == run(*sync).returncode
             if url == AZURE_FEED:  # now the project's keyring is in the way
                 assert 0 != run(*add, "more-itertools", active=True).returncode
                 assert 1 == fix(active=True).count(DONE), "keyring-fallback where keyring is"
-                assert 0 == run("sync", "--quiet", active=True).returncode
+                assert 0 == run(*sync, active=True).returncode
                 added = run(*add, "more-itertools", active=True)
                 assert 0 == added.returncode, added.stderr
 
 
-@pytest.mark.usefixtures("azure")
 def test_from_nothing_with_pipx(
-    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path, feed_wheels: Path
+    shared_environments: Environments,
+    wheel: Path,
+    python: Path,
+    home: Path,
+    tmp_path: Path,
+    feed_wheels: Path,
+    azure: tuple[Path, str],
 ) -> None:
     """No uv but pipx: keyring is installed, the provider injected, and pip installs from the feed."""
     venv = environments.create(tmp_path / "venv", python, "pip", "keyring", wheel)
     with Clouds() as clouds, uv7003.feed(feed_wheels) as feed:
         env = laptop(home, feed, clouds, str(shared_environments.pipx().script("pipx")))
-        env = venv.activated({**env, "PIPX_DEFAULT_PYTHON": str(python)})
+        env = venv.activated({**env, "PIPX_DEFAULT_PYTHON": str(azure[0])})
         result = environments.run([venv.script("keyring-fallback"), *FIX, feed.url], env=env)
         assert (0, 2) == (result.returncode, result.stdout.count(DONE)), result.stdout
         assert "$ pipx inject keyring artifacts-keyring\n" in result.stdout
@@ -131,18 +136,25 @@ def test_from_nothing_with_pipx(
         assert 200 in feed.statuses("six-")
 
 
-@pytest.mark.usefixtures("azure")
 def test_from_nothing_with_poetry(
-    shared_environments: Environments, wheel: Path, python: Path, home: Path, tmp_path: Path, feed_wheels: Path
+    shared_environments: Environments,
+    wheel: Path,
+    python: Path,
+    home: Path,
+    tmp_path: Path,
+    feed_wheels: Path,
+    azure: tuple[Path, str],
 ) -> None:
     """pipx and poetry, and a source without a slash at the end: keyring, its provider, and we beside poetry."""
     project = tmp_path / "app"
     project.mkdir()
-    (project / "pyproject.toml").write_text(POETRY.format(".".join(platform.python_version_tuple()[:2])))
+    (project / "pyproject.toml").write_text(POETRY)
     with Clouds() as clouds, uv7003.feed(feed_wheels) as feed:
         pipx = str(shared_environments.pipx().script("pipx"))
         env = laptop(home, feed, clouds, pipx)
-        env.update(PIPX_DEFAULT_PYTHON=str(python), PIP_FIND_LINKS=str(wheel.parent), POETRY_VIRTUALENVS_IN_PROJECT="1")
+        env.update(
+            PIPX_DEFAULT_PYTHON=str(azure[0]), PIP_FIND_LINKS=str(wheel.parent), POETRY_VIRTUALENVS_IN_PROJECT="1"
+        )
         # in this variable the URL has to be exactly what is asked for
         name = "VSS_NUGET_EXTERNAL_FEED_ENDPOINTS"
         env[name] = env[name].replace(feed.url, feed.url.rstrip("/"))

@@ -32,8 +32,8 @@ _PROVIDER_FOR = {
 def provider() -> tuple[Path, str] | None:
     """An interpreter for the global tool, and the requirement for Azure's provider there; None if there is no such."""
     names = [name for name in _PROVIDER_FOR if interpreters.find(name)]
-    # The Python that we run on is certain to be whole.
-    names.sort(key=lambda name: interpreters.find(name) != interpreters.current())
+    # A person's tool has no candidate; the Python that we run on is certain to be whole.
+    names.sort(key=lambda name: ("rc" in _PROVIDER_FOR[name], interpreters.find(name) != interpreters.current()))
     return (environments.interpreter(names[0]), _PROVIDER_FOR[names[0]]) if names else None
 
 
