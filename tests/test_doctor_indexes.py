@@ -134,6 +134,42 @@ def test_sources_of_poetry(patient: Patient, shared_environments: environments.E
     assert f"poetry asks the keyring of its own environment, {poetry.root}" in finding.cause["text"]
 
 
+POETRY_ROWS = {
+    "variable": ({"POETRY_HTTP_BASIC_A_FEED_PASSWORD": "old"}, "", "", "password-elsewhere"),
+    "auth.toml": ({}, '[http-basic.a-feed]\nusername = "me"\npassword = "old"\n', "", "password-elsewhere"),
+    "of another source": ({}, '[http-basic.a]\nusername = "me"\npassword = "old"\n', "", ""),
+    "user name": ({}, '[http-basic.a-feed]\nusername = "me"\n', "", ""),
+    "no keyring": ({"POETRY_KEYRING_ENABLED": "false"}, "", "", "poetry-disabled"),
+    "no keyring by file": ({}, "", "[keyring]\nenabled = false\n", "poetry-disabled"),
+}
+
+
+@posix
+@pytest.mark.parametrize("row", POETRY_ROWS)
+def test_what_poetry_prefers_to_keyring(
+    patient: Patient, shared_environments: environments.Environments, python: Path, row: str
+) -> None:
+    """A password that poetry has from elsewhere, the user name that it asks for, and whether it asks at all."""
+    variables, stored, local, cause = POETRY_ROWS[row]
+    poetry = shared_environments.get(python, "poetry", "keyring")
+    (patient.folder / "pyproject.toml").write_text(
+        f"[project]\nname = 'a'\nversion = '1'\n[[tool.poetry.source]]\nname = 'a-feed'\nurl = '{AZURE}'\n"
+    )
+    (patient.folder / "config").mkdir()
+    (patient.folder / "config" / "auth.toml").write_text(stored)
+    (patient.folder / "poetry.toml").write_text(local)
+    variables["POETRY_CONFIG_DIR"] = os.fspath(patient.folder / "config")
+    path = os.pathsep.join([os.environ["PATH"], os.fspath(poetry.scripts)])
+    finding = patient.ask_for_data(AZURE, PATH=path, **variables)
+    assert {cause, "client-lacks-us"} - {""} == {*finding.problems}
+    method = "get_password" if "a-feed" in stored else "get_credential"  # with a user name, or without
+    assert method == finding.document["lookups"][0]["method"]
+    variables.pop("POETRY_KEYRING_ENABLED", "")
+    if cause == "poetry-disabled":
+        (patient.folder / "poetry.toml").write_text(local.replace("false", "true"))
+        assert ["client-lacks-us"] == patient.ask_for_data(AZURE, PATH=path, **variables).problems
+
+
 PIP_ROWS = {
     "user": ({"PIP_INDEX_URL": "USER"}, True),
     "no user": ({"PIP_INDEX_URL": "URL"}, True),

@@ -51,7 +51,13 @@ def find(facts: Facts) -> Iterator[Cause]:
 
 
 def _others(facts: Facts) -> Iterator[Cause]:
-    """The clients whose own environment lacks us: what is told of an index by one is asked through it."""
+    """The clients whose own environment lacks us, or that ask no keyring: what one tells of is asked through it."""
+    poetry = facts.client("poetry")
+    if poetry and poetry.provider == "disabled":
+        variable, asked = "POETRY_KEYRING_ENABLED", any(index.is_at(facts.service) for index in poetry.indexes)
+        cure = Variable(variable, None) if variable in facts.here.environ else None
+        advice = "" if cure else "set it to true in poetry.toml, or with 'poetry config keyring.enabled true'"
+        yield Cause("poetry-disabled", "poetry's keyring.enabled is false: it asks none.", cure, advice, problem=asked)
     for name, found in facts.others.items():
         if found.ours is False and not found.mine:
             what = "keyring-fallback is not installed there" if found.version else "there is none"
@@ -112,7 +118,7 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
 def _preferred(facts: Facts) -> Iterator[Cause]:
     """What uv and pip prefer to keyring: they ask nobody, and may have something that has expired."""
     for service, place in facts.preferred:
-        text = f"uv or pip has a password for {hints.host_of(service)} from {place}, and asks no keyring then."
+        text = f"uv, pip or poetry has a password for {hints.host_of(service)} from {place}, and asks no keyring then."
         cure = Variable(place, None) if place in facts.here.environ else None
         advice = "" if cure else f"if it is refused, take it out of {place}"
         yield Cause("password-elsewhere", text, cure, advice, problem=facts.service is not None)

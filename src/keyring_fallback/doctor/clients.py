@@ -89,10 +89,18 @@ def poetry(here: Here) -> Iterator[Told]:
     texts, reason = _texts([(None, os.path.join(one, "pyproject.toml")) for one in (here.cwd, folder)])
     program, doubt = first("poetry", here) if any("tool.poetry.source" in one for *_, one in texts) else ("", None)
     if program:
-        one = Told("poetry", program, doubt or reason)
-        words = [program, "--no-plugins", "--no-ansi", "--no-interaction", "source", "show"]
-        one, answer = _answer(one, words, here)
-        yield one if one.silence else told.by_poetry(one, answer)
+        plain = [program, "--no-plugins", "--no-ansi", "--no-interaction"]
+        one, answer = _answer(Told("poetry", program, doubt or reason), [*plain, "source", "show"], here)
+        if not one.silence:
+            _, enabled = _answer(one, [*plain, "config", "keyring.enabled"], here)  # an old one may not know it
+            one = one._replace(provider="disabled" if enabled.strip() == "false" else None)
+            folders = {"darwin": "Library/Application Support", "win32": "AppData/Roaming"}
+            folder = os.path.join(here.environ.get("XDG_CONFIG_HOME") or os.path.join(here.home, ".config"), "pypoetry")
+            if here.platform in folders:
+                folder = os.path.join(here.home, folders[here.platform], "pypoetry")
+            file = os.path.join(here.environ.get("POETRY_CONFIG_DIR") or folder, "auth.toml")
+            one = told.by_poetry(one, answer, _texts([(None, file)])[0], here)
+        yield one
 
 
 def on_path(here: Here, without: str = "", client: str = "", name: str = "keyring") -> Keyring | None:

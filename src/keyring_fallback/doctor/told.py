@@ -65,7 +65,7 @@ class Told(NamedTuple):
     silence: str | None = None  #: Why it does not tell, or None.
     stops: bool = False  #: Whether it does nothing at all here.
     warns: bool = False  #: Whether it warned when it was asked.
-    #: Its keyring provider, in the client's own words, or None if it is not told, or pip has no choice.
+    #: Its keyring provider, in the client's own words, or None if it is not told, or there is no choice.
     provider: str | None = None
     source: str | None = None  #: The file or variable that sets that, or None.
     quiet: str | None = None  #: What tells pip to ask for no input, which its provider "auto" minds, or None.
@@ -169,12 +169,26 @@ def _without_passwords(text: str) -> str:
     return re.sub(r'(password: Some\(\s*")(?:[^"\\]|\\.)*', rf"\1{MASK}", text)
 
 
-def by_poetry(told: Told, answer: Hidden) -> Told:
-    """Return what poetry says of its sources (2.5.1, console/commands/source/show.py); arguments as above."""
-    urls = re.findall(r"(?m)^ *url *: *(\S+)", _without_passwords(answer))
-    # it asks without the slash at the end, and to install, as it is told (utils/authenticator.py)
-    both = dict.fromkeys(one for url in urls for one in (url.rstrip("/"), url))
-    return told._replace(indexes=[_of_url(url, "pyproject.toml") for url in both])
+def by_poetry(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told:
+    """Return what poetry says of its sources (2.5.1, console/commands/source/show.py); `texts` is its auth.toml.
+
+    What its variables, or else that file, have for a source comes before keyring (utils/password_manager.py).
+    """
+    indexes = []
+    for name, url in re.findall(r"(?m)^ *name *: *(\S+) *\n *url *: *(\S+)", _without_passwords(answer)):
+        # it asks without the slash at the end, and to install, as it is told (utils/authenticator.py)
+        for index in (_of_url(one, "pyproject.toml") for one in dict.fromkeys((url.rstrip("/"), url))):
+            found = {"username": index.username, "password": index.password}
+            table = rf"(?m)^\[http-basic\.[\"']?{re.escape(name)}[\"']?\]((?:\n(?!\[).*)*)"
+            for where, said in ((where, said) for _, where, text in texts for said in re.findall(table, text)):
+                options = dict(re.findall(r"(?m)^(username|password)[ \t]*=[ \t]*[\"'](.+)[\"']", said))
+                found.update(options, **({"password": where} if "password" in options else {}))
+            for option in found:
+                variable = f"POETRY_HTTP_BASIC_{name}_{option}".upper().replace("-", "_")
+                if value := here.environ.get(variable):
+                    found[option] = value if option == "username" else variable
+            indexes.append(index._replace(username=found["username"], password=found["password"]))
+    return told._replace(indexes=indexes)
 
 
 def _of_url(url: str, source: str | None) -> Index:
