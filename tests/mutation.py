@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -134,14 +134,18 @@ class Watcher:
         self._notes.write_text(json.dumps({"seconds": self._order.seconds, "failed": self._failed}), encoding="utf-8")
 
 
-def mutants(module: str) -> list[str]:
-    """All sources of a module that are broken in one place."""
+def mutants(modules: Iterable[str]) -> list[tuple[str, Callable[[], str]]]:
+    """Of each way to break one of the modules in one place: the module, and what returns its broken source."""
     from mutmut.mutation.file_mutation import create_mutations
 
-    code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-    tree, found, *_ = create_mutations(f"{module}.py", code)
-    sources = (tree.deep_replace(one.original_node, one.mutated_node).code for one in found)
-    return [source for source in dict.fromkeys(sources) if source != code]
+    def broken(tree: Any, one: Any) -> Callable[[], str]:
+        return lambda: tree.deep_replace(one.original_node, one.mutated_node).code  # slow: for those that are tried
+
+    found = []
+    for module in modules:
+        tree, mutations, *_ = create_mutations(f"{module}.py", (PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+        found += [(module, broken(tree, one)) for one in mutations]
+    return found
 
 
 class Worker:
@@ -298,7 +302,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for the environments, which the next run finds there")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    chosen = [(module, source) for module in options.modules for source in mutants(module)]
+    chosen = mutants(options.modules)
     print(f"{len(chosen)} mutants of {len(options.modules)} modules", flush=True)
     if options.sample:
         random.Random(options.seed).shuffle(chosen)  # noqa: S311 - no secret
@@ -310,7 +314,7 @@ def main() -> int:
         prepare(options.modules, workers, order)
         for module in options.modules:
             code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
-            sources = [source for one, source in chosen if one == module]
+            sources = [source() for one, source in chosen if one == module]
             survivors = 0
             for source, name in run(module, sources, workers, order):
                 survivors += not name
