@@ -201,6 +201,16 @@ def test_the_verdict_comes_first(patient: Patient) -> None:
 
 
 @terminals
+def test_where_settings_are_set(patient: Patient) -> None:
+    """The line for the settings has where those are that count: a variable, the file, or both."""
+    file = patient.with_configuration("[fallback]\nservices = *\ntimeout = 9\n")
+    line = " ".join(patient.run("doctor", KEYRING_PROPERTY_FALLBACK_TIMEOUT="7").stdout.split())
+    assert f"ok settings: services, timeout ({file}, KEYRING_PROPERTY_FALLBACK_TIMEOUT)" in line
+    file.unlink()
+    line = " ".join(patient.run("doctor", KEYRING_PROPERTY_FALLBACK_TIMEOUT="7").stdout.split())
+    assert "ok settings: timeout (KEYRING_PROPERTY_FALLBACK_TIMEOUT)" in line
+
+
 @pytest.mark.parametrize(
     ("variables", "coloured"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],

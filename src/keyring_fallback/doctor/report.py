@@ -88,7 +88,8 @@ def _wrapped(text: str, first: str, others: str) -> list[str]:
 def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_Line]:
     """Yield a line for each area: whether all is well there, and what there is."""
     settings, me = facts.survey.settings, facts.me
-    told = [name for name in ("enabled", "tool", "services", "timeout", "selected") if name in settings.sources]
+    told = ", ".join(name.replace("selected", "default-keyring") for name in settings.sources) or "none"
+    places = ", ".join(dict.fromkeys(settings.sources.values())) or settings.file
     uv, pip = facts.client("uv"), facts.client("pip")
     held = (
         f"{tool.name} (for {' '.join(tool.lent)})"
@@ -104,7 +105,7 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     )
     for name, words, well in (
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}{outside}", True),
-        ("settings", f"{', '.join(told) or 'none'} ({settings.file})", True),
+        ("settings", f"{told} ({places})", True),
         ("tools", tools or "no global keyring", True),
         *([("uv", _keyring(facts.uv_keyring, facts), True)] if uv else []),
         ("pip", f"pip {pip.program}" if pip else "not in this environment", bool(pip)),
