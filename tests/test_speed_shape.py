@@ -423,6 +423,18 @@ def test_the_backends_are_not_loaded_for_what_nobody_can_look_at(stage: Stage, t
     assert "False\n" == stage.environment.run(["-c", LOADED], env=env, check=True).stdout
 
 
+def test_a_lookup_loads_no_way_that_it_does_not_take(teller: Stage) -> None:
+    """What asks a command, a command line or a lender is loaded only where there is one."""
+    rare = ["commands", "command_line", "lent"]
+    code = (
+        "import sys, keyring; keyring.get_password('https://host/', 'user') or sys.exit('no answer');"
+        f"print([name for name in {rare} if f'keyring_fallback.delegation.{{name}}' in sys.modules])"
+    )
+    for selected in ({}, {"PYTHON_KEYRING_BACKEND": "keyring_fallback.GlobalKeyring"}):
+        result = teller.environment.run(["-c", code], env={**teller.env(), **selected}, check=True)
+        assert "[]\n" == result.stdout
+
+
 @pytest.mark.parametrize("why", ["a tool in its place", "an executable on PATH", "a setting", "a variable", "pip"])
 def test_the_backends_are_loaded_where_there_may_be_a_tool(
     stage: Stage, scripted_tool: Environment, home: Path, why: str

@@ -219,7 +219,7 @@ def _delete(backends: Iterable[KeyringBackend], service: str, username: str) -> 
 
 def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, password: str | None = None) -> Any:
     try:
-        from .delegation import call, commands, tools  # with all that starting a program needs: not before it is needed
+        from .delegation import call, tools  # with all that starting a program needs: not before it is needed
     except (ImportError, OSError) as error:  # no file can be opened any more, or pip is installing
         reason = getattr(error, "strerror", None) or error
         raise ToolError(
@@ -228,7 +228,7 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         ) from None
     asked = call.Call(method, service, username, password)
     alone = _is_alone()
-    if alone and not (now.findings.tools or commands.row_for(now.settings.commands, service)):
+    if alone and not (now.findings.tools or tools.command_for(now, service)):
         raise NoKeyringError(_nobody(now, service, "has"))  # None would say that the tool has no such password
     answer = tools.ask_tools(now, asked, everything=alone)
     if answer is None and alone and method.startswith("get"):

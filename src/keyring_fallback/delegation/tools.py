@@ -19,6 +19,7 @@ from .call import ADVICE, Call, Invocation, Reply, Setup
 from .environ import child_environ, neutral_folder
 
 if TYPE_CHECKING:
+    from ..config import Row
     from .environ import InForce
 
 #: As long as a helper runs, Windows neither removes nor replaces the tool's files.
@@ -60,6 +61,15 @@ def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.
     return None
 
 
+def command_for(survey: InForce, service: object) -> Row | None:
+    """Return the row of ``[fallback.commands]`` that answers for a service, or None."""
+    if not survey.settings.commands:
+        return None
+    from . import commands  # few people have some
+
+    return commands.row_for(survey.settings.commands, service)
+
+
 def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
     """Ask one tool; arguments as for `ask_tools`. ToolError: it could not be asked."""
     if tool.lent:
@@ -92,13 +102,11 @@ def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: floa
 
 def _ask_command(survey: InForce, call: Call) -> Reply:
     """Return the reply of the command that the user has for a service; a failure is a part of it."""
-    if not survey.settings.commands or not call.method.startswith("get"):
-        return Reply()
-    from . import commands  # few people have some
-
-    row = commands.row_for(survey.settings.commands, call.service)
+    row = command_for(survey, call.service) if call.method.startswith("get") else None
     if row is None:
         return Reply()
+    from . import commands
+
     name = f"the command {row.words[0]!r} for {row.pattern}"
     environ = child_environ(survey, Tool(SETTING, row.words[0], "", ""))
     invocation = Invocation((), environ, name, survey.settings.timeout, folder=neutral_folder(survey.here))
