@@ -150,6 +150,21 @@ def feed_wheels(shared_environments: environments.Environments, wheel: Path) -> 
 
 
 @pytest.fixture
+def tool_with_a_store(
+    shared_environments: environments.Environments,
+    python: Path,
+    demo_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second environment that the setting names, with a store in a file of the test's own."""
+    monkeypatch.setenv(
+        "KEYRING_PROPERTY_FALLBACK_TOOL", str(shared_environments.get(python, "keyring", demo_store).root)
+    )
+    monkeypatch.setenv("DEMO_STORE_FILE", str(tmp_path / "store.json"))
+
+
+@pytest.fixture
 def asker(stage: Stage, tmp_path: Path) -> Stage:
     """Somebody with the stage's environment and no tool, for a lender to answer."""
     folder = tmp_path / "asker"

@@ -26,7 +26,6 @@ from keyring_fallback.here import config_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.environments import Environments
 
 SETTINGS = settings(
     deadline=None,
@@ -317,22 +316,9 @@ def test_files_that_are_none(tmp_path: Path, kind: str) -> None:
     assert isinstance(search.find(here, [os.fspath(root)]), Findings)
 
 
+@pytest.mark.usefixtures("tool_with_a_store")
 class TestRoundTrip:
     """Service, user name and password arrive as they are."""
-
-    @pytest.fixture(autouse=True)
-    def tool(
-        self,
-        shared_environments: Environments,
-        python: Path,
-        demo_store: Path,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """A second environment with a store."""
-        root = shared_environments.get(python, "keyring", demo_store).root
-        monkeypatch.setenv("KEYRING_PROPERTY_FALLBACK_TOOL", os.fspath(root))
-        monkeypatch.setenv("DEMO_STORE_FILE", os.fspath(tmp_path / "store.json"))
 
     @SETTINGS
     @given(ANY, ANY, ANY)
