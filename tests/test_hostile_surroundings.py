@@ -512,6 +512,26 @@ def test_fork_in_the_middle(stage: Stage, case: str) -> None:
     assert [] == hostile.left_over(mark)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_all_children_are_waited_for(stage: Stage) -> None:
+    """A program that looks something up, forks, and waits until it has no child any more, knows each of them and ends."""
+    stage.there(ECHO)
+    code = (
+        "import keyring, os, signal\nassert keyring.get_password('https://h/', 'a')\n"
+        "signal.alarm(30)\nmine, seen = set(), set()\n"
+        "for _ in range(3):\n"
+        "    child = os.fork()\n"
+        "    child or os._exit(0)\n"
+        "    mine.add(child)\n"
+        "try:\n"
+        "    while True: seen.add(os.wait()[0])\n"
+        "except ChildProcessError: print(seen == mine)\n"
+        "assert keyring.get_password('https://h/', 'a')"
+    )
+    result = stage.environment.run(["-c", code], env=stage.env())
+    assert (0, "True\n", "") == (result.returncode, result.stdout, result.stderr)
+
+
 def test_lookups_at_the_end_of_a_program(stage: Stage) -> None:
     """A lookup in an exit handler, in whatever order, and in a finaliser gives the answer and no noise."""
     stage.there(ECHO)

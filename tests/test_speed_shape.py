@@ -316,7 +316,7 @@ if not child:
     sys.exit(0)  # with exit handlers
 os.waitpid(child, 0)
 told, again = json.loads(os.read(read, 9999))
-tell(told["service"], told["pid"] == again, told["pid"] != before, ask()["pid"] == before)
+tell(told["service"], told["pid"] == again, told["pid"] != before, ask()["pid"] != told["pid"])
 """
     assert ["https://child/", True, True, True] == _run(teller, program)
 

@@ -185,6 +185,14 @@ class _Registry:
                 if session.since is None:
                     session.close()
 
+    def part(self) -> None:
+        """Before a fork: a program that waits for all of its children must not wait for what it does not know."""
+        with self.changed:
+            left = [one.process for one in self.sessions if one.since is None and one.process is not None]
+        self.leave()
+        for process in left:
+            process.wait(PATIENCE_SECONDS)
+
     def forget(self) -> None:
         """After a fork: the helpers are the parent's, and so are the threads that hold the locks."""
         sessions, self.sessions = self.sessions, []
@@ -196,4 +204,4 @@ class _Registry:
 _registry = _Registry()
 atexit.register(_registry.leave)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_registry.forget)
+    os.register_at_fork(before=_registry.part, after_in_child=_registry.forget)
