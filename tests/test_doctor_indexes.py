@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import environments, machine
+from support import environments, machine, providers
 from support.feed import Feed
 from support.patient import AZURE, CANARY, Patient
 
@@ -61,6 +61,26 @@ def test_each_index_is_asked_for(patient: Patient) -> None:
     assert f"no lookup: {GOOGLE} (pip): no answer" in text
     assert 2 == text.count(f"ok lookup: {AZURE}")
     assert finding.text.startswith("It does not work.\n")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_asked_for_as_the_client_is_told(patient: Patient, tmp_path: Path, slash: str) -> None:
+    """With or without the slash at its end, as the client's index has it, whichever is typed."""
+    url = "https://registry.example/simple" + slash
+    source = (
+        "from keyring.backend import KeyringBackend\n"
+        "class Exact(KeyringBackend):\n priority = 9.9\n"
+        f" def get_password(self, s, u): return 'stored' if s == {url!r} else None\n"
+        " set_password = delete_password = get_password\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "exact-store", source), tmp_path / "site")
+    variables = {"UV_KEYRING_PROVIDER": "subprocess", "PYTHONPATH": os.fspath(tmp_path / "site")}
+    patient.with_uv()
+    for typed in (url.rstrip("/"), url.rstrip("/") + "/"):
+        for index in (url.rstrip("/"), url.rstrip("/") + "/"):
+            told = {"UV_DEFAULT_INDEX": index.replace("://", "://me@")}
+            finding = patient.ask_for_data(typed, **variables, **told)
+            assert (index == url) == (finding.status == 0), (typed, index)
 
 
 def test_what_uv_fails_at_is_not_green(patient: Patient) -> None:

@@ -143,6 +143,8 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         service, username, secret = _without_user(service, username)
         there: list[tuple[Told, Index | None]] = []
         there += [(one, index) for one in told for index in one.indexes if index.is_at(service)]
+        urls = [index.url for _, index in there if index and index.url.rstrip("/") == service.rstrip("/")]
+        service = service if service in urls else next(iter(urls), service)  # a client asks for what it is told
         named = (one.username for one in indexes if one.is_at(service) and one.username not in (None, MASK))
         username = username or next(named, None)  # which may be a token, as one in a URL may
         for client, at in there or [(one, None) for one in told]:
