@@ -264,6 +264,16 @@ def test_any_encoding(patient: Patient) -> None:
     assert (1, True) == (result.returncode, r"https://\xfc.example/" in result.stdout)
 
 
+@pytest.mark.parametrize("closed", ["doctor >&-", "doctor --fix 2>&-", "doctor --fix <&-", "help >&-"])
+def test_closed_descriptors(ill: Patient, closed: str) -> None:
+    """Without stdin, stdout or stderr it does what it does, and says nothing of its own failing."""
+    if machine.WINDOWS:
+        pytest.skip("a shell's redirections")
+    script = shlex.quote(str(ill.environment.script("keyring-fallback")))
+    result = environments.run(["/bin/sh", "-c", f"{script} {closed}"], env=ill.env(), cwd=ill.folder)
+    assert (0 if "help" in closed else 1, "") == (result.returncode, result.stderr)
+
+
 def test_nobody_reads_on(patient: Patient) -> None:
     """``doctor | head -1`` is no error."""
     if machine.WINDOWS:

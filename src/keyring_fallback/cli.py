@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .helper import recorder
 
         return recorder.run(sys.argv[1:])
+    for name in ("stdin", "stdout", "stderr"):  # None where it is closed
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser, commands = _parser()
     end = words.index("--") if "--" in words else len(words)
