@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from keyring.testing.backend import BackendBasicTests
 
 import keyring_fallback
-
-if TYPE_CHECKING:
-
-    pass
 
 
 @pytest.mark.usefixtures("tool_with_a_store")
