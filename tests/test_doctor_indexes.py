@@ -190,6 +190,16 @@ def test_what_poetry_prefers_to_keyring(
         assert ["client-lacks-us"] == patient.ask_for_data(AZURE, PATH=path, **variables).problems
 
 
+@posix
+def test_a_long_url(patient: Patient) -> None:
+    """What is too long to be shown whole, as a URL of CodeArtifact's may be, is asked for whole."""
+    url = f"https://feeds.example/{'a' * 200}/simple/"
+    patient.with_configuration("[fallback.commands]\nfeeds.example = /bin/echo {service}\n")
+    for arguments in ([], [url]):
+        lookup = patient.ask_for_data(*arguments, PIP_INDEX_URL=url).document["lookups"][0]
+        assert ("answer", len(url)) == (lookup["outcome"], lookup["length"])
+
+
 PIP_ROWS = {
     "user": ({"PIP_INDEX_URL": "USER"}, True),
     "no user": ({"PIP_INDEX_URL": "URL"}, True),
