@@ -115,14 +115,8 @@ def is_at(service: object, hosts: Iterable[str]) -> bool:
     return bool(host) and any(fnmatch.fnmatchcase(host, pattern.lower()) for pattern in hosts)
 
 
-def shown(service: object) -> str:
-    """Return a service for a message: one line, not too long, and without what may be secret in a URL."""
-    text = bare(service)
-    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
-
-
-def bare(service: object) -> str:
-    """Return a service as one line without what may be secret in a URL."""
+def shown(service: object, *, whole: bool = False) -> str:
+    """Return a service as one line, not too long but if it is to be whole, and without what may be secret in a URL."""
     text = str(service)
     scheme, authority, rest = re.match(_PARTS, text).groups("")  # type: ignore[union-attr]
     host = authority not in ("", "http:", "https:") and re.fullmatch(_HOST, authority)
@@ -135,7 +129,8 @@ def bare(service: object) -> str:
         before, at, after = rest.rpartition("@")
         rest = after if at and (":" in before or "/" not in before) else rest
     text = scheme + re.split("[?#]", rest)[0]
-    return "".join(c if c.isprintable() else "?" for c in text)
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if whole or len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
 
 
 def is_url(service: object) -> bool:

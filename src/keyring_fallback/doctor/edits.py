@@ -171,7 +171,7 @@ def _keys(edit: Edit) -> list[str]:
 
 
 def _is_element(table: dict[str, Any], edit: Edit) -> bool:
-    return hints.bare(table.get("url")) == edit.element
+    return hints.shown(table.get("url"), whole=True) == edit.element
 
 
 def _candidates(text: str, edit: Edit) -> Iterator[str]:

@@ -37,7 +37,7 @@ class Edit(Record):
     table: str  #: The table or section, "" for the top of a TOML file.
     option: str  #: Its name.
     value: str | None  #: What it is set to, as it stands in the file; None removes it.
-    #: Where the table is one of an array: the URL that this one has, as `hints.bare` has it, or "".
+    #: Where the table is one of an array: the URL that this one has, as `hints.shown` shows it whole, or "".
     element: str = ""
 
 

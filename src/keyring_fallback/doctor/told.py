@@ -45,7 +45,7 @@ class Index(NamedTuple):
 
     def is_at(self, service: str | None) -> bool:
         """Tell whether this index has a URL, whatever stands at the end of it."""
-        return service is not None and self.url.rstrip("/") == hints.bare(service).rstrip("/")
+        return service is not None and self.url.rstrip("/") == hints.shown(service, whole=True).rstrip("/")
 
     @property
     def public(self) -> bool | None:
@@ -139,7 +139,7 @@ def _of_uv(told: Any, texts: Sequence[Text], here: Here) -> Index | None:
     username = unquote(username) if isinstance(username, str) and username else None
     name = name if isinstance(name, str) else None
     authenticate = str(told.get("authenticate", "auto")).lower()
-    return Index(hints.bare(url), name, username, password, authenticate, source, table)
+    return Index(hints.shown(url, whole=True), name, username, password, authenticate, source, table)
 
 
 def _groups(text: str) -> list[Any]:
@@ -164,7 +164,7 @@ def _groups(text: str) -> list[Any]:
 
 
 def _without_passwords(text: str) -> str:
-    """Strike out the passwords of URLs; `hints.bare` takes out what is left of strange ones."""
+    """Strike out the passwords of URLs; `hints.shown` takes out what is left of strange ones."""
     text = re.sub(r"(//[^/@:\s\"']*:)[^/@\s\"']*@", rf"\1{MASK}@", text)
     return re.sub(r'(password: Some\(\s*")(?:[^"\\]|\\.)*', rf"\1{MASK}", text)
 
@@ -196,7 +196,7 @@ def _of_url(url: str, source: str | None) -> Index:
     user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
     name, colon, _ = user.partition(":")
     password = f"its URL ({source})" if at and colon else None
-    return Index(hints.bare(url), None, unquote(name) or None, password, "auto", source, table=False)
+    return Index(hints.shown(url, whole=True), None, unquote(name) or None, password, "auto", source, table=False)
 
 
 def uv_files(here: Here) -> Iterator[tuple[str | None, str]]:
