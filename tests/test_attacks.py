@@ -228,6 +228,17 @@ def test_folder_that_holds_this_environment(tmp_path: Path, here: Here, name: st
     assert used == any(one.origin is PATH for one in search.find(around).tools)
 
 
+@pytest.mark.parametrize("mark", ["uv-receipt.toml", "pipx_metadata.json", "conda-meta"])
+def test_folder_that_holds_a_tool(tmp_path: Path, here: Here, mark: str) -> None:
+    """What holds an environment that uv, pipx or conda has made is no project for that alone."""
+    holder = tmp_path / "home/held"
+    trees.make_environment(holder / "x")
+    (holder / "x" / mark).mkdir()
+    trees.put(holder / "tools/keyring", "#!/bin/sh\n", executable=True)
+    around = here._replace(prefix=os.fspath(holder / "x"), cwd="/", environ={"PATH": f"{holder}/tools"})
+    assert [PATH] == [one.origin for one in search.find(around).tools]
+
+
 @pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "HOME"])
 def test_configuration_of_a_project(here: Here, variable: str) -> None:
     """A keyringrc.cfg that a variable leads to in a project names no tool, and one line says so."""

@@ -174,6 +174,12 @@ def test_value_that_makes_no_sense(tmp_path: Path, option: str, value: str, used
     assert getattr(config.Settings(), option) == getattr(found, option)
 
 
+def test_too_many_tools(tmp_path: Path) -> None:
+    """The line says how many paths there are, and how many there may be."""
+    (problem,) = map(str, settings(tmp_path, KEYRING_PROPERTY_FALLBACK_TOOL="\n".join(["/a"] * 21)).problems)
+    assert "21 paths are given; there must be one, and at most 20" in problem
+
+
 def test_variable_that_makes_no_sense_names_itself(tmp_path: Path) -> None:
     """The line for a variable names the variable."""
     (problem,) = map(str, settings(tmp_path, KEYRING_PROPERTY_FALLBACK_TIMEOUT="x").problems)

@@ -289,7 +289,9 @@ def test_budget(tmp_path: Path, what: str) -> None:
             (folder / f"{number}").touch()
     began = time.process_time()
     content = read(tmp_path)
+    where = {"names": site, "files of a package": site / "one"}.get(what)
     assert (False, True) == (content.complete, content.cut is not None)
+    assert where is None or os.fspath(where) == content.cut
     assert time.process_time() - began < 0.3, "seconds, on a loaded machine too"
 
 
