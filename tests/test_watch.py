@@ -141,6 +141,30 @@ def test_the_end_of_a_keyring_by_a_signal(stage: Stage) -> None:
     assert f"ended with status {-int(signal.SIGKILL)}" in result.stderr
 
 
+ENDING = """
+import os, subprocess, sys, time
+process = subprocess.Popen(["keyring", "get", sys.argv[1], "x"])
+while not os.path.islink(sys.argv[2]):
+    time.sleep(0.05)
+process.terminate()
+print(process.wait())
+try:
+    os.kill(int(os.readlink(sys.argv[2])), 0)
+except ProcessLookupError:
+    print("ended")
+"""
+
+
+def test_a_keyring_that_is_ended(stage: Stage, tmp_path: Path) -> None:
+    """Who ends the ``keyring`` that it has run ends the next one, and sees that."""
+    started = tmp_path / "started"
+    wait = f"(os.symlink(str(os.getpid()), {os.fspath(started)!r}), time.sleep(30))"
+    stage.there(reader("There", 9, "return None")).here(reader("Waits", 9.9, wait))
+    python = os.fspath(stage.environment.python)
+    result = watch(stage, python, "-c", ENDING, URL, os.fspath(started))
+    assert [str(-int(signal.SIGTERM)), "ended"] == result.stdout.split(), result.stderr
+
+
 @pytest.mark.parametrize("words", [["--"], ["doctor", "--"], ["help", "--", "true"]])
 def test_wrong_usage(stage: Stage, words: list[str]) -> None:
     """Without a command behind ``--``, or with one where none goes, it is wrong usage."""
