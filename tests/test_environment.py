@@ -204,6 +204,19 @@ def test_windows(tmp_path: Path, landmark: str) -> None:
     assert content.complete
 
 
+def test_base_on_windows(tmp_path: Path) -> None:
+    """An environment that sees the packages of its base on Windows: pyvenv.cfg names its folder, with python.exe in it."""
+    base, root = tmp_path / "Python312", tmp_path / "env"
+    for name in ("python.exe", "python312.dll", "Lib/os.py"):
+        trees.put(base / name)
+    trees.add_provider(base / "Lib/site-packages", "one")
+    trees.put(root / "pyvenv.cfg", f"home = {base}\ninclude-system-site-packages = true\n")
+    (root / "Lib/site-packages").mkdir(parents=True)
+    python = trees.put(root / "Scripts/python.exe")
+    content = layout.read(os.fspath(root), os.fspath(python), here(tmp_path, "win32"))
+    assert (["one"], True) == ([one.distribution for one in content.providers], content.complete)
+
+
 def test_plain_interpreter_that_tells_nothing(tmp_path: Path) -> None:
     """Where neither name nor place of an interpreter tells its library, it may see anything."""
     python = trees.put(tmp_path / "bin/python3", executable=True)

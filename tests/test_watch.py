@@ -127,6 +127,24 @@ def test_no_file_of_others_is_written_to(stage: Stage, tmp_path: Path, name: str
     assert ["mine\n"] * (name != recorder.RECORDS) == [one.read_text() for one in tmp_path.glob(name)]
 
 
+@pytest.mark.parametrize(
+    "option", [["-p", "x"], ["--keyring-path", "x"], ["-b", "x"], ["--keyring-backend", "x"], ["--mode", "creds"]]
+)
+@pytest.mark.parametrize("last", [["--output", "json"], ["--output=json"], []])
+def test_options_of_keyring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str], last: list[str]
+) -> None:
+    """What is asked is told whatever options of keyring's command line stand before it, between or after."""
+    file = tmp_path / recorder.RECORDS
+    file.touch()
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    monkeypatch.setenv(recorder.WATCH, os.fspath(file))
+    assert 127 == recorder.run([*option, "get", *option, URL, *last, TOKEN])
+    record = json.loads(file.read_text())
+    expected = ["get", URL, recorder.digest(TOKEN)]
+    assert expected == [record[name] for name in ("method", "service", "username")]
+
+
 def test_the_end_of_a_keyring_by_a_signal(stage: Stage) -> None:
     """Who runs ``keyring`` sees the end that the next one has come to."""
     stage.there(reader("There", 9, "return None"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback.discovery import search, wsl
-from keyring_fallback.here import NESTED
+from keyring_fallback.here import NESTED, here
 from support import environments, machine, providers, trees, wine
 
 if TYPE_CHECKING:
@@ -88,6 +88,12 @@ def test_drives_by_their_mounts(tmp_path: Path, drive: Path, monkeypatch: pytest
 
 
 @pytest.mark.usefixtures("drive")
+def test_what_surrounds_a_tool_of_windows() -> None:
+    """Its rules are Windows' own, and nobody has a number there."""
+    there = wsl.there(here())
+    assert ("win32", -1) == (there.platform, there.uid)
+
+
 def test_no_drives_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where this is not WSL, nothing is taken for Windows'."""
     assert wsl.drives()
