@@ -87,13 +87,13 @@ def test_drives_by_their_mounts(tmp_path: Path, drive: Path, monkeypatch: pytest
     assert "/home/ann" == wsl.seen("/home/ann")
 
 
-@pytest.mark.usefixtures("drive")
 def test_what_surrounds_a_tool_of_windows() -> None:
     """Its rules are Windows' own, and nobody has a number there."""
     there = wsl.there(here())
     assert ("win32", -1) == (there.platform, there.uid)
 
 
+@pytest.mark.usefixtures("drive")
 def test_no_drives_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where this is not WSL, nothing is taken for Windows'."""
     assert wsl.drives()
