@@ -178,19 +178,18 @@ class _Registry:
             session.since = None
             self.changed.notify()
 
-    def leave(self) -> None:
-        """Let all helpers go that are not asked at this moment; with nobody at the other end each ends by itself."""
+    def leave(self) -> list[Process]:
+        """Let all helpers go that are not asked at this moment, and return them; each ends by itself then."""
         with self.changed:
-            for session in self.sessions:
-                if session.since is None:
-                    session.close()
+            idle = [session for session in self.sessions if session.since is None]
+            left = [session.process for session in idle if session.process is not None]
+            for session in idle:
+                session.close()
+        return left
 
     def part(self) -> None:
         """Before a fork: a program that waits for all of its children must not wait for what it does not know."""
-        with self.changed:
-            left = [one.process for one in self.sessions if one.since is None and one.process is not None]
-        self.leave()
-        for process in left:
+        for process in self.leave():
             process.wait(PATIENCE_SECONDS)
 
     def forget(self) -> None:
