@@ -445,14 +445,29 @@ def test_a_batch_file_as_provider(windows: Windows, venv: Venv, person: Path) ->
     folder = person / "bin"
     folder.mkdir()
     (folder / "az.cmd").write_text('@echo off\r\nif "%1 %2"=="account ann" echo secret\r\n', newline="")
-    _configure(person, "[fallback.commands]\nhost.example = az account {username}\n", "utf-8")
+    rows = "host.example = az account {username}\n"
+    words = ("%PATH%", "a|calc", "'a b %PATH%'", "a^b", "'a b|c'")
+    rows += "".join(f"{number}.example = az account ann {word}\n" for number, word in enumerate(words))
+    _configure(person, f"[fallback.commands]\n{rows}", "utf-8")
     program = f"""
         import keyring
         print(keyring.get_password({SERVICE!r}, "ann"), keyring.get_password({SERVICE!r}, "ann&calc"))
+        print([keyring.get_password(f"https://{{number}}.example/", "ann") for number in range({len(words)})])
     """
     done = windows.run([venv.python, "-c", dedent(program)], home=person, WINEPATH=windows.windows(folder))
-    assert "secret None\n" == done.stdout, done.stderr
+    assert "secret None\n[None, None, None, None, 'secret']\n" == done.stdout, done.stderr
     assert "would be read as something else" in done.stderr
+    assert "cmd.exe would take apart a word of its row" in done.stderr
+
+
+def test_a_watched_command_asks_as_it_does_by_itself(windows: Windows, venv: Venv, there: Script) -> None:
+    """What runs ``keyring`` below ``keyring-fallback doctor --`` gets the same answer, and it is told who was asked."""
+    extra = there("return 'secret'", WINEPATH=windows.windows(venv.scripts))
+    command = ["cmd", "/c", "keyring", "get", SERVICE, USERNAME]
+    watched = windows.run([venv.script("keyring-fallback"), "doctor", "--", *command], **extra)
+    assert (0, "secret\n") == (watched.returncode, watched.stdout), watched.stderr
+    assert f"get_password {SERVICE}" in watched.stderr or f"get {SERVICE}" in watched.stderr
+    assert "keyring.exe answered" in watched.stderr
 
 
 def test_network_folders_are_not_touched(windows: Windows, venv: Venv, there: Script) -> None:

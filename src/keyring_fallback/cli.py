@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The command line without the program's name; None: that of this process.
     """
-    if arguments is None and os.path.basename(sys.argv[0]).lower() == "keyring.exe":  # see `doctor.watch`
+    # see `doctor.watch`; launchers leave out the end of their names (distlib scripts.py, uv-install-wheel wheel.rs)
+    if arguments is None and os.path.basename(sys.argv[0]).lower() in ("keyring", "keyring.exe"):
         from .helper import recorder
 
         return recorder.run(sys.argv[1:])
