@@ -22,6 +22,7 @@ import pytest
 
 from keyring_fallback import here as here_
 from keyring_fallback.discovery import lent, places, search
+from keyring_fallback.discovery.tool import Tool
 from support import environments, hostile, machine, providers
 from support.lending import Lender
 from support.stage import Stage
@@ -203,6 +204,54 @@ def test_stale_sockets(owner: Stage, asker: Stage) -> None:
     with lend(owner) as lender:
         assert [lender.socket] == list(path.parent.glob("*.sock"))
         assert not path.exists()
+
+
+@linux
+def test_a_folder_with_other_things(owner: Stage, asker: Stage) -> None:
+    """What is no far end's in the folder hinders neither a lender from lending there nor one from being seen."""
+    with lend(owner) as lender:
+        folder = lender.socket.parent
+        (folder / "000-folder").mkdir(mode=0o700)
+        (folder / "000-link").symlink_to("nowhere")
+        (folder / "000-loop").symlink_to("000-loop")
+        with lend(owner, "other.example") as other:
+            assert folder == other.socket.parent
+            assert CANARY == asker.call("get_password", "https://other.example/", "u")["answer"]
+        assert CANARY == asker.call("get_password", URL, "u")["answer"]
+
+
+def test_a_folder_where_lenders_come_and_go(owner: Stage) -> None:
+    """A lender is seen while others begin and end beside it: with a file and no socket yet, or gone meanwhile."""
+    with lend(owner) as lender:
+        folder = lender.socket.parent
+        script = (
+            "import fcntl, os, sys; os.chdir(sys.argv[1]); os.umask(0o77); print(flush=True)\n"
+            "while True:\n"
+            "    mark = os.open('.0', os.O_CREAT | os.O_RDWR); fcntl.flock(mark, fcntl.LOCK_EX); os.write(mark, b'other')\n"
+            "    os.rename('.0', '0'); os.unlink('0'); os.close(mark)\n"
+        )
+        with subprocess.Popen([sys.executable, "-c", script, folder], stdout=subprocess.PIPE) as coming:
+            assert coming.stdout is not None
+            coming.stdout.readline()
+            try:
+                seen = [[*lent.read(os.fspath(folder), os.getuid())] for _ in range(2000)]
+            finally:
+                coming.kill()
+        assert {os.fspath(lender.socket)} == {one.path for found in seen for one in found if isinstance(one, Tool)}
+        assert [] == [found for found in seen if not any(isinstance(one, Tool) for one in found)]
+
+
+def test_answers_the_global_keyring_itself(owner: Stage, asker: Stage) -> None:
+    """A keyring that is itself a global tool, as that of a container may be, gets what is lent, and asks no other tool."""
+    tools = asker.folder / "tools"
+    tools.mkdir()
+    (tools / "keyring").symlink_to(asker.environment.root)
+    asker.variables["UV_TOOL_DIR"] = os.fspath(tools)
+    source = "from keyring_fallback import survey; print(survey.current().state.name)"
+    state = asker.environment.run(["-c", source], env=asker.env()).stdout
+    assert "AT_HOME\n" == state
+    with lend(owner):
+        assert CANARY == asker.call("get_password", URL, "u")["answer"]
 
 
 def children(pid: int) -> list[int]:

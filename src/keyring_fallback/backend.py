@@ -78,15 +78,21 @@ class GlobalKeyring(_Ours, KeyringBackend):
 
     def _get(self, method: str, service: str, username: str | None) -> Any:
         now = _survey()
-        if not now.answers_itself:
-            return _ask_tools(now, method, service, username)
-        return _first_answer(_local_backends(), method, service, username) if _is_alone() else None
+        own = _answers_itself(now)
+        try:
+            answer = None if now.answers_itself else _ask_tools(now, method, service, username)
+        except KeyringError as error:
+            if not own:
+                raise
+            warn(str(error))
+            answer = None
+        return _first_answer(_local_backends(), method, service, username) if own and answer is None else answer
 
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a password in the first tool that takes it; KeyringError: one failed; PasswordSetError: nobody did."""
         password = hide(password)
         now = _survey()
-        if now.answers_itself and _is_alone():
+        if _answers_itself(now):
             _store(_local_backends(), service, username, password)
         elif now.answers_itself or _ask_tools(now, "set_password", service, username, password) is None:
             raise NotStoredError(_nobody(now, service, "stores"))
@@ -94,7 +100,7 @@ class GlobalKeyring(_Ours, KeyringBackend):
     def delete_password(self, service: str, username: str) -> None:
         """Delete a password from the first tool that has it; KeyringError: one failed; PasswordDeleteError: nobody."""
         now = _survey()
-        if now.answers_itself and _is_alone():
+        if _answers_itself(now):
             _delete(_local_backends(), service, username)
         elif now.answers_itself or _ask_tools(now, "delete_password", service, username) is None:
             raise NotDeletedError(_nobody(now, service, "deletes"))
@@ -228,7 +234,7 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         ) from None
     asked = call.Call(method, service, username, password)
     alone = _is_alone()
-    if alone and not (now.findings.tools or tools.command_for(now, service)):
+    if alone and not (now.findings.tools or now.findings.at_home or tools.command_for(now, service)):
         raise NoKeyringError(_nobody(now, service, "has"))  # None would say that the tool has no such password
     answer = tools.ask_tools(now, asked, everything=alone)
     if answer is None and alone and method.startswith("get"):
@@ -242,6 +248,11 @@ def _is_alone() -> bool:
         return isinstance(keyring.get_keyring(), GlobalKeyring)
     except Exception:  # a broken configuration of keyring's selects nothing
         return False
+
+
+def _answers_itself(now: survey.Survey) -> bool:
+    """Tell whether `GlobalKeyring` is to answer from this environment's backends."""
+    return (now.answers_itself or now.findings.at_home) and _is_alone()
 
 
 def _nobody(now: survey.Survey, service: object, does: str) -> str:

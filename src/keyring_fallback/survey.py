@@ -24,7 +24,7 @@ class State(enum.Enum):
     NOTHING = enum.auto()  #: There is no tool, or none has a provider that this environment lacks.
     OFF = enum.auto()  #: The user has switched it off.
     NESTED = enum.auto()  #: It has started this process itself, to answer from this environment.
-    AT_HOME = enum.auto()  #: This environment is itself a tool.
+    AT_HOME = enum.auto()  #: This environment is itself a tool, and there are neither commands nor lenders.
     DELEGATING = enum.auto()
 
 
@@ -43,7 +43,7 @@ class Survey(Record):
 
     def problems(self) -> list[str]:
         """Return what is wrong with the settings, and with the tools that they name, a line each."""
-        if self.answers_itself:
+        if self.answers_itself or self.findings.at_home:
             return [*map(str, self.settings.problems)]
         named = f"{self.settings.sources.get('tool', '')}: the tool"
         unused = [one for one in self.findings.refusals if one.origin == SETTING]
@@ -71,13 +71,15 @@ def make(here: Here) -> Survey:
         state = State.OFF
     else:
         findings = search.find(here, settings.tool)
+        if findings.at_home:  # no other tool is asked then
+            findings = findings._replace(tools=tuple(tool for tool in findings.tools if tool.lent))
         versions = {provider.module: provider.version for provider in findings.local.providers}
         useful = bool(settings.commands) or any(
             # who does not work here may work there in another version
             tool.useful or any(versions.get(one.module, one.version) != one.version for one in tool.content.providers)
             for tool in findings.tools
         )
-        state = State.AT_HOME if findings.at_home else State.DELEGATING if useful else State.NOTHING
+        state = State.DELEGATING if useful else State.AT_HOME if findings.at_home else State.NOTHING
     return Survey(settings, here, findings, state)
 
 

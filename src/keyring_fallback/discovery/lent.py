@@ -26,21 +26,29 @@ def read(folder: str, uid: int) -> Iterator[Tool | Refusal]:
     Beside each socket lies a file that says who lends, and which hosts. The far end holds a lock on it as long as it
     lives (``helper/far.py``): what a far end has left that was killed is passed over.
     """
-    path = folder
     try:
         if not _is(os.lstat(folder), stat.S_IFDIR, uid):
             yield _refusal(folder, "a folder of mode 0700")
             return
-        for path in sorted(os.path.join(folder, name) for name in os.listdir(folder) if "." not in name):
-            lines = _read(path, uid)
-            if lines is None:
-                yield _refusal(path, "a file of mode 0600")
-            elif lines and not _is(os.lstat(path + ".sock"), stat.S_IFSOCK, uid):
-                yield _refusal(path + ".sock", "a socket of mode 0600")
-            elif lines:
-                yield Tool(Origin(f"lent by {lines[0]}"), path + ".sock", "", "", lent=tuple(lines[1:]))
+        names = sorted(name for name in os.listdir(folder) if "." not in name)
     except OSError as error:
-        yield Refusal(_ORIGIN, path, Reason(Kind.UNSEEN, detail=error.strerror or ""))
+        yield Refusal(_ORIGIN, folder, Reason(Kind.UNSEEN, detail=error.strerror or ""))
+        return
+    for path in (os.path.join(folder, name) for name in names):
+        try:
+            lines = _read(path, uid)
+            socket = not lines or _is(os.lstat(path + ".sock"), stat.S_IFSOCK, uid)
+        except FileNotFoundError:
+            continue  # it has ended meanwhile
+        except OSError as error:
+            yield Refusal(_ORIGIN, path, Reason(Kind.UNSEEN, detail=error.strerror or ""))
+            continue
+        if lines is None:
+            yield _refusal(path, "a file of mode 0600")
+        elif not socket:
+            yield _refusal(path + ".sock", "a socket of mode 0600")
+        elif lines:
+            yield Tool(Origin(f"lent by {lines[0]}"), path + ".sock", "", "", lent=tuple(lines[1:]))
 
 
 def _refusal(path: str, what: str) -> Refusal:

@@ -165,7 +165,10 @@ def name_of(pid: int) -> str:
 def remove_stale() -> None:
     """Remove what far ends that were killed have left."""
     for name in [name for name in os.listdir(".") if "." not in name]:
-        mark = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            mark = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            continue  # another far end has removed it, or it is none's
         try:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(name)
