@@ -503,9 +503,10 @@ def test_services_that_are_not_delegated(stage: Stage) -> None:
     """``services`` limits what is delegated, by patterns on the host or on the whole name; writes too."""
     stage.there(reader("There", 9, "return 'there'") + writer("Writer", 5, "pass"))
     stage.variables["KEYRING_PROPERTY_FALLBACK_SERVICES"] = "*.example.com, exact name https://h/x*"
-    asked = ["https://a.example.com/x", "a.example.com", "exact", "https://h/xy", "example.com", "https://h/y", "b"]
+    asked = ["https://a.example.com/x", "A.example.com", "exact", "https://h/xy", "example.com", "https://h/y", "b"]
+    asked += ["https://other.test/a.example.com", "other.test/?a.example.com"]
     results, _ = stage.calls(*(["get_password", service, "user"] for service in asked))
-    assert ["there"] * 4 + [None] * 3 == [result["answer"] for result in results]
+    assert ["there"] * 4 + [None] * 5 == [result["answer"] for result in results]
     assert "PasswordSetError" in stage.call("set_password", "b", "user", "pw")["error"]
 
 

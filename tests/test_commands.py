@@ -127,6 +127,60 @@ def test_failures_go_on_to_the_tools(stage: Stage, case: tuple[str, str]) -> Non
     assert [] == hostile.left_over(mark)
 
 
+def test_only_the_host_of_a_service_is_looked_at(alone: Stage) -> None:
+    """An index elsewhere, whose path, query or user name ends as a row's host does, is not given what is that host's."""
+    program(alone, "echo secret")
+    told(alone, "*.pkg.dev = cloud", "pkgs.dev.azure.com = cloud")
+    others = [
+        f"https://evil.example{end}"
+        for end in ("/simple/x.pkg.dev", "/?u=a.pkg.dev", "/#a.pkg.dev", "/pkgs.dev.azure.com")
+    ]
+    others += ["https://a.pkg.dev@evil.example/", "evil.example/x.pkg.dev", "https://a.pkg.dev.evil.example/"]
+    results, _ = alone.calls(*(["get_credential", one, None] for one in (*others, "https://eu.PKG.dev./simple/")))
+    assert [None] * len(others) + [["oauth2accesstoken", "secret"]] == [one["answer"] for one in results]
+
+
+def test_what_a_command_says_is_plain_text(alone: Stage) -> None:
+    """A password of a command's is a string of Python's own, as a provider's is: it can be shown, dumped and pickled."""
+    program(alone, "echo plain")
+    told(alone, "a.test = cloud")
+    source = (
+        "import keyring; service = 'https://a.test/'; credential = keyring.get_credential(service, 'me');"
+        "print([type(one) is str for one in (keyring.get_password(service, 'me'), credential.password)])"
+    )
+    result = alone.environment.run(["-c", source], env=alone.env())
+    assert ("[True, True]\n", "") == (result.stdout, result.stderr)
+
+
+def test_exit_statuses_are_known_where_sigchld_is_ignored(alone: Stage) -> None:
+    """A program may ignore SIGCHLD, or may have been started so: what a failed command has printed is no password."""
+    source = (
+        "import signal, keyring; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        "print([keyring.get_password(f'https://{name}.test/', 'me') for name in ('fails', 'dies', 'works', 'nothing')])"
+    )
+    program(alone, 'case "$1" in fails) echo Denied; exit 1;; dies) echo D; kill -9 $$;; works) printf 0000;; esac')
+    told(alone, *(f"{name}.test = cloud {name}" for name in ("fails", "dies", "works", "nothing")))
+    result = alone.environment.run(["-c", source], env=alone.env())
+    assert "[None, None, '0000', None]\n" == result.stdout
+    assert "ended with exit status 1;" in result.stderr
+
+
+def test_the_global_keyring_itself_has_commands(alone: Stage) -> None:
+    """In a tool's own environment rows are asked too, before its own backends; who fails leaves it to these."""
+    alone.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(alone.environment.root)
+    alone.here(reader("Here", 5, "return 'from here'"))
+    program(alone, '[ "$1" = works ] && echo from-the-cloud')
+    told(alone, "a.test = cloud works", "b.test = cloud")
+    calls = [["get_password", f"https://{name}.test/", "me"] for name in ("a", "b", "c")]
+    expected = ["from-the-cloud", "from here", "from here"]
+    assert expected == [one["answer"] for one in alone.calls(*calls)[0]]
+    alone.variables["PYTHON_KEYRING_BACKEND"] = "keyring_fallback.GlobalKeyring"
+    results, said = alone.calls(*calls)
+    assert expected == [one["answer"] for one in results]
+    assert 1 == len(said.splitlines())
+    assert "ended with exit status 1" in said
+
+
 def test_set_and_delete_pass_it_by(stage: Stage) -> None:
     """Commands only give: what is stored and deleted goes to stores and tools."""
     notes = stage.folder / "ran"
@@ -163,6 +217,14 @@ def test_rows_that_make_no_sense(alone: Stage, row: str, message: str) -> None:
     assert "keyringrc.cfg" in result["stderr"]
 
 
+def test_patterns_that_begin_with_a_bracket(alone: Stage) -> None:
+    """``[ab].test = cloud`` is a row and no heading, and so are the rows below it; a heading's comment is none."""
+    program(alone, "echo fine")
+    told(alone, "[ab].test = cloud", "c.test = cloud", "[other] ; a = b", "[fallback] # c = d", "timeout = 9")
+    results, said = alone.calls(*(["get_password", f"https://{name}.test/", "me"] for name in "bcd"))
+    assert (["fine", "fine", None], "") == ([one["answer"] for one in results], said)
+
+
 def test_percent_and_braces_are_words(alone: Stage) -> None:
     """``%`` and ``{`` mean nothing in a row."""
     program(alone, 'printf %s "$1$2"')
@@ -185,6 +247,22 @@ def test_a_program_of_a_project_is_not_run(alone: Stage, tmp_path: Path) -> None
     )
     assert ("None\n", False) == (result.stdout, ran.exists())
     assert "is not found" in result.stderr
+
+
+def test_what_runs_a_script_is_not_others(alone: Stage) -> None:
+    """A program is passed over where everybody can change what its first line names, and the next on PATH is run."""
+    told(alone, "*.test = cloud")
+    path = os.environ["PATH"]
+    for name, mode in (("theirs", 0o777), ("mine", 0o755)):
+        shell = alone.folder / name / "sh"
+        shell.parent.mkdir()
+        shell.symlink_to("/bin/sh")
+        shell.parent.chmod(mode)
+        (alone.folder / f"{name}-bin").mkdir()
+        hostile.executable(alone.folder / f"{name}-bin" / "cloud", f"#!{shell}\necho {name}\n")
+        path = os.pathsep.join([path, os.fspath(alone.folder / f"{name}-bin")])
+    alone.variables["PATH"] = path
+    assert "mine" == alone.call("get_password", "https://a.test/", "me")["answer"]
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root, to give a file away")
@@ -225,6 +303,21 @@ def test_the_doctor_tells_of_commands(alone: Stage) -> None:
         asked["errors"],
     )
     assert "from-the-cloud" not in result.stdout
+
+
+@pytest.mark.parametrize("service", [URL, "https://a.test/simple/"], ids=["known", "unknown"])
+def test_the_doctor_tells_of_a_command_without_an_answer(alone: Stage, service: str) -> None:
+    """A row is there in the place of a provider: where its command has no answer, none is to be installed."""
+    program(alone, "exit 0")
+    told(alone, "* = cloud")
+    result = alone.environment.run(
+        ["-m", "keyring_fallback", "doctor", "--json", service, NAME], env=alone.env(), cwd=os.environ["HOME"]
+    )
+    document = json.loads(result.stdout)
+    (cause,) = [one for one in document["causes"] if one["problem"]]
+    assert ("no-answer", "") == (cause["name"], cause["command"])
+    assert "(the command 'cloud' for *) has no answer" in cause["text"]
+    assert "commands" in document["settings"]["sources"]
 
 
 def test_selected_without_any_tool(alone: Stage) -> None:

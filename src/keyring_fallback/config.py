@@ -24,6 +24,8 @@ _MAX_TOOLS = 20
 _DEFAULTS = "the defaults"
 #: The length of a value that makes no sense and is shown: of a word, or a number, and no token.
 _LONGEST_SHOWN = 6
+#: A section's, but not a row of ours whose pattern begins with a bracket.
+_HEADING = re.compile(r"\[(?P<header>[^\]]+)\](?!\s*[^\s#;][^=]*=)")
 _SECTIONS = ("fallback", "backend", "fallback.commands")
 
 
@@ -83,8 +85,11 @@ class Settings(Record):
 
     def delegates(self, service: object) -> bool:
         """Tell whether the user wants a service to be delegated."""
-        names = [hints.host_of(service), service if isinstance(service, str) else ""]
-        return any(pattern == "*" or fnmatch.fnmatchcase(name, pattern) for name in names for pattern in self.services)
+        if "*" in self.services or hints.is_at(service, self.services):
+            return True
+        # a pattern for hosts must not fit the end of a URL's path
+        name = service if isinstance(service, str) else ""
+        return any(fnmatch.fnmatchcase(name, one) for one in self.services if "/" in one or "/" not in name)
 
 
 def read(environ: Mapping[str, str], home: str, platform: str, foreign: object = None) -> Settings:
@@ -117,7 +122,8 @@ def read(environ: Mapping[str, str], home: str, platform: str, foreign: object =
             sources[name] = source
         except ValueError as error:
             problems.append(Problem(Fault.VALUE, source, option, str(error), default))
-    parsed["commands"] = _commands(rows, file, platform, problems) if rows else ()
+    if rows:
+        parsed["commands"], sources["commands"] = _commands(rows, file, platform, problems), file
     return Settings(file=file, sources=sources, problems=tuple(problems), **parsed)  # type: ignore[arg-type]
 
 
@@ -151,6 +157,7 @@ def _commands(rows: Mapping[str, str], file: str, platform: str, problems: list[
 def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, list[Problem]]:
     """Return the options of [fallback], the rows of [fallback.commands], default-keyring or None, and problems."""
     parser = configparser.RawConfigParser()
+    parser.SECTCRE = _HEADING
     problem = None
     try:
         data = read_head(file, _MAX_BYTES + 1) if file else b""

@@ -29,6 +29,9 @@ _NOBODY = ("keyring.errors.NoKeyringError", "NotImplementedError")
 #: How a credential is printed with ``--output json`` (keyring 25.7.0, cli.py and credentials.py).
 _DOCUMENT = re.compile(r'\{"(?:username|password)": .*\}$')
 _KEPT_BYTES = 64 << 10
+#: A shell that ends what its program prints with that one's exit status, in so many digits.
+_DIGITS = 4
+_TELLING = ("/bin/sh", "-c", f'"$0" "$@"; printf %0{_DIGITS}d $?')
 _ASKED = " is asked on a command line"
 
 #: Tools whose keyring is older than 25.2, which brought --mode and --output (keyring, NEWS.rst).
@@ -72,8 +75,7 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
     if invocation.arguments not in _old:
         outcome = _run(invocation, "get", words, ("--mode", mode, "--output", "json"))
         if outcome.understood:
-            nothing = not outcome.succeeded or (_lacks_statuses() and not outcome.output.strip())
-            return None if nothing else _from_json(outcome.output, mode, invocation.name)
+            return _from_json(outcome.output, mode, invocation.name) if outcome.succeeded else None
         _old.add(invocation.arguments)
     if len(words) == 1:
         return None
@@ -203,8 +205,10 @@ def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden())
     """
     name, seconds = invocation.name, invocation.seconds
     data = HiddenBytes(stdin.encode("utf-8"))
+    unheard = _lacks_statuses()
+    arguments = [*(_TELLING if unheard else ()), *invocation.arguments]
     try:
-        process = Process([*invocation.arguments], invocation.environ, listen=True, folder=invocation.folder)
+        process = Process(arguments, invocation.environ, listen=True, folder=invocation.folder)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
         raise NotAskedError(f"{name} cannot be started ({reason})", ADVICE) from None
@@ -215,6 +219,9 @@ def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden())
         status = process.wait(deadline - time.monotonic())
         if status is None:
             raise TimeoutError
+        if unheard:
+            told, output = output[-_DIGITS:], Hidden(output[:-_DIGITS])
+            status = int(told) if told.isdecimal() else 1
     except TimeoutError:
         waiting.release()
         raise ToolError(f"{name} gave no answer within {seconds:g} seconds", ALLOW_MORE) from None

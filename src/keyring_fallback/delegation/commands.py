@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import re
@@ -24,14 +23,16 @@ from .waiting import Waiting, waiting_for
 _TOKEN_NAME = "__token__"  # noqa: S105 - a user name
 #: What a word from outside may hold where cmd.exe reads it: it would take other characters for its own.
 _PLAIN = re.compile(r"[\w.:/@=+-]*")
+#: What a row's own word may hold there: Python puts it in quotes if it has blanks (subprocess.list2cmdline).
+_QUOTED = re.compile(r'[^%"\n&|<>^]*|(?=.*[ \t])[^%"\n]*')
 _BATCH = (".cmd", ".bat")
 
 
 def row_for(rows: Sequence[Row], service: object) -> Row | None:
-    """Return the row for a service, by its host or its whole name: the most exact pattern wins."""
-    names = [hints.host_of(service), service if isinstance(service, str) else ""]
-    fitting = [row for row in rows if any(fnmatch.fnmatchcase(name, row.pattern) for name in names if name)]
-    return max(fitting, key=lambda row: (row.pattern in names, len(row.pattern.strip("*"))), default=None)
+    """Return the row for a service, by its host and by nothing else of it: the most exact pattern wins."""
+    fitting = [row for row in rows if hints.is_at(service, [row.pattern])]
+    host = hints.host_of(service)
+    return max(fitting, key=lambda row: (row.pattern == host, len(row.pattern.strip("*"))), default=None)
 
 
 def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
@@ -49,9 +50,11 @@ def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
     if program is None:
         why = "its program is missing on PATH, or lies where others decide what it is"
         raise NotAskedError(f"{name} is not found: {why}")
-    unsafe = program.lower().endswith(_BATCH) and not all(map(_PLAIN.fullmatch, put_in))
-    if unsafe or any(word.startswith("-") for word in put_in):
+    batch = program.lower().endswith(_BATCH)
+    if (batch and not all(map(_PLAIN.fullmatch, put_in))) or any(word.startswith("-") for word in put_in):
         raise NotAskedError(f"{name} is not asked: the service or the user name would be read as something else")
+    if batch and not all(map(_QUOTED.fullmatch, row.words[1:])):
+        raise NotAskedError(f"{name} is not asked: it is a batch file, and cmd.exe would take apart a word of its row")
     arguments = (program, *(str(known.get(word, word)) for word in row.words[1:]))
     waiting = Waiting(waiting_for(name, invocation.seconds))
     try:
@@ -64,8 +67,8 @@ def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
     if found is None and output.strip():
         raise ToolError(f"{name} printed something else than a password in one word, or a JSON object with one")
     if found is None or call.method == "get_password":
-        return Reply(found and found[1], name)
-    return Reply(credential(*found), name)
+        return Reply(found and str(found[1]), name)
+    return Reply(credential(found[0], str(found[1])), name)
 
 
 def _read(output: str, username: str) -> tuple[str, Hidden] | None:
@@ -82,9 +85,17 @@ def _read(output: str, username: str) -> tuple[str, Hidden] | None:
 
 
 def _program(word: str, here: Here) -> str | None:
-    """Return the program of a command: an absolute path, or the first on PATH that nobody else can have put there."""
+    """Return the program of a command: an absolute path, or the first on PATH that nobody else can have put there.
+
+    What runs it, where it is a script, must not be others' either.
+    """
     trust = Trust(here)
     for path in filter(os.path.isabs, executable.programs(word, here._replace(cwd=""), ends=(".exe", *_BATCH))):
-        if not (any(trust.others([path])) or (not os.path.isabs(word) and trust.project(path))):
+        try:
+            by = executable.interpreter_of_script(os.path.realpath(path))
+        except OSError:
+            by = ""  # no script: its interpreter would have to read it
+        decides = [path, *filter(os.path.isabs, [by])]
+        if not (any(trust.others(decides)) or (not os.path.isabs(word) and any(map(trust.project, decides)))):
             return path
     return None

@@ -137,6 +137,11 @@ def _interpreter_of(program: str, platform: str) -> str:
         return environment.interpreter(root, platform)
     if platform == "win32":
         return _launched(program)
+    return interpreter_of_script(program)
+
+
+def interpreter_of_script(program: str) -> str:
+    """Return the program that a script, by its path without links, is run with, or ""; OSError: it cannot be read."""
     return script_interpreter(os.fsdecode(read_head(program, _HEAD_BYTES)), os.path.dirname(program))
 
 

@@ -95,7 +95,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             tool = next((tool for tool, _ in facts.tools if tool.location in lacking), None)
             if tool and not lacks and name.startswith(_OURS):
                 advice = f"install keyring-fallback there, too, or remove the setting ({source})"
-                cure = cures.add_provider("keyring-fallback", tool, here.platform)
+                cure = cures.add_provider("keyring-fallback", tool, here.platform, facts.everywhere)
             yield Cause("selected-backend-missing", text, cure, advice, problem=lacks)
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
@@ -169,11 +169,13 @@ def _nothing(facts: Facts) -> Cause:
             Command(("keyring-fallback", "doctor", f"https://{host if '.' in host else 'HOST'}/..."), mends=False),
             "have the client ask with the whole URL of the index: some ask with the name of a repository",
         )
-    held = [facts.me.content, *(probe.content for _, probe in facts.tools)]
-    if registry and not any(hints.serves(registry, one.distribution) for content in held for one in content.providers):
+    held = [one for probe in (facts.me, *(probe for _, probe in facts.tools)) for one in probe.content.providers]
+    if registry and not (facts.commanded or any(hints.serves(registry, one.distribution) for one in held)):
         text = f"No keyring here has a provider for {registry.name} ({host})."
         return Cause("no-provider", text, *tool_causes.addition(facts, registry.distribution))
-    if registry:
+    if facts.commanded:
+        command, advice = None, "check the URL and the user name, and run the command by itself"
+    elif registry:
         command, advice = None, f"check the URL, the user name ({registry.username}), and the login: {registry.login}"
     else:
         command, how = tool_causes.addition(facts, cures.UNKNOWN)
