@@ -409,7 +409,7 @@ def test_broken_tools_are_told(tmp_path: Path, here: Here) -> None:
         "pixi global": f"{home}/.pixi/envs/keyring/lib cannot be looked at (No such file or directory)",
     }
     assert {**expected, "PATH": "it is not a file"} == {one.source: one.reason for one in findings.refusals}
-    assert "it has no keyring" in {one.reason for one in findings.refusals if one.source == "pipx"}
+    assert "its keyring is missing" in {one.reason for one in findings.refusals if one.source == "pipx"}
     assert "it cannot be executed" == reasons(findings)["path/keyring"]
     assert [] == found(findings)
 

@@ -13,7 +13,7 @@ import pytest
 from keyring_fallback import survey
 from keyring_fallback.doctor import clients, told
 from keyring_fallback.here import Here
-from support import environments, machine, providers, trees
+from support import environments, hostile, machine, providers, trees
 from support.feed import Feed
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
@@ -280,6 +280,44 @@ def test_our_package_is_missing_where_keyring_comes_first(
         finding = with_pip.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
         uv = f"PATH={with_pip.tool.scripts}:$PATH uv pip install --python {other.root} keyring-fallback"
         assert uv == finding.cause["command"]
+
+
+@posix
+@pytest.mark.parametrize("lost", ["pyvenv.cfg", "keyring's metadata"])
+def test_half_a_tool_first_on_path(patient: Patient, lost: str) -> None:
+    """The global keyring lacks a file since it was half made: that is said, and nothing is installed there."""
+    if lost == "pyvenv.cfg":
+        (patient.tool.root / lost).unlink()
+    else:
+        shutil.rmtree(next(patient.tool.site_packages.glob("keyring-*.dist-info")))
+    executables = patient.home / ".local" / "bin"
+    executables.mkdir(parents=True, exist_ok=True)
+    script = patient.tool.script("keyring")
+    text = script.read_text().partition("\n")[2]
+    script.unlink()
+    hostile.executable(script, f"#!{patient.tool.python}\n{text}")
+    trees.link(executables / "keyring", script)
+    path = os.pathsep.join([str(executables), patient.with_uv().variables["PATH"]])
+    finding = patient.see_the_doctor(AZURE, USERNAME, PATH=path, UV_KEYRING_PROVIDER="subprocess")
+    assert "missing-there" not in [*finding.problems, *finding.notes]
+    assert "broken" == finding.problems[0]
+
+
+@posix
+@pytest.mark.parametrize("lasting", [True, False], ids=["the user's", "the project's"])
+def test_where_a_tool_is_from(patient: Patient, *, lasting: bool) -> None:
+    """An index in its receipt that uv is told of wherever it is run is no reason not to make it anew; a project's is."""
+    other = "https://corp.example/simple/"
+    receipt = patient.tool.root / "uv-receipt.toml"
+    receipt.write_text(f'{receipt.read_text()}\n[tool.options]\nindex = [{{ url = "{other}", explicit = false }}]\n')
+    file = patient.home / ".config" / "uv" / "uv.toml" if lasting else patient.folder / "uv.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'[[index]]\nurl = "{other}"\n')
+    service = "https://eu-python.pkg.dev/p/r/simple/"
+    command = patient.with_uv().see_the_doctor(service).cause["command"]
+    beside = f"uv pip install --directory {patient.tool.root} --python {patient.tool.root} "
+    assert command.startswith(patient.install if lasting else beside)
+    assert command.endswith("keyrings.google-artifactregistry-auth")
 
 
 def test_the_tool_first_on_path_needs_nothing(patient: Patient) -> None:

@@ -75,6 +75,28 @@ def test_change(tmp_path: Path, case: tuple[str, str, str, str, str, str]) -> No
     assert [before.encode()] * bool(before) == [one.read_bytes() for one in tmp_path.glob("*" + edits.COPY)], "once"
 
 
+def test_two_changes_of_one_file(tmp_path: Path) -> None:
+    """The copy beside it is what the person had, and not what the first of two changes has made of it."""
+    file = tmp_path / "uv.toml"
+    file.write_text("# mine\n")
+    edits.Change(Edit(os.fspath(file), "", *TOLD)).make()
+    edits.Change(Edit(os.fspath(file), "pip", *TOLD)).make()
+    assert ("# mine\n", 2) == (file.with_name(file.name + edits.COPY).read_text(), file.read_text().count("subprocess"))
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs root, to give a file away")
+def test_a_file_stays_its_owners(tmp_path: Path) -> None:
+    """Root in a container changes a file of the person's outside: it is theirs as before, and so is its copy."""
+    file = tmp_path / "uv.toml"
+    file.write_text("# mine\n")
+    os.chown(file, 1234, 2345)
+    file.chmod(0o664)
+    edits.Change(Edit(os.fspath(file), "", *TOLD)).make()
+    for one in (file, file.with_name(file.name + edits.COPY)):
+        status = one.stat()
+        assert (1234, 2345, 0o664) == (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+
+
 def test_ini(tmp_path: Path) -> None:
     """keyringrc.cfg is changed by its own rules: options have no regard to case, and values go on on further lines."""
     file = tmp_path / "keyringrc.cfg"

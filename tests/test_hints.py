@@ -16,6 +16,7 @@ from keyring_fallback import hints
 from keyring_fallback.discovery import places
 from keyring_fallback.discovery.tool import SETTING, Content, Findings, Kind, Origin, Provider, Reason, Refusal, Tool
 from keyring_fallback.doctor import cures, shell
+from keyring_fallback.doctor import receipt as uv_receipt
 from support import environments, machine, providers, trees
 
 if TYPE_CHECKING:
@@ -196,14 +197,57 @@ def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> Non
 
 @receipts
 def test_options_in_a_receipt_are_named_as_left_out(tmp_path: Path) -> None:
-    """Link mode and index, as uv's advice for Docker has them: the command that lasts all the same, and what it drops."""
-    options = 'keyring-provider = "subprocess"\nlink-mode = "copy"\nindex-url = "https://h/simple"\n'
+    """Link mode, as uv's advice for Docker has it: the command that lasts all the same, and what it drops."""
+    options = 'keyring-provider = "subprocess"\nlink-mode = "copy"\nresolution = "highest"\n'
     tool = _tool(
         tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\n{options}"
     )
     command = shell.typed(cures.add_provider("NEW", tool, "linux"), "linux")
     assert "uv tool install keyring --with a --with NEW" == command
-    assert "index-url, link-mode" == cures.dropped(tool)
+    assert "link-mode, resolution" == uv_receipt.dropped(tool)
+
+
+CORP = "https://corp.example/simple/"
+FROM = {
+    "index": f'index = [{{ name = "corp", url = "{CORP}", explicit = true, default = false }}]',
+    "an index": f'index-url = "{CORP}"',
+    "another index": f'extra-index-url = ["{CORP}"]',
+}
+
+
+@receipts
+@pytest.mark.parametrize("options", FROM.values(), ids=FROM.keys())
+def test_uv_tool_keeps_where_it_is_from(tmp_path: Path, options: str) -> None:
+    """An index that only the receipt names: no command of ours takes what the tool has from another one."""
+    tool = _tool(
+        tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\n{options}\n"
+    )
+    anew = "uv tool install keyring --with a --with NEW"
+    beside = f"uv pip install --directory {tool.root} --python {tool.root} NEW"
+    for urls, expected in ((["https://other.example/simple/"], beside), ((), beside), ([CORP.rstrip("/")], anew)):
+        assert expected == shell.typed(cures.add_provider("NEW", tool, "linux", urls), "linux")
+        assert bool(cures.reinstall(tool, "linux", urls)) is (expected == anew)
+    assert "" == uv_receipt.dropped(tool)
+
+
+@receipts
+@pytest.mark.parametrize("options", ['find-links = ["file:///w"]', "no-index = true"])
+def test_uv_tool_keeps_where_it_is_from_by_other_ways(tmp_path: Path, options: str) -> None:
+    """A folder with wheels, or no index at all, is in no list of indexes."""
+    tool = _tool(
+        tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\n{options}\n"
+    )
+    assert "uv pip install" in shell.typed(cures.add_provider("NEW", tool, "linux", [CORP]), "linux")
+    assert None is cures.reinstall(tool, "linux", [CORP])
+
+
+@receipts
+def test_uv_tool_keeps_its_other_commands(tmp_path: Path) -> None:
+    """``--with-executables-from NAME``: what the tool puts on PATH besides stays there."""
+    more = '    { name = "a", install-path = "/b/a", from = "a" },\n]\n'
+    tool = _tool(tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS[:-2]}{more}")
+    expected = "uv tool install keyring --with-executables-from a --with NEW"
+    assert expected == shell.typed(cures.add_provider("NEW", tool, "linux"), "linux")
 
 
 @receipts

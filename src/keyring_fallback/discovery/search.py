@@ -158,7 +158,9 @@ def _read(here: Here, judge: trust.Trust, tool: Tool, budget: environment.Budget
         return reason, tool
     content = layout.content(site, budget, judge)
     if content.unreadable or (content.complete and not content.keyring):
-        return content.unreadable or Reason(Kind.NO_KEYRING), tool
+        # uv's environment of that name, for example, was made for nothing else
+        made = tool.path == tool.root and tool.origin not in (SETTING, places.PATH, places.CONDA)
+        return content.unreadable or Reason(Kind.KEYRING_MISSING if made else Kind.NO_KEYRING), tool
     decides = [*dict.fromkeys((*decides, *content.folders))]
     doubt = Reason(Kind.CUT, content.cut) if content.cut else None
     return _trusted(judge, tool._replace(content=content, decides=tuple(decides)), [*decides, *content.files], doubt)

@@ -18,6 +18,7 @@ class Kind(Enum):
     ACTIVATED = "it is an activated environment, not a global tool"
     CACHED = "it lies in a cache"
     NO_KEYRING = "it has no keyring"
+    KEYRING_MISSING = "its keyring is missing"
     IN_WORKING_DIRECTORY = "it lies in the working directory"
     IN_PROJECT = "it lies in the project"
     IN_PROJECT_OF_ENVIRONMENT = "it lies in the project of this environment"

@@ -64,7 +64,9 @@ def _others(facts: Facts) -> Iterator[Cause]:
             text = f"{name} asks the keyring of its own environment, {found.root}, and {what}."
             told = facts.client(name)
             asked = any(index.is_at(facts.service) for index in (told.indexes if told else ()))
-            yield Cause("client-lacks-us", text, *cures.bring(name, found.root, facts.here), problem=asked)
+            yield Cause(
+                "client-lacks-us", text, *cures.bring(name, found.root, facts.here, facts.everywhere), problem=asked
+            )
 
 
 def is_missing(facts: Facts) -> bool:
@@ -90,7 +92,9 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     for one in facts.survey.findings.refusals:  # one that is to be mended was meant to be a tool
         if one.origin != PATH and not (one.kind.harmless or one.kind.foreign):
             tools.add(trust.identity(executable.target(one.path, here.platform).root or one.path))
-    ids = {trust.identity(found.root), trust.identity(found.path)}
+    # half an environment passes for a plain interpreter
+    half = os.path.dirname(os.path.dirname(found.root)) if os.path.isfile(found.root) else found.root
+    ids = {*map(trust.identity, (found.root, found.path, half))}
     answers = [one for one in facts.lookup.get("asked", ()) if one["outcome"] == "answer"]
     by = [one["answered_by"] or one["who"] for one in answers if trust.identity(one["who"]) not in ids]
     by = [one for one in by if not one.startswith(("keyring.", *(f"{one.module}." for one in found.providers)))]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from ..discovery import environment, executable, trust
 from ..discovery.places import PIPX_GLOBAL, SYSTEMS_PROGRAMS, UV
 from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
-from ..here import Here, read_head
-from . import project
+from ..here import Here
+from . import project, receipt
 from .shell import Command, Edit, Variable
 
 #: The provider where nothing tells which: a word to be replaced.
@@ -46,28 +46,25 @@ _COMMANDS = {
 #: By the clients that install into themselves: the folders of the environments that their installers make
 #: (install.python-poetry.org, install-pdm.py).
 _INSTALLERS = {"poetry": ("pypoetry",), "pdm": ("pdm",)}
-#: What a receipt of uv's may say where a command can say it again: no Git or editable source, no constraint
-#: (uv-tool/src/tool.rs, uv 0.13.9). Options are said again by the user's settings, or are named as left out.
-_SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
-_SAID_BESIDES = {"requirements", "python", "entrypoints", "options"}
-#: What the user's own settings say again.
-_OPTIONS = {"keyring-provider"}
 
 
-def add_provider(distribution: str, tool: Tool, platform: str) -> Command | None:
-    """Return the command that adds a provider to a global keyring and keeps what it has, or None: we know none."""
-    words = _installed_with(tool, distribution)
+def add_provider(distribution: str, tool: Tool, platform: str, urls: Collection[str] = ()) -> Command | None:
+    """Return the command that adds a provider to a global keyring and keeps what it has, or None: we know none.
+
+    `urls` are the indexes that uv is told of wherever it is run.
+    """
+    words = receipt.installed_with(tool, distribution, urls=urls)
     return _filled(_commands_of(tool, platform, words).add, tool, words or (), distribution)
 
 
-def provide(distribution: str, findings: Findings, here: Here) -> Command | None:
+def provide(distribution: str, findings: Findings, here: Here, urls: Collection[str] = ()) -> Command | None:
     """Return the command that adds a provider to one of the global keyrings, or that installs a new one with it.
 
     It is None where the user has named what we know no command for, since a new one would not be looked at, and where
     uv's own tool has what no command says or was turned down, since a new one would take its place.
     """
     for tool in findings.tools:
-        if command := add_provider(distribution, tool, here.platform):
+        if command := add_provider(distribution, tool, here.platform, urls):
             return command
     uvs = any(refusal.origin == UV and os.path.isdir(refusal.path) for refusal in findings.refusals)
     if uvs or any(tool.origin == SETTING for tool in findings.tools):
@@ -79,13 +76,13 @@ def provide(distribution: str, findings: Findings, here: Here) -> Command | None
     return Command(("uv", "tool", "install", *force, "keyring", "--with", distribution), mends=distribution != UNKNOWN)
 
 
-def reinstall(found: Tool | Refusal, platform: str) -> Command | None:
+def reinstall(found: Tool | Refusal, platform: str, urls: Collection[str] = ()) -> Command | None:
     """Return the command that installs a broken keyring again, or None where we know none.
 
     Of what was turned down nothing but source and path is used: what it had is not known, as it is of pipx.
     """
     if isinstance(found, Tool):
-        words = _installed_with(found)
+        words = receipt.installed_with(found, urls=urls)
         return _filled(_commands_of(found, platform, words).again, found, words or ())
     manager = found.origin.manager
     if found.origin == UV or not os.path.isdir(found.path):
@@ -94,7 +91,7 @@ def reinstall(found: Tool | Refusal, platform: str) -> Command | None:
 
 
 def _commands_of(tool: Tool, platform: str, words: Sequence[str] | None) -> _Commands:
-    """Return the commands for a global keyring that has what `_installed_with` says."""
+    """Return the commands for a global keyring that has what `receipt.installed_with` says."""
     return _COMMANDS.get(_manager(tool, platform, words), _Commands())
 
 
@@ -113,7 +110,7 @@ def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = 
 
 
 def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
-    """Return who manages a global keyring that has what `_installed_with` says: a key of `_COMMANDS`, or ""."""
+    """Return who manages a global keyring that has what `receipt.installed_with` says: a key of `_COMMANDS`, or ""."""
     named = tool.origin == SETTING
     if not tool.root:
         plain = named and tool.interpreter and not is_externally_managed(tool.interpreter, platform)
@@ -133,57 +130,6 @@ def is_externally_managed(interpreter: str, platform: str) -> bool:
     folder = os.path.dirname(os.path.realpath(interpreter))
     library = "Lib" if platform == "win32" else os.path.join("..", "lib", "python*")
     return bool(glob.glob(os.path.join(glob.escape(folder), library, "EXTERNALLY-MANAGED")))
-
-
-def _receipt(tool: Tool) -> dict[str, Any] | None:
-    """Return what uv's receipt says, or None where there is none; ImportError: Python before 3.11 has no parser."""
-    try:
-        receipt = read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
-    except OSError:
-        receipt = b""
-    if not receipt:
-        return None
-    import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
-
-    return dict(tomllib.loads(receipt.decode())["tool"])
-
-
-def dropped(tool: Tool) -> str:
-    """Return the options in a uv tool's receipt that no command of ours says again, such as link-mode, or ""."""
-    try:
-        return ", ".join(sorted({*(_receipt(tool) or {}).get("options", ())} - _OPTIONS))
-    except (ImportError, LookupError, TypeError, ValueError, RecursionError):
-        return ""
-
-
-def _installed_with(tool: Tool, besides: str = "", name: str = "keyring") -> list[str] | None:
-    """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
-
-    They are none where the receipt says more than a command can, or is that of another tool. None: this Python has no
-    parser for a receipt (before 3.11).
-    """
-    names, python = ["keyring", *(provider.distribution for provider in tool.content.providers)], ""
-    try:
-        said = _receipt(tool)
-        if said is not None:
-            names, python = [_requirement(one) for one in said["requirements"]], said.get("python", "")
-            if {*said} - _SAID_BESIDES or not all(names) or said["requirements"][0]["name"] != name:
-                return []
-    except ImportError:
-        return None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return []
-    others = [word for name in dict.fromkeys(names[1:]) if name != besides for word in ("--with", name)]
-    return [names[0], *others, *(["--python", python] if python else [])]
-
-
-def _requirement(table: dict[str, Any]) -> str:
-    """Return a requirement of a receipt as it stands on a command line, or "" where it says more than that."""
-    if {*table} - _SAID:
-        return ""
-    name: str = table["name"] + ("[" + ",".join(table["extras"]) + "]" if "extras" in table else "")
-    name = f"{name} @ {table['url']}" if "url" in table else name + table.get("specifier", "")
-    return str(table.get("path") or table.get("directory") or name)
 
 
 def install(
@@ -222,13 +168,14 @@ def install(
     return Command(("uv", "add", *places[0], requirement), (*hinders, *first)), advice
 
 
-def bring(client: str, root: str, here: Here) -> tuple[Command | None, str]:
+def bring(client: str, root: str, here: Here, urls: Collection[str] = ()) -> tuple[Command | None, str]:
     """Return what installs us into a client's own environment, the way that was made, and what else to do, or "".
 
     Args:
         client: The client's name.
         root: The root of its environment; of a plain interpreter the interpreter.
         here: This environment.
+        urls: As for `add_provider`.
     """
     ours, name = "keyring-fallback", os.path.basename(root)
     if os.path.isfile(root):
@@ -240,8 +187,9 @@ def bring(client: str, root: str, here: Here) -> tuple[Command | None, str]:
             return Command(("pipx", "inject", *shared, "--include-apps", name, ours)), ""
         if os.path.isfile(os.path.join(root, "uv-receipt.toml")):
             tool = Tool(UV, root, root, "")
-            if has := _installed_with(tool, ours, name):
-                left = f"it leaves out what it was installed with besides: {dropped(tool)}" if dropped(tool) else ""
+            if has := receipt.installed_with(tool, ours, name, urls):
+                left_out = receipt.dropped(tool)
+                left = f"it leaves out what it was installed with besides: {left_out}" if left_out else ""
                 return Command(("uv", "tool", "install", *has, "--with", ours)), left
             return None, f"install {client} again with uv, '--with {ours}', and all that its uv-receipt.toml names"
         if os.path.basename(os.path.dirname(root)) in _INSTALLERS.get(client, ()):

@@ -13,6 +13,7 @@ import difflib
 import os
 import re
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any, Callable
@@ -62,7 +63,7 @@ class Change:
         return "\n".join(lines)
 
     def make(self) -> None:
-        """Write the file, by rename; a copy of what was there stays beside it.
+        """Write the file, by rename; a copy of what was there before this process changed it stays beside it.
 
         CannotEditError: it cannot be written, or has changed meanwhile.
         """
@@ -81,7 +82,7 @@ class Change:
             if _read(self.file) != self.before:
                 raise MeanwhileError("it has changed meanwhile")
             if status:
-                os.chmod(temporary, stat.S_IMODE(status.st_mode))
+                _become(temporary, status)
                 _copy(self.file, self.before, status)
             os.replace(temporary, self.file)
             temporary = ""
@@ -93,12 +94,26 @@ class Change:
                     os.unlink(temporary)
 
 
+#: The files that have their copies.
+_copied: set[str] = set()
+
+
 def _copy(file: str, text: str, status: os.stat_result) -> None:
+    if file in _copied:
+        return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(file + COPY)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with open(os.open(file + COPY, flags, stat.S_IMODE(status.st_mode)), "wb") as stream:
+    with open(os.open(file + COPY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
         stream.write(text.encode("utf-8"))
+    _become(file + COPY, status)
+    _copied.add(file)
+
+
+def _become(path: str, status: os.stat_result) -> None:
+    """Give a file the owner, the group and the mode of another; OSError: that is not permitted."""
+    if sys.platform != "win32":
+        os.chown(path, status.st_uid, status.st_gid)
+    os.chmod(path, stat.S_IMODE(status.st_mode))
 
 
 def _read(file: str) -> str:

@@ -13,7 +13,7 @@ from ..here import Here
 from . import clients, cures, probing, shell, surroundings
 from .probing import Probe
 from .shown import HIDDEN
-from .told import MASK, UV, Index, Told
+from .told import MASK, UV, Index, Told, uv_files
 
 #: Seconds that this environment's keyring may take for a lookup, beside the time limit of each tool.
 LOCAL_SECONDS = 60.0
@@ -97,6 +97,12 @@ class Facts(NamedTuple):
         return list(dict.fromkeys(index for one in self.told if one.client in UV for index in one.indexes))
 
     @property
+    def everywhere(self) -> list[str]:
+        """The URLs of those that uv is told of wherever it is run: by variables, and by no project's file."""
+        own = {path for origin, path in uv_files(self.here) if origin} | {*self.here.environ}
+        return [index.url for index in self.indexes if index.source in own]
+
+    @property
     def lookup(self) -> dict[str, Any]:
         """The call of those that a client would have made which had an answer, or the first; empty if none was made."""
         made = [one for one in self.me.lookups if one["method"] == self.me.lookups[0]["method"]]
@@ -106,6 +112,11 @@ class Facts(NamedTuple):
     def answered(self) -> bool:
         """Whether that call had an answer."""
         return self.lookup.get("outcome") == "answer"
+
+    @property
+    def commanded(self) -> bool:
+        """Whether a command of the user's was asked for it."""
+        return any(one["kind"] == "command" for one in self.lookup.get("asked", ()))
 
     def stopped(self, probe: Probe) -> str:
         """Return why a tool does not start, or why its keyring does not for want of a part of its own, or ""."""

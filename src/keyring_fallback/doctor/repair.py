@@ -66,6 +66,8 @@ def _show(cause: Cause, facts: Facts, say: Callable[[str], None]) -> None:
             say(_clean(shell.described(cause.cure), facts))
     else:
         say(str(without_secrets(f"  $ {cause.command(facts.here.platform)}", facts.names, facts.hidden, run=True)))
+        if cause.advice:
+            say(_clean(f"  -> {cause.advice}", facts))
 
 
 def _mend(cause: Cause, facts: Facts, say: Callable[[str], None], *, yes: bool) -> str:

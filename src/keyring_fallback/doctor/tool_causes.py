@@ -12,7 +12,7 @@ from ..discovery import environment, executable, places, trust
 from ..discovery.places import PATH, UV
 from ..discovery.tool import SETTING, Findings, Kind, Refusal, Tool
 from ..here import Here
-from . import cures
+from . import cures, receipt
 from .examination import Cause, Facts
 from .shell import Command, Variable
 
@@ -47,7 +47,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     distribution, names = _missing(facts)
     command, advice = addition(facts, distribution)
     advice = "; ".join(filter(None, (advice, names)))
-    problem = not (stores or facts.me.content.providers)
+    problem = not (stores or facts.me.content.providers or facts.commanded)
     if not facts.tools:
         if not refused:
             text = f"There is no global keyring: none of uv, pipx and the others has installed one. {_searched(facts)}"
@@ -65,7 +65,7 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
         root = here.prefix if environment.is_environment(here.prefix) else ""
         findings = Findings((Tool(SETTING, here.prefix, root, here.executable, facts.me.content),))
     windows = any(tool.windows for tool in findings.tools)  # nothing of Linux mends those
-    command = None if windows else cures.provide(distribution, findings, here)
+    command = None if windows else cures.provide(distribution, findings, here, facts.everywhere)
     where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
     if not command:
         return None, f"add {distribution} to {where}{' on Windows' * windows}, the way its keyring was installed"
@@ -84,7 +84,7 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
     for tool in findings.tools:
         if command.words[:2] == ("uv", "pip") and os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
             advice.append("uv forgets it at 'uv tool upgrade': then run it again")
-        elif dropped := cures.dropped(tool) if command.words[:2] == ("uv", "tool") else "":
+        elif dropped := receipt.dropped(tool) if command.words[:2] == ("uv", "tool") else "":
             advice.append(f"it leaves out what the tool was installed with besides: {dropped}")
     return command, "; ".join(dict.fromkeys(advice))
 
@@ -217,10 +217,10 @@ def _taken(path: str, here: Here) -> Command | None:
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:
-    command, advice = cures.reinstall(broken, facts.here.platform), ""
-    receipt = os.path.join(path, "uv-receipt.toml")
-    if not command and os.path.isfile(receipt):
-        advice = f"install it again, with 'uv tool install --force keyring' and all that {receipt} names"
+    command, advice = cures.reinstall(broken, facts.here.platform, facts.everywhere), ""
+    file = os.path.join(path, "uv-receipt.toml")
+    if not command and os.path.isfile(file):
+        advice = f"install it again, with 'uv tool install --force keyring' and all that {file} names"
     elif not command and os.path.islink(path) and not os.path.exists(path):
         findings = facts.survey.findings
         found: list[Tool | Refusal] = [*findings.tools, *findings.refusals]
