@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,6 @@ from keyring_fallback.helper import recorder
 from test_backends import reader
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from support.stage import Stage
@@ -181,6 +182,29 @@ def test_a_keyring_that_is_ended(stage: Stage, tmp_path: Path) -> None:
     python = os.fspath(stage.environment.python)
     result = watch(stage, python, "-c", ENDING, URL, os.fspath(started))
     assert [str(-int(signal.SIGTERM)), "ended"] == result.stdout.split(), result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", None)])
+def test_the_end_of_a_watched_command(stage: Stage, tmp_path: Path, number: signal.Signals) -> None:
+    """What ends the watch ends the command, as without us, and the records of who asked whom are gone."""
+    started, temporary = tmp_path / "started", tmp_path / "temporary"
+    temporary.mkdir()
+    source = "import os, sys, time; os.symlink(str(os.getpid()), sys.argv[1]); time.sleep(60)"
+    argv = [os.fspath(stage.environment.script("keyring-fallback")), "doctor", "--"]
+    argv += [os.fspath(stage.environment.python), "-c", source, os.fspath(started)]
+    with subprocess.Popen(
+        argv, env={**stage.env(), "TMPDIR": os.fspath(temporary)}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not started.is_symlink():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert (128 + number, []) == (process.returncode, list(temporary.iterdir()))
+    assert "It asked nobody" in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(os.readlink(started)), 0)
 
 
 @pytest.mark.parametrize("words", [["--"], ["doctor", "--"], ["help", "--", "true"]])

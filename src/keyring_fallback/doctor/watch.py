@@ -79,11 +79,16 @@ def _run(command: Sequence[str], environ: dict[str, str]) -> tuple[int, str]:
         process = subprocess.Popen([program, *command[1:]], env=environ)  # noqa: S603 - what the person typed
     except OSError as error:
         return 126, error.strerror or type(error).__name__
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
+    # Ctrl-C is for the command, and it gets what was meant to end it
+    handlers: dict[str, Any] = {"SIGINT": signal.SIG_IGN}
+    handlers.update(dict.fromkeys(("SIGTERM", "SIGHUP"), lambda number, _: process.send_signal(number)))
+    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
+    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
     try:
         status = process.wait()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return (128 - status if status < 0 else status), ""
 
 
