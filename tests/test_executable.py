@@ -204,6 +204,17 @@ def test_unreadable_script(tmp_path: Path) -> None:
     assert "it cannot be read (Permission denied)" == str(executable.target(os.fspath(script), "linux").broken or "")
 
 
+def test_programs_of_windows(tmp_path: Path) -> None:
+    """A name on PATH has one of the ends there: a dot in it is none."""
+    for name in ("az.cmd", "python3.13.exe", "python3.13", "az.v2.bat"):
+        trees.put(tmp_path / name, executable=True)
+    here = trees.make_here(tmp_path, "win32", {"PATH": str(tmp_path)})
+    ends = (".exe", ".cmd", ".bat")
+    for name, found in (("az", "az.cmd"), ("AZ.cmd", ""), ("python3.13", "python3.13.exe"), ("az.v2", "az.v2.bat")):
+        expected = [str(tmp_path / found)] if found else []
+        assert expected == list(executable.programs(name, here, ends=ends))
+
+
 def pixi(folder: Path, text: str) -> str:
     """A launcher of pixi's with its configuration."""
     trees.put(folder / "bin/trampoline_configuration/keyring.json", text)

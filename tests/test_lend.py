@@ -390,6 +390,7 @@ def test_viability_calls_nobody(owner: Stage, asker: Stage) -> None:
         json.dumps({"method": "get_password", "service": URL, "username": []}).encode() + b"\n",
         json.dumps({"method": "eval", "service": URL, "username": "u"}).encode() + b"\n",
         json.dumps({"method": "get_password", "service": URL + "x" * (64 << 10), "username": "u"}).encode() + b"\n",
+        ('{"method": "get_password", "username": "u", "service": "' + "\u20ac" * 20_000 + '"}\n').encode(),
     ],
     ids=lambda data: data[:20].decode(),
 )

@@ -35,7 +35,8 @@ def programs(name: str, here: Here, first: str = "", ends: Sequence[str] = (".ex
 
     `first` is a folder that comes before, or ""; `ends` is what the name may end with on Windows.
     """
-    names = [name + end for end in ends] if here.platform == "win32" and not os.path.splitext(name)[1] else [name]
+    whole = here.platform != "win32" or name.lower().endswith(tuple(ends))
+    names = [name] if whole else [name + end for end in ends]
     folders = [*filter(None, [first]), *here.environ.get("PATH", os.defpath).split(os.pathsep)]
     for path in (os.path.join(here.cwd, folder, one) for folder in folders for one in names):
         if os.path.isfile(path) and os.access(path, os.X_OK):

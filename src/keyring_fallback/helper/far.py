@@ -149,8 +149,10 @@ def read_question(connection: socket.socket) -> dict[str, Any] | None:
             return None
     question = json.loads(data)
     method, service, username = question["method"], question["service"], question["username"]
-    right = method in METHODS and isinstance(service, str) and isinstance(username, (str, type(None)))
-    return {"method": method, "service": service, "username": username} if right else None
+    if not (method in METHODS and isinstance(service, str) and isinstance(username, (str, type(None)))):
+        return None
+    question = {"method": method, "service": service, "username": username}
+    return question if len(json.dumps(question)) <= MAX_QUESTION_BYTES else None  # accents get longer on their way
 
 
 def name_of(pid: int) -> str:
