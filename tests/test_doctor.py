@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from keyring_fallback.discovery import executable
 from keyring_fallback.discovery.places import UV
 from keyring_fallback.discovery.tool import Findings, Kind, Reason, Refusal
 from keyring_fallback.doctor import tool_causes
-from support import environments, machine, providers
+from support import environments, hostile, machine, providers, trees
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
 if TYPE_CHECKING:
@@ -169,8 +170,8 @@ def test_our_backends_are_not_loaded(patient: Patient, python: Path, wheel: Path
     assert "run 'keyring --list-backends' to see why" == cause["edit"]
     reason = environments.run([environment.script("keyring"), "--list-backends"], env=env).stderr
     assert "No module named 'jaraco" in reason
-    command = f"uv pip install --python {environment.root} --reinstall keyring-fallback"
-    assert cause["command"].endswith(command)
+    command = f"uv pip install --directory {environment.root} --python {environment.root} --reinstall keyring-fallback"
+    assert cause["command"].endswith(command), "the tests' own folder is a project"
     mend: list[Text] = [machine.uv(), "pip", "install", "--python", environment.root, "--reinstall", wheel]
     environments.run(mend, env=machine.building(), check=True)
     assert 0 == patient.see_the_doctor(AZURE).status
@@ -423,6 +424,44 @@ def test_untrusted(patient: Patient) -> None:
     assert note["text"].endswith(f"although everybody can write to {patient.tool.root.parent}.")
 
 
+@posix
+def test_untrusted_for_what_is_above_it(patient: Patient) -> None:
+    """An open folder above the tool is closed itself: what else lies in it, and is open for a reason, stays so."""
+    others = [patient.home / "volume", patient.tool.root.parent / "other"]
+    for one in others:
+        one.mkdir()
+    for one in (*others, patient.tool.root, patient.tool.root.parent, patient.home):
+        one.chmod(0o777)
+    inside = patient.tool.root / "open"
+    inside.write_text("")
+    inside.chmod(0o666)
+    command = patient.see_the_doctor(AZURE, USERNAME).cause["command"]
+    environments.run(["/bin/sh", "-c", command], check=True)
+    assert 0 == patient.see_the_doctor(AZURE, USERNAME).status
+    assert [0o777] * 2 == [stat.S_IMODE(one.stat().st_mode) for one in others]
+    assert (0o775, 0o664) == tuple(stat.S_IMODE(one.stat().st_mode) for one in (patient.home, inside))
+
+
+@posix
+def test_what_another_has_written_is_taken_by_hand_only(tmp_path: Path) -> None:
+    """The command that makes somebody else's keyring the person's own is shown, and no program runs it."""
+    hostile.executable(tmp_path / "sudo", "#!/bin/sh\n")
+    command = tool_causes._taken("/srv/keyring", trees.make_here(tmp_path, uid=65534, environ={"PATH": str(tmp_path)}))  # noqa: SLF001
+    assert command is not None
+    assert ("sudo", False) == (command.words[0], command.mends)
+
+
+@posix
+def test_a_setting_that_names_nothing_is_all_that_is_wrong(patient: Patient) -> None:
+    """Then nobody was looked for, and the tool that is first on PATH is no environment that lacks us."""
+    executables = patient.home / ".local" / "bin"
+    executables.mkdir(parents=True, exist_ok=True)
+    trees.link(executables / "keyring", patient.tool.script("keyring"))
+    path = os.pathsep.join([str(executables), patient.with_uv().variables["PATH"]])
+    variables = {"PATH": path, "UV_KEYRING_PROVIDER": "subprocess", "KEYRING_PROPERTY_FALLBACK_TOOL": "/nowhere/tool"}
+    assert ["setting-unusable"] == patient.see_the_doctor(AZURE, USERNAME, **variables).problems
+
+
 def test_where_nobody_looks_is_no_loss() -> None:
     """A place on another machine, where there may be nothing at all, is nothing to be mended; one that is there is."""
     why = Reason(Kind.REMOTE)
@@ -540,7 +579,7 @@ def test_this_environment_has_no_keyring(patient: Patient, python: Path, wheel: 
     environment = environments.create(tmp_path / "env", python, "keyring", wheel)
     environment.uninstall("keyring")
     patient.environment = environment
-    pip = f"PIP_KEYRING_PROVIDER=subprocess {environment.python} -m pip install --force-reinstall keyring"
+    pip = f"PIP_KEYRING_PROVIDER=subprocess {environment.python} -I -m pip install --force-reinstall keyring"
     path = os.pathsep.join(one for one in patient.env()["PATH"].split(os.pathsep) if not (Path(one) / "uv").exists())
     assert machine.WINDOWS or pip == patient.see_the_doctor(AZURE, PATH=path).cause["command"]
     path += os.pathsep + os.path.dirname(machine.uv())

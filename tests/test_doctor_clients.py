@@ -274,7 +274,7 @@ def test_our_package_is_missing_where_keyring_comes_first(
     assert finding.document["lookups"][0]["outcome"] == "answer", "here it works"
     if not machine.WINDOWS:
         assert "that pip runs" in finding.cause["text"], "there is no uv on this PATH"
-        pip = f"PIP_KEYRING_PROVIDER=subprocess {other.python} -m pip install keyring-fallback"
+        pip = f"PIP_KEYRING_PROVIDER=subprocess {other.python} -I -m pip install keyring-fallback"
         assert pip == finding.cause["command"], "there is no uv on this PATH"
         path += os.pathsep + os.path.dirname(machine.uv())
         finding = with_pip.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
@@ -309,7 +309,7 @@ def test_where_a_tool_is_from(patient: Patient, *, lasting: bool) -> None:
     """An index in its receipt that uv is told of wherever it is run is no reason not to make it anew; a project's is."""
     other = "https://corp.example/simple/"
     receipt = patient.tool.root / "uv-receipt.toml"
-    receipt.write_text(f'{receipt.read_text()}\n[tool.options]\nindex = [{{ url = "{other}", explicit = false }}]\n')
+    receipt.write_text(f'{receipt.read_text()}\n[tool.options]\nindex = [{{ url = "{other}", explicit = true }}]\n')
     file = patient.home / ".config" / "uv" / "uv.toml" if lasting else patient.folder / "uv.toml"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f'[[index]]\nurl = "{other}"\n')

@@ -475,7 +475,7 @@ def test_the_one_command_for_pip(
     env["PATH"] = os.pathsep.join(without_uv)
     argv: list[Text] = [elsewhere.script("keyring-fallback"), "doctor", "--json", feed.url, uv7003.USERNAME]
     (cause,) = json.loads(environments.run(argv, env=env, cwd=told.folder).stdout)["causes"]
-    assert f"PIP_KEYRING_PROVIDER=subprocess {told.venv.python} -m pip install keyring-fallback" == cause["command"]
+    assert f"PIP_KEYRING_PROVIDER=subprocess {told.venv.python} -I -m pip install keyring-fallback" == cause["command"]
     cured = environments.run(["/bin/sh", "-c", cause["command"]], env=env, cwd=told.folder)
     assert cured.returncode == 0, cured.stderr
     installed = told.venv.run(["-m", "pip", "install", "--no-input", "--keyring-provider", "import", "six"], env=env)

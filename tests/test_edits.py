@@ -75,6 +75,22 @@ def test_change(tmp_path: Path, case: tuple[str, str, str, str, str, str]) -> No
     assert [before.encode()] * bool(before) == [one.read_bytes() for one in tmp_path.glob("*" + edits.COPY)], "once"
 
 
+def test_an_empty_section_goes(tmp_path: Path) -> None:
+    """keyring complains of a [backend] with nothing in it: what was its only option takes the heading along."""
+    file = tmp_path / "keyringrc.cfg"
+    for before, after in (
+        ("[backend]\ndefault-keyring = x.Y\n", ""),
+        (
+            "# mine\n[backend]\n# why\ndefault-keyring: x.Y\n[fallback]\ntimeout = 9\n",
+            "# mine\n# why\n[fallback]\ntimeout = 9\n",
+        ),
+        ("[backend]\ndefault-keyring = x.Y\nkeyring-path = /a\n", "[backend]\nkeyring-path = /a\n"),
+    ):
+        file.write_text(before)
+        edits.Change(Edit(os.fspath(file), "backend", "default-keyring", None)).make()
+        assert after == file.read_text()
+
+
 def test_two_changes_of_one_file(tmp_path: Path) -> None:
     """The copy beside it is what the person had, and not what the first of two changes has made of it."""
     file = tmp_path / "uv.toml"

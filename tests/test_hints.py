@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,11 +16,7 @@ from keyring_fallback import hints
 from keyring_fallback.discovery import places
 from keyring_fallback.discovery.tool import SETTING, Content, Findings, Kind, Origin, Provider, Reason, Refusal, Tool
 from keyring_fallback.doctor import cures, shell
-from keyring_fallback.doctor import receipt as uv_receipt
 from support import environments, machine, providers, trees
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AZURE = "https://pkgs.dev.azure.com/org/_packaging/feed/pypi/simple/"
 
@@ -196,49 +192,50 @@ def test_uv_tool_keeps_what_no_command_says(tmp_path: Path, receipt: str) -> Non
 
 
 @receipts
-def test_options_in_a_receipt_are_named_as_left_out(tmp_path: Path) -> None:
-    """Link mode, as uv's advice for Docker has it: the command that lasts all the same, and what it drops."""
-    options = 'keyring-provider = "subprocess"\nlink-mode = "copy"\nresolution = "highest"\n'
+def test_options_in_a_receipt_are_said_again(tmp_path: Path) -> None:
+    """What a tool was installed by, as uv's advice for Docker has it: the same words of the command, and a flag."""
+    options = (
+        'keyring-provider = "subprocess"\nlink-mode = "copy"\ncompile-bytecode = true\nno-index = false\n'
+        'exclude-newer = "2026-01-02T00:00:00Z"\nfind-links = ["file:///a", "file:///b"]\n'
+    )
     tool = _tool(
         tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\n{options}"
     )
     command = shell.typed(cures.add_provider("NEW", tool, "linux"), "linux")
-    assert "uv tool install keyring --with a --with NEW" == command
-    assert "link-mode, resolution" == uv_receipt.dropped(tool)
+    said = "--link-mode copy --compile-bytecode --exclude-newer 2026-01-02T00:00:00Z"
+    assert (
+        f"uv tool install keyring --with a {said} --find-links file:///a --find-links file:///b --with NEW" == command
+    )
 
 
 CORP = "https://corp.example/simple/"
+PLAIN = 'format = "simple", authenticate = "auto"'
 FROM = {
-    "index": f'index = [{{ name = "corp", url = "{CORP}", explicit = true, default = false }}]',
-    "an index": f'index-url = "{CORP}"',
-    "another index": f'extra-index-url = ["{CORP}"]',
+    "explicit": (f'index = [{{ url = "{CORP}", explicit = true, default = false, {PLAIN} }}]', None),
+    "always": (f'index = [{{ url = "{CORP}", authenticate = "always" }}]', None),
+    "plain": (f'index = [{{ url = "{CORP}", explicit = false, {PLAIN} }}]', f"--index {CORP}"),
+    "named": (f'index = [{{ name = "corp", url = "{CORP}" }}]', f"--index corp={CORP}"),
+    "default": (f'index = [{{ url = "{CORP}", default = true }}]', f"--default-index {CORP}"),
+    "a table": ('config-settings = { a = "b" }', None),
+    "older": (f'index-url = "{CORP}"\nextra-index-url = ["{CORP}x"]', f"--index-url {CORP} --extra-index-url {CORP}x"),
 }
 
 
 @receipts
-@pytest.mark.parametrize("options", FROM.values(), ids=FROM.keys())
-def test_uv_tool_keeps_where_it_is_from(tmp_path: Path, options: str) -> None:
+@pytest.mark.parametrize(("options", "said"), FROM.values(), ids=FROM.keys())
+def test_uv_tool_keeps_where_it_is_from(tmp_path: Path, options: str, said: str | None) -> None:
     """An index that only the receipt names: no command of ours takes what the tool has from another one."""
     tool = _tool(
         tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\n{options}\n"
     )
-    anew = "uv tool install keyring --with a --with NEW"
     beside = f"uv pip install --directory {tool.root} --python {tool.root} NEW"
-    for urls, expected in ((["https://other.example/simple/"], beside), ((), beside), ([CORP.rstrip("/")], anew)):
+    for urls in (["https://other.example/simple/"], ()):
+        expected = f"uv tool install keyring --with a {said} --with NEW" if said else beside
         assert expected == shell.typed(cures.add_provider("NEW", tool, "linux", urls), "linux")
-        assert bool(cures.reinstall(tool, "linux", urls)) is (expected == anew)
-    assert "" == uv_receipt.dropped(tool)
-
-
-@receipts
-@pytest.mark.parametrize("options", ['find-links = ["file:///w"]', "no-index = true"])
-def test_uv_tool_keeps_where_it_is_from_by_other_ways(tmp_path: Path, options: str) -> None:
-    """A folder with wheels, or no index at all, is in no list of indexes."""
-    tool = _tool(
-        tmp_path / "keyring", receipt=f"[tool]\nrequirements = {TWO}\n{ENTRYPOINTS}\n[tool.options]\n{options}\n"
-    )
-    assert "uv pip install" in shell.typed(cures.add_provider("NEW", tool, "linux", [CORP]), "linux")
-    assert None is cures.reinstall(tool, "linux", [CORP])
+        assert bool(cures.reinstall(tool, "linux", urls)) is bool(said)
+    if options.startswith("index ="):  # the user's own settings say it again
+        again = shell.typed(cures.add_provider("NEW", tool, "linux", [CORP.rstrip("/")]), "linux")
+        assert "uv tool install keyring --with a --with NEW" == again
 
 
 @receipts
@@ -305,11 +302,36 @@ def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     python = tmp_path / "my python" / "bin" / "python3"
     python.parent.mkdir(parents=True)
     chosen = Tool(SETTING, str(python), "", str(python))
-    assert f"'{python}' -m pip install --user NEW" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
+    assert f"'{python}' -I -m pip install --user NEW" == shell.typed(
+        cures.add_provider("NEW", chosen, "linux"), "linux"
+    )
     (tmp_path / "my python" / "lib" / "python3.13").mkdir(parents=True)
     (tmp_path / "my python" / "lib" / "python3.13" / "EXTERNALLY-MANAGED").touch()
     assert "" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
     assert cures.provide("NEW", Findings((Tool(SETTING, "/opt/shim", "", ""),)), trees.make_here(tmp_path)) is None
+
+
+@pytest.mark.parametrize("origin", [places.USERS_PROGRAMS, places.PIP_USER])
+def test_no_new_tool_takes_the_place_of_pips(tmp_path: Path, origin: Origin) -> None:
+    """``pip install --user keyring PROVIDER`` is where uv puts its own keyring: then its provider would be lost."""
+    provider = Provider("private-provider", "1.0", "private:Provider")
+    here = trees.make_here(tmp_path)
+    for content, taken in ((Content("25.7.0", (provider,)), True), (Content("25.7.0"), False)):
+        tool = Tool(origin, "/home/me/.local/bin/keyring", "", "/usr/bin/python3", content)
+        assert (cures.provide("NEW", Findings((tool,)), here) is None) is taken
+
+
+def test_no_other_projects_settings_or_files(tmp_path: Path) -> None:
+    """What installs into an environment outside of the project that one works on reads nothing that is in that."""
+    here = trees.make_here(tmp_path, environ={"PATH": os.path.dirname(machine.uv())})
+    (Path(here.cwd) / "uv.toml").touch()
+    root = tmp_path / "home" / "envs" / "other"
+    root.mkdir(parents=True)
+    assert f"uv pip install --directory {root} --python {root}" == " ".join(cures.uv_install(str(root), here))
+    assert f"uv pip install --python {here.prefix}" == " ".join(cures.uv_install(here.prefix, here))
+    command, _ = cures.install(here.prefix, "x", None, here._replace(environ={"PATH": "/nowhere"}))
+    assert command is not None
+    assert ("-I", "-m", "pip") == command.words[1:4], "the project may have a pip.py"
 
 
 @receipts
@@ -372,8 +394,12 @@ def test_a_quoted_program_is_called_in_powershell() -> None:
     """PowerShell takes a quoted first word for a text and shows it: such a command is called."""
     python = r"C:\my python\python.exe"
     tool = Tool(SETTING, python, "", python)
-    assert f"& '{python}' -m pip install --user NEW" == shell.typed(cures.add_provider("NEW", tool, "win32"), "win32")
-    assert f"& '{python}' -m keyring get s u > $null" == shell.typed(cures.ask_alone(tool, "s", "u", "win32"), "win32")
+    assert f"& '{python}' -I -m pip install --user NEW" == shell.typed(
+        cures.add_provider("NEW", tool, "win32"), "win32"
+    )
+    assert f"& '{python}' -I -m keyring get s u > $null" == shell.typed(
+        cures.ask_alone(tool, "s", "u", "win32"), "win32"
+    )
     assert "python -m x" == shell.typed(shell.Command(("python", "-m", "x")), "win32")
     old = Tool(places.UV, python, r"C:\keyring", "", Content(providers=(Provider("it's", "1", "x"),)))
     assert "uv tool install keyring --with 'it''s' --with NEW" == shell.typed(
@@ -385,7 +411,9 @@ def test_a_tool_is_asked_alone_by_its_own_keyring(tmp_path: Path) -> None:
     """Beside the interpreter, in Scripts below it as conda has it on Windows, or by the interpreter itself."""
     python = tmp_path / "python.exe"
     tool = Tool(places.CONDA, str(tmp_path), str(tmp_path), str(python))
-    assert f"{python} -m keyring get s u > /dev/null" == shell.typed(cures.ask_alone(tool, "s", "u", "linux"), "linux")
+    assert f"{python} -I -m keyring get s u > /dev/null" == shell.typed(
+        cures.ask_alone(tool, "s", "u", "linux"), "linux"
+    )
     (tmp_path / "Scripts").mkdir()
     (tmp_path / "Scripts" / "keyring").touch()
     assert f"{tmp_path}/Scripts/keyring get s u > /dev/null" == shell.typed(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .. import hints
 from ..discovery import executable, trust
-from ..discovery.places import CONDA, PATH
+from ..discovery.places import CONDA, PATH, SETTING
 from ..here import Here
 from . import clients, cures, told
 from .examination import Cause, Facts
@@ -33,7 +33,10 @@ def find(facts: Facts) -> Iterator[Cause]:
         yield from _first_on_path("uv" if uv else "a program", facts.uv_keyring, facts)
     if pip and pip.provider == "subprocess" and not (uv and facts.pip_keyring == facts.uv_keyring):
         yield from _first_on_path("pip", facts.pip_keyring, facts)
-    looks = {"pip": (facts.here.executable, "-m", "pip", "config", "debug"), "poetry": ("poetry", "source", "show")}
+    looks = {
+        "pip": (facts.here.executable, "-I", "-m", "pip", "config", "debug"),
+        "poetry": ("poetry", "source", "show"),
+    }
     for one in {(one.program, one.silence): one for one in facts.told if one.silence}.values():
         who = f"pip {one.program}" if one.client == "pip" else f"{one.client.split()[0]} ({one.program})"
         text = f"{who} does not tell what it would do: {one.silence}."
@@ -98,7 +101,8 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     answers = [one for one in facts.lookup.get("asked", ()) if one["outcome"] == "answer"]
     by = [one["answered_by"] or one["who"] for one in answers if trust.identity(one["who"]) not in ids]
     by = [one for one in by if not one.startswith(("keyring.", *(f"{one.module}." for one in found.providers)))]
-    if found.mine or served:
+    unusable = any(one.origin == SETTING for one in facts.survey.findings.refusals)  # then nobody was looked for
+    if found.mine or served or (unusable and not facts.survey.findings.at_home):
         return
     # what was made to be a global tool asks nobody else, with or without us
     at_home = {trust.identity(tool.root) for tool, _ in facts.tools if tool.origin not in (PATH, CONDA)} - {None}
@@ -109,14 +113,7 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
             yield Cause("missing-there", text, None if cached else way, advice, problem=told)
     elif found.ours is False and (by or tools.isdisjoint(ids)):
         text = f"The keyring that {who} runs is the one of {found.root}, and keyring-fallback is not installed there."
-        cure = facts.install(found.root, "keyring-fallback")
-        if os.path.isfile(found.root):  # a plain interpreter, which may belong to the system
-            install = (found.root, "-m", "pip", "install")
-            installs = ("uv", "pip", "install", "--python", found.root) if cures.on_path("uv", here) else install
-            closed = cures.is_externally_managed(found.root, here.platform)
-            how = f"install keyring-fallback for {found.root}, the way its keyring was installed"
-            cure = (None, how) if closed else (Command((*installs, "keyring-fallback")), "")
-        yield Cause("missing-there", text, *cure)
+        yield Cause("missing-there", text, *facts.install(found.root, "keyring-fallback"))
 
 
 def _preferred(facts: Facts) -> Iterator[Cause]:
@@ -131,7 +128,8 @@ def _preferred(facts: Facts) -> Iterator[Cause]:
 def _indexes(facts: Facts) -> Iterator[Cause]:
     """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
     host, found = hints.host_of(facts.service), facts.uv_keyring
-    version = [int(part) for part in found.version.split(".")[:3] if part.isdigit()] if found else []
+    version = tuple(int(part) for part in found.version.split(".")[:3] if part.isdigit()) if found else ()
+    old = bool(version) and version < _WITHOUT_USERNAME
     unasked: list[tuple[Told, Index]] = []
     seen: set[str] = set()
     for client, index in ((one, index) for one in facts.told if one.client in UV for index in one.indexes):
@@ -149,8 +147,8 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
         if client.provider != "subprocess":
             unasked.append((client, index))
         if not index.username and index.authenticate != "always":
-            yield _no_username(facts, index, place, registry.username if registry else None)
-        elif found and not index.username and version and tuple(version) < _WITHOUT_USERNAME:
+            yield _no_username(facts, index, place, registry.username if registry else None, old=old)
+        elif found and not index.username and old:
             text = (
                 f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
                 "asked so."
@@ -160,13 +158,13 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
         yield _unasked(*unasked[0], facts)
 
 
-def _no_username(facts: Facts, index: Index, place: str, username: str | None) -> Cause:
+def _no_username(facts: Facts, index: Index, place: str, username: str | None, *, old: bool) -> Cause:
     named = index.url.replace("://", f"://{username or facts.shown_username or 'USERNAME'}@", 1)
     text = (
         f"uv does not ask keyring for {index.url}: the index has no user name in its URL, and no "
         f'authenticate = "always" ({place}).'
     )
-    cure: Cure = _always(index)
+    cure: Cure = None if old else _always(index)  # an old keyring's command cannot be asked so
     if len(facts.here.environ.get(index.source or "", "").split()) == 1:
         cure = Variable(place, f"{index.name}={named}" if index.name else named)
     # what has no table is nothing but a URL

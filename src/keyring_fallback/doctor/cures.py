@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from ..discovery import environment, executable, trust
-from ..discovery.places import PIPX_GLOBAL, SYSTEMS_PROGRAMS, UV
+from ..discovery.places import PIP_USER, PIPX_GLOBAL, SYSTEMS_PROGRAMS, USERS_PROGRAMS, UV
 from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
 from ..here import Here
 from . import project, receipt
@@ -41,7 +41,7 @@ _COMMANDS = {
     "mise": _Commands("", "mise install --force pipx:keyring"),
     # in that folder uv does not read the settings of the project that somebody works on
     "environment": _Commands("uv pip install --directory {root} --python {root} {provider}", ""),
-    "interpreter": _Commands("{interpreter} -m pip install --user {provider}", ""),
+    "interpreter": _Commands("{interpreter} -I -m pip install --user {provider}", ""),
 }
 #: By the clients that install into themselves: the folders of the environments that their installers make
 #: (install.python-poetry.org, install-pdm.py).
@@ -61,19 +61,26 @@ def provide(distribution: str, findings: Findings, here: Here, urls: Collection[
     """Return the command that adds a provider to one of the global keyrings, or that installs a new one with it.
 
     It is None where the user has named what we know no command for, since a new one would not be looked at, and where
-    uv's own tool has what no command says or was turned down, since a new one would take its place.
+    uv's own tool has what no command says or was turned down, or another has providers where uv puts its own keyring,
+    since a new one would take its place.
     """
     for tool in findings.tools:
         if command := add_provider(distribution, tool, here.platform, urls):
             return command
     uvs = any(refusal.origin == UV and os.path.isdir(refusal.path) for refusal in findings.refusals)
-    if uvs or any(tool.origin == SETTING for tool in findings.tools):
+    if uvs or any(one.origin == SETTING or _is_in_uvs_place(one) for one in findings.tools):
         return None
     if on_path("pipx", here) and not on_path("uv", here):
         return Command(("pipx", "install", "keyring"))
     # without --force uv leaves an executable that is in its way, and gives up
     force = ["--force"] if findings.tools else []
     return Command(("uv", "tool", "install", *force, "keyring", "--with", distribution), mends=distribution != UNKNOWN)
+
+
+def _is_in_uvs_place(tool: Tool) -> bool:
+    """Tell whether uv would put its own keyring in the place of one that has providers, or may have some."""
+    lost = tool.content.providers or (tool.interpreter and not tool.known)
+    return bool(lost) and tool.origin in (USERS_PROGRAMS, PIP_USER)
 
 
 def reinstall(found: Tool | Refusal, platform: str, urls: Collection[str] = ()) -> Command | None:
@@ -145,12 +152,17 @@ def install(
     also what else is to be done, or "".
     """
     platform, uv = here.platform, on_path("uv", here)
+    if os.path.isfile(root):  # a plain interpreter, which may belong to the system
+        words = uv_install(root, here) if uv else [root, "-I", "-m", "pip", "install"]
+        if requirement != "keyring-fallback" or is_externally_managed(root, platform):
+            return None, f"install {requirement} for {root}, the way its keyring was installed"
+        return Command((*words, requirement)), ""
     places = project.additions(root, here) if uv and not again else []
     if not places and (reason := doubt(root, here)):
         return None, f"install {requirement} there if that environment is yours: {reason}"
     if not uv:
         reinstall = ["--force-reinstall"] if again else []
-        words = [environment.interpreter(root, platform), "-m", "pip", "install", *reinstall, requirement]
+        words = [environment.interpreter(root, platform), "-I", "-m", "pip", "install", *reinstall, requirement]
         # pip before 23.1 has no such option, and passes the variable over
         return Command(tuple(words), (Variable("PIP_KEYRING_PROVIDER", "subprocess"),)), ""
     first = [Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True)] if tool else []
@@ -160,12 +172,20 @@ def install(
         first = []
         advice = "uv.exe runs the keyring.exe beside it: where its index wants a password, use another uv.exe"
     if not places:
-        words = ["uv", "pip", "install", "--python", root, *(["--reinstall"] if again else []), requirement]
+        words = [*uv_install(root, here), *(["--reinstall"] if again else []), requirement]
         return Command(tuple(words), tuple(first)), advice
     hinders = [Variable(name, "0") for name in project.HINDERS if here.environ.get(name)]
     others = "; ".join(f"'uv add {' '.join(place)} {requirement}'" for place in places[1:])
     advice = f"keyring comes from there, too: {others}" if others else advice
     return Command(("uv", "add", *places[0], requirement), (*hinders, *first)), advice
+
+
+def uv_install(root: str, here: Here) -> list[str]:
+    """Return the words with which uv installs for an environment or an interpreter, by no other project's settings."""
+    project_root = trust.project_root(here.cwd, here.home)
+    other = project_root and trust.identity(project_root) not in map(trust.identity, trust.folders_above(root))
+    folder = ["--directory", os.path.dirname(root) if os.path.isfile(root) else root] if other else []
+    return ["uv", "pip", "install", *folder, "--python", root]
 
 
 def bring(client: str, root: str, here: Here, urls: Collection[str] = ()) -> tuple[Command | None, str]:
@@ -188,9 +208,7 @@ def bring(client: str, root: str, here: Here, urls: Collection[str] = ()) -> tup
         if os.path.isfile(os.path.join(root, "uv-receipt.toml")):
             tool = Tool(UV, root, root, "")
             if has := receipt.installed_with(tool, ours, name, urls):
-                left_out = receipt.dropped(tool)
-                left = f"it leaves out what it was installed with besides: {left_out}" if left_out else ""
-                return Command(("uv", "tool", "install", *has, "--with", ours)), left
+                return Command(("uv", "tool", "install", *has, "--with", ours)), ""
             return None, f"install {client} again with uv, '--with {ours}', and all that its uv-receipt.toml names"
         if os.path.basename(os.path.dirname(root)) in _INSTALLERS.get(client, ()):
             return Command((client, "self", "add", ours)), ""
@@ -228,7 +246,7 @@ def _keyring(tool: Tool, platform: str) -> list[str]:
     # a conda environment on Windows has its executables below its interpreter's folder
     beside = (os.path.join(folder, name), os.path.join(folder, "Scripts", name))
     found = next(filter(os.path.isfile, beside), "")
-    return [found] if found else [tool.interpreter, "-m", "keyring"]
+    return [found] if found else [tool.interpreter, "-I", "-m", "keyring"]
 
 
 def is_file(source: str) -> bool:

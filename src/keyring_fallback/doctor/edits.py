@@ -52,9 +52,10 @@ class Change:
         wanted = _changed(meant, edit, parse)
         mark = "\ufeff" * self.before.startswith("\ufeff")  # uv reads a file with a BOM, and keyring does not
         texts = [self.before[len(mark) :]] if wanted == meant else _candidates(self.before[len(mark) :], edit)
-        self.after = next((mark + text for text in texts if _means(text, wanted, parse)), "")
-        if not self.after:
+        after = next((mark + text for text in texts if _means(text, wanted, parse)), None)
+        if after is None:
             raise CannotEditError("it is written in a way that a program should not change")
+        self.after = after
 
     def difference(self) -> str:
         """Return the lines that change, as a diff without the lines around them."""
@@ -172,6 +173,8 @@ def _changed(meant: dict[str, Any], edit: Edit, parse: Callable[[str], dict[str,
         raise CannotEditError(f"it has no table [{edit.table}] for that")
     if edit.value is None:
         table.pop(edit.option, None)
+        if parse is _ini and not table:  # keyring complains of an empty [backend] (keyring 25.7.0, core.py)
+            del wanted[edit.table]
     elif parse is _ini:
         table[edit.option] = edit.value
     else:
@@ -204,6 +207,8 @@ def _candidates(text: str, edit: Edit) -> Iterator[str]:
             kept = line[: -len(end)] + comment[0] if comment else line
             new = [] if edit.value is None else [kept if kept.endswith(("\n", "\r\n")) else kept + end]
             yield "".join([*lines[:number], *new, *lines[number + count :]])
+            for above in [one for one in headings if one < number][-1:] if edit.value is None else ():
+                yield "".join([*lines[:above], *lines[above + 1 : number], *lines[number + count :]])
     if edit.value is None:
         return
     for number in headings:  # directly below the heading

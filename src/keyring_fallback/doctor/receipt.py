@@ -10,13 +10,11 @@ from ..discovery.tool import Tool
 from ..here import read_head
 
 #: What a receipt of uv's may say where a command can say it again: no Git or editable source, no constraint
-#: (uv-tool/src/tool.rs, uv 0.13.9). Options are said again by the user's settings, or are named as left out.
+#: (uv-tool/src/tool.rs, uv 0.13.9).
 _SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
 _SAID_BESIDES = {"requirements", "python", "entrypoints", "options"}
-#: What the user's own settings say again, and where packages come from: that must be said again.
-_OPTIONS = {"keyring-provider"}
-_INDEXES = {"index", "index-url", "extra-index-url"}
-_ELSEWHERE = {"find-links", "no-index"}
+#: An index that can be named on a command line has nothing else than these.
+_PLAIN = {"explicit": False, "format": "simple", "authenticate": "auto"}
 
 
 def _read(tool: Tool) -> dict[str, Any] | None:
@@ -32,14 +30,6 @@ def _read(tool: Tool) -> dict[str, Any] | None:
     return dict(tomllib.loads(receipt.decode())["tool"])
 
 
-def dropped(tool: Tool) -> str:
-    """Return the options in a uv tool's receipt that no command of ours says again, such as link-mode, or ""."""
-    try:
-        return ", ".join(sorted({*(_read(tool) or {}).get("options", ())} - _OPTIONS - _INDEXES))
-    except (ImportError, LookupError, TypeError, ValueError, RecursionError):
-        return ""
-
-
 def installed_with(
     tool: Tool, besides: str = "", name: str = "keyring", urls: Collection[str] = ()
 ) -> list[str] | None:
@@ -48,16 +38,17 @@ def installed_with(
     They are none where the receipt says more than a command can, such as an index that is none of `urls`, or is that of
     another tool. None: this Python has no parser for a receipt (before 3.11).
     """
-    names, python = ["keyring", *(provider.distribution for provider in tool.content.providers)], ""
+    names = ["keyring", *(provider.distribution for provider in tool.content.providers)]
     exposed: set[str] = set()
+    options: list[str] = []
     try:
         said = _read(tool)
         if said is not None:
-            names, python = [_requirement(one) for one in said["requirements"]], said.get("python", "")
+            names = [_requirement(one) for one in said["requirements"]]
             if {*said} - _SAID_BESIDES or not all(names) or said["requirements"][0]["name"] != name:
                 return []
-            if not _sources(said.get("options", {})) <= {url.rstrip("/") for url in urls}:
-                return []  # elsewhere anybody may have something of that name
+            options = ["--python", said["python"]] if "python" in said else []
+            options += _options(said.get("options", {}), {url.rstrip("/") for url in urls})
             commands = {one.get("from") for one in said.get("entrypoints", ())}
             exposed = {_requirement(one) for one in said["requirements"] if one["name"] in commands}
     except ImportError:
@@ -67,14 +58,27 @@ def installed_with(
     words = [names[0]]
     for one in dict.fromkeys(names[1:]):
         words += ["--with-executables-from" if one in exposed else "--with", one] if one != besides else []
-    return [*words, *(["--python", python] if python else [])]
+    return words + options
 
 
-def _sources(options: dict[str, Any]) -> set[str]:
-    """Return where a receipt says that packages come from."""
-    said = {name: [value] if isinstance(value, (str, bool)) else value for name, value in options.items()}
-    found = [one for name in _INDEXES | _ELSEWHERE for one in said.get(name, ())]
-    return {str(one["url"] if isinstance(one, dict) else one).rstrip("/") for one in found}
+def _options(options: dict[str, Any], urls: Collection[str]) -> list[str]:
+    """Return a receipt's options as words of a command; ValueError: no command says them.
+
+    None of them may be lost: from another index anybody may bring something of a provider's name.
+    """
+    words: list[str] = []
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            if name == "index" and one["url"].rstrip("/") not in urls:
+                if {**_PLAIN, **one} != {**one, **_PLAIN}:
+                    raise ValueError
+                named = f"{one['name']}={one['url']}" if one.get("name") else one["url"]
+                words += ["--default-index" if one.get("default") else "--index", named]
+            elif name not in ("index", "keyring-provider"):  # which the user's settings say again
+                if isinstance(one, dict):
+                    raise ValueError
+                words += [f"--{name}"] * one if isinstance(one, bool) else [f"--{name}", str(one)]
+    return words
 
 
 def _requirement(table: dict[str, Any]) -> str:

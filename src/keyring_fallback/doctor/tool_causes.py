@@ -12,7 +12,7 @@ from ..discovery import environment, executable, places, trust
 from ..discovery.places import PATH, UV
 from ..discovery.tool import SETTING, Findings, Kind, Refusal, Tool
 from ..here import Here
-from . import cures, receipt
+from . import cures
 from .examination import Cause, Facts
 from .shell import Command, Variable
 
@@ -84,8 +84,6 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
     for tool in findings.tools:
         if command.words[:2] == ("uv", "pip") and os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
             advice.append("uv forgets it at 'uv tool upgrade': then run it again")
-        elif dropped := receipt.dropped(tool) if command.words[:2] == ("uv", "tool") else "":
-            advice.append(f"it leaves out what the tool was installed with besides: {dropped}")
     return command, "; ".join(dict.fromkeys(advice))
 
 
@@ -176,7 +174,7 @@ def _closed(path: str, decides: str, here: Here) -> Command | None:
     above it too: only the keyring is closed with what is in it.
     """
     root = os.path.realpath(executable.target(path, here.platform).root or path)
-    deep = [root, *(one for one in [os.path.realpath(decides)] if os.path.commonpath([root, one]) != root)]
+    deep = [root, *(one for one in [os.path.realpath(decides)] if os.path.commonpath([root, one]) not in (root, one))]
     inside = [one for top in deep for one in itertools.islice(_below(top), _MOST_BELOW) if _is_open(one)]
     ways = dict.fromkeys([*deep, *(up for one in deep for up in trust.folders_above(one))])
     opened = list(filter(_is_open, ways))
@@ -185,7 +183,7 @@ def _closed(path: str, decides: str, here: Here) -> Command | None:
     if not inside:
         return Command(("chmod", "o-w", *opened))
     these = [word for one in deep for word in ("-path", one, "-o", "-path", os.path.join(one, "*"), "-o")]
-    which = ("(", *these, "-prune", ")", "-perm", "-0002", "!", "-type", "l")
+    which = ("(", *these, "-prune", ")", "-perm", "-0002", "!", "-perm", "-1000", "!", "-type", "l")
     return Command(("find", *dict.fromkeys([*deep, *opened]), *which, "-exec", "chmod", "o-w", "{}", "+"))
 
 
@@ -213,7 +211,7 @@ def _taken(path: str, here: Here) -> Command | None:
         name = pwd.getpwuid(here.uid).pw_name
     except KeyError:
         return None
-    return Command(("sudo", "chown", "-R", name, path))
+    return Command(("sudo", "chown", "-R", name, path), mends=False)  # who trusts what another has written?
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:
