@@ -561,8 +561,8 @@ def test_the_doctor_shows_it(owner: Stage, asker: Stage, tmp_path: Path) -> None
             "u",
         ]
         result = environments.run(argv, env=asker.env(), cwd=tmp_path)
-        assert f"1. {lender.socket} (lent by " in result.stdout
-        assert "asked for feed.example *.lent.example only" in result.stdout
+        assert f"      path: {lender.socket}\n" in result.stdout
+        assert "      lent:\n        - feed.example\n        - *.lent.example\n" in result.stdout
         assert "It works." in result.stdout
         assert CANARY not in result.stdout + result.stderr
         assert f"{URL}: answered" in lender.questions

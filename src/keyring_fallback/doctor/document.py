@@ -1,4 +1,4 @@
-"""Shows what the doctor found as JSON."""
+"""Makes a document of what the doctor found: what is shown as JSON, and by ``--verbose``."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ SCHEMA = 2
 
 def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
     """Return the report for programs: one JSON document; the tests hold it to a schema."""
+    works = not any(cause.problem for cause in causes)
+    found = [_cause_as_data(cause, facts) for cause in causes]
+    return json.dumps({"schema": SCHEMA, "works": works, **of(facts), "causes": found}, indent=2)
+
+
+def of(facts: Facts) -> dict[str, Any]:
+    """Return all that was found, without secrets, but not what follows from it."""
     now, me = facts.survey, facts.me
     settings = now.settings._asdict()
     del settings["problems"]
     settings["commands"] = [row.pattern for row in now.settings.commands]  # not their words, which may hold anything
     document = {
-        "schema": SCHEMA,
-        "works": not any(cause.problem for cause in causes),
         "version": __version__,
         "environment": {
             "root": facts.here.prefix,
@@ -55,8 +60,7 @@ def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
         "service": None if facts.service is None else hints.shown(facts.service),
         "username": facts.name(facts.username) or None,
     }
-    document = without_secrets(document, facts.names, facts.hidden)
-    return json.dumps({**document, "causes": [_cause_as_data(cause, facts) for cause in causes]}, indent=2)
+    return dict(without_secrets(document, facts.names, facts.hidden))
 
 
 def _told_as_data(told: Told, facts: Facts) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def _cause_as_data(cause: Cause, facts: Facts) -> dict[str, Any]:
 
 def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:
     return {
-        **{name: getattr(tool, name) for name in ("source", "path", "root", "interpreter", "known")},
+        **{name: getattr(tool, name) for name in ("source", "path", "root", "interpreter", "known", "lent")},
         "python": probe.version,
         "keyring": probe.content.keyring,
         "providers": [one._asdict() for one in probe.content.providers],

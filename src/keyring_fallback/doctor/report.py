@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
-from .. import __version__, advice, hints
+from .. import hints
 from ..discovery import trust
-from ..discovery.tool import Kind, Provider
-from . import clients
+from ..discovery.tool import Provider
+from . import clients, document
 from .examination import Cause, Facts
-from .probing import Probe
 from .shown import without_secrets
-from .told import Told
 
 _WIDTH, _MARK = 80, 3
 _BOLD, _RED, _GREEN, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[0m"
@@ -53,7 +50,7 @@ def as_text(facts: Facts, causes: Sequence[Cause], *, colour: bool = False, verb
         ("What else is wrong", _causes(problems[1:], facts, 2)),
         ("To know", _causes(notes, facts, 1)),
         ("What was looked at", _areas(facts, causes, colour=colour)),
-        *(_sections(facts) if verbose else ()),
+        *([("All that was found, in the order in which it is asked", _outline(document.of(facts)))] if verbose else ()),
     ]
     unasked = not facts.each and [one.name for one in problems] == ["nothing-asked"]
     lines = [(WORKS if works else NOTHING if unasked else FAILS, _GREEN if works else _RED), ("", "")]
@@ -131,43 +128,8 @@ def _looked_up(facts: Facts) -> str:
     return f"{hints.shown(facts.service)}{f' ({who})' if who else ''}: {outcome}"
 
 
-def _sections(facts: Facts) -> Iterator[tuple[str, Iterator[_Line]]]:
-    yield f"keyring-fallback {__version__} in this environment", _environment(facts)
-    yield "Which keyring is run from here", _clients(facts)
-    yield "Backends, in the order in which they are asked", _backends(facts.me)
-    yield "Global keyrings, in the order in which they are asked", _tools(facts)
-    yield "Settings", _settings(facts)
-    for one in facts.told:
-        yield one.client, _told(one, facts)
-    for view in facts.views if facts.each or facts.service is not None else ():
-        for_whom = f" for the user name {facts.name(view.username)}" if view.username else ""
-        yield f"Lookup of {hints.shown(view.service)}{for_whom}", _lookups(view)
-
-
-def _environment(facts: Facts) -> Iterator[_Line]:
-    me = facts.me
-    yield facts.here.prefix
-    yield f"Python {me.version or 'that does not start'}, keyring {me.content.keyring or 'missing'}"
-    yield "providers: ", _named(me.content.providers)
-    reason = advice.why_not(facts.survey)
-    if reason:
-        yield "nothing is delegated: ", reason
-
-
 def _named(providers: Iterable[Provider], none: str = "none") -> str:
     return ", ".join(dict.fromkeys(f"{one.distribution} {one.version}" for one in providers)) or none
-
-
-def _clients(facts: Facts) -> Iterator[_Line]:
-    pip = facts.client("pip")
-    if facts.client("uv"):
-        yield "uv: ", _keyring(facts.uv_keyring, facts)
-    if pip is None:
-        yield "pip: not in this environment"
-        return
-    yield f"pip {pip.program}: the keyring of this environment"
-    if pip.provider == "subprocess":
-        yield "  subprocess: ", _keyring(facts.pip_keyring, facts)
 
 
 def _keyring(keyring: clients.Keyring | None, facts: Facts) -> str:
@@ -180,106 +142,21 @@ def _keyring(keyring: clients.Keyring | None, facts: Facts) -> str:
     return f"{keyring.path} ({version}{', this environment' if keyring.mine else ours})"
 
 
-def _backends(probe: Probe) -> Iterator[_Line]:
-    if probe.error or probe.broken:
-        yield "keyring cannot be used: ", probe.error or probe.broken
-    priorities = {one["name"]: f"{one['priority']:>5g}" for one in probe.backends}
-    if probe.selected:
-        priorities.setdefault(probe.selected, "    -")
-    for name, priority in priorities.items():
-        used = name == probe.selected
-        # keyring's own chain is asked by nobody but who selects it
-        if used or (float(priority) > 0 and not name.startswith("keyring.backends.chainer.")):
-            yield f"{priority}  {name}{'   <- this one is used' if used else ''}"
-
-
-def _tools(facts: Facts) -> Iterator[_Line]:
-    if not facts.tools:
-        yield "none"
-    for number, (tool, probe) in enumerate(facts.tools, 1):
-        yield f"{number}. {tool.location} ({tool.source})"
-        if probe.error or probe.broken:
-            yield "   broken: ", probe.error or probe.broken
-        elif tool.interpreter:
-            yield f"   Python {probe.version}, keyring {probe.content.keyring or 'missing'}"
-        elif tool.lent:
-            yield f"   asked for {' '.join(tool.lent)} only"
-            continue
-        else:
-            yield "   asked through its command line: its interpreter cannot be told"
-            continue
-        yield "   providers: ", _named(probe.content.providers)
-        here = [one.distribution for one in tool.content.providers if one not in tool.adds]
-        if here:
-            yield "   here too, and not asked there: ", ", ".join(here)
-    own = os.path.join(facts.here.prefix, "")
-    refusals = [
-        one
-        for one in facts.survey.findings.refusals
-        if not one.path.startswith(own) and one.kind not in (Kind.ITSELF, Kind.SHIM_OF_ITSELF)
-    ]
-    if refusals:
-        yield "Not used:"
-    for refusal in refusals:
-        yield f"- {refusal.path} ({refusal.source})"
-        yield "  ", refusal.reason
-
-
-def _settings(facts: Facts) -> Iterator[_Line]:
-    settings = facts.survey.settings
-    values = {
-        "enabled": str(settings.enabled).lower(),
-        "tool": ", ".join(settings.tool) or "the search",
-        "services": " ".join(settings.services),
-        "timeout": f"{settings.timeout:g} seconds",
-        "selected": settings.selected,
-    }
-    yield f"file: {settings.file}"
-    for name, value in values.items():
-        source = settings.sources.get(name, "")
-        if source or name != "selected":
-            option = name.replace("selected", "default-keyring")
-            yield f"{option}: ", f"{value} ({'set in ' + source if source else 'the default'})"
-
-
-def _told(told: Told, facts: Facts) -> Iterator[_Line]:
-    if told.silence:
-        yield "it does not tell what it would do: ", told.silence
-        return
-    if told.provider:
-        yield "keyring-provider: ", f"{told.provider} ({told.source or 'the default'})"
-    for index in told.indexes:
-        yield "index ", index.url
-        password = f" and a password ({index.password})" if index.password else ""
-        who = f"user name {facts.name(index.username)}{password}" if index.username else "no user name"
-        yield "  ", f"{who}, authenticate {index.authenticate} ({index.source or 'where is not known'})"
-    if not told.indexes:
-        yield "no index but the default one"
-
-
-def _lookups(facts: Facts) -> Iterator[_Line]:
-    if not facts.me.lookups:
-        yield "not made: keyring cannot be used"
-    for number, lookup in enumerate(facts.me.lookups):
-        if number:
-            yield "For the host:" if lookup["method"] == facts.me.lookups[0]["method"] else "For any user name:"
-        for asked in lookup["asked"]:
-            yield "- ", f"{asked['who']}: {_outcome(asked)}"
-        seconds = f"in {lookup['milliseconds']} ms"
-        if lookup["outcome"] == "answer":
-            name = facts.name(lookup["username"]) or "unknown"
-            yield f"Answer {seconds}: user name {name}, password of {lookup['length']} characters"
-        elif lookup["outcome"] == "unfinished":
-            yield "No end: this one did not answer in time"
-        else:
-            yield f"No answer {seconds}"
-
-
-def _outcome(asked: dict[str, Any]) -> str:
-    by = f" by {asked['answered_by']}" if asked["answered_by"] not in ("", asked["who"]) else ""
-    words = {"unfinished": "asked", "failed": "failed", "answer": f"answer{by}", "nothing": "no answer"}
-    seconds = "" if asked["outcome"] == "unfinished" else f" in {asked['milliseconds']} ms"
-    return words[asked["outcome"]] + seconds
+def _outline(value: Any, indent: str = "") -> Iterator[_Line]:
+    """Yield what a JSON value holds, a line for each, what is in it further in; what is empty is left out."""
+    for key, one in value.items() if isinstance(value, dict) else (("-", one) for one in value):
+        start = f"{indent}{key}" if key == "-" else f"{indent}{key}:"
+        if not isinstance(one, (dict, list, tuple)):
+            yield from [(f"{start} ", str(one))] if one not in (None, "") else []
+        elif key == "-" and one:
+            (first, *others) = _outline(one, f"{indent}  ")
+            begin, *text = [first] if isinstance(first, str) else first
+            begin = f"{start} {begin[len(indent) + 2 :]}"
+            yield (begin, text[0]) if text else begin
+            yield from others
+        elif one:
+            yield start
+            yield from _outline(one, f"{indent}  ")
 
 
 def _causes(causes: Sequence[Cause], facts: Facts, first: int) -> Iterator[_Line]:
