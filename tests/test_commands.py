@@ -218,11 +218,21 @@ def test_rows_that_make_no_sense(alone: Stage, row: str, message: str) -> None:
 
 
 def test_patterns_that_begin_with_a_bracket(alone: Stage) -> None:
-    """``[ab].test = cloud`` is a row and no heading, and so are the rows below it; a heading's comment is none."""
+    """To keyring, in every environment, ``[ab].test = cloud`` is a heading: that is said, and what is lost; a comment is fine."""
     program(alone, "echo fine")
-    told(alone, "[ab].test = cloud", "c.test = cloud", "[other] ; a = b", "[fallback] # c = d", "timeout = 9")
-    results, said = alone.calls(*(["get_password", f"https://{name}.test/", "me"] for name in "bcd"))
+    told(alone, "a[bc].test = cloud", "[other] ; a = b", "[fallback] # c = d", "timeout = 9")
+    results, said = alone.calls(*(["get_password", f"https://{name}.test/", "me"] for name in ("ab", "ac", "ad")))
     assert (["fine", "fine", None], "") == ([one["answer"] for one in results], said)
+    told(alone, "a.test = cloud", "[ab].test = cloud SECRET", "c.test = cloud")
+    results, said = alone.calls(*(["get_password", f"https://{name}.test/", "me"] for name in "abc"))
+    assert ["fine", None, None] == [one["answer"] for one in results]
+    assert "a pattern cannot begin with [ab], which is a heading to keyring" in said
+    assert "SECRET" not in said
+    told(alone, "[ab].test = cloud", "[ab]c.test = cloud")
+    said = alone.environment.run(["-m", "keyring_fallback", "doctor", "--json"], env=alone.env()).stdout
+    (cause, *_) = json.loads(said)["causes"]
+    assert ("keyring-broken", "") == (cause["name"], cause["command"]), "two such are no file for keyring any more"
+    assert "section 'ab' already exists" in cause["edit"]
 
 
 def test_percent_and_braces_are_words(alone: Stage) -> None:

@@ -217,6 +217,8 @@ FROM = {
     "named": (f'index = [{{ name = "corp", url = "{CORP}" }}]', f"--index corp={CORP}"),
     "default": (f'index = [{{ url = "{CORP}", default = true }}]', f"--default-index {CORP}"),
     "a table": ('config-settings = { a = "b" }', None),
+    "another": ('build-isolation = "shared"', None),
+    "a span": ('exclude-newer = "2026-01-02T00:00:00Z"\nexclude-newer-span = "P7D"', "--exclude-newer P7D"),
     "older": (f'index-url = "{CORP}"\nextra-index-url = ["{CORP}x"]', f"--index-url {CORP} --extra-index-url {CORP}x"),
 }
 

@@ -24,8 +24,8 @@ _MAX_TOOLS = 20
 _DEFAULTS = "the defaults"
 #: The length of a value that makes no sense and is shown: of a word, or a number, and no token.
 _LONGEST_SHOWN = 6
-#: A section's, but not a row of ours whose pattern begins with a bracket.
-_HEADING = re.compile(r"\[(?P<header>[^\]]+)\](?!\s*[^\s#;][^=]*=)")
+#: A row whose pattern begins with a bracket: to keyring it is a heading.
+_NO_ROW = re.compile(r"(?m)^(\[[^\]\n]+\])[ \t]*[^\s#;][^\n=]*=")
 _SECTIONS = ("fallback", "backend", "fallback.commands")
 
 
@@ -39,6 +39,7 @@ class Fault(Enum):
     SECTION_UNKNOWN = "{}: the section [{}] is not known, and [fallback] is meant by it perhaps"
     VALUE = "{}: {}"
     ROW = "{}: {}; this row is not used"
+    ROW_BEGINS = "{}: a pattern cannot begin with {}, which is a heading to keyring: all below it is not used"
     COMMANDS_OF_OTHERS = "{}: [fallback.commands] is not used, since {}: it must be the user's own file"
 
 
@@ -157,14 +158,14 @@ def _commands(rows: Mapping[str, str], file: str, platform: str, problems: list[
 def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, list[Problem]]:
     """Return the options of [fallback], the rows of [fallback.commands], default-keyring or None, and problems."""
     parser = configparser.RawConfigParser()
-    parser.SECTCRE = _HEADING
-    problem = None
+    problem, text = None, ""
     try:
         data = read_head(file, _MAX_BYTES + 1) if file else b""
         if len(data) > _MAX_BYTES:
             problem = Problem(Fault.FILE_TOO_LARGE, file, "", str(_MAX_BYTES), _DEFAULTS)
         else:
-            parser.read_file(io.StringIO(data.decode("utf-8"), newline=None), file)
+            text = data.decode("utf-8")
+            parser.read_file(io.StringIO(text, newline=None), file)
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, configparser.Error) as error:
@@ -180,7 +181,10 @@ def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, l
     ours = {name: value for name, value in options.items() if name in _PARSERS or name not in parser.defaults()}
     selected = parser.get("backend", "default-keyring", fallback=None)
     strange = [one for one in parser.sections() if one not in _SECTIONS and _resembles(one, _SECTIONS[0])]
-    return ours, rows, selected and selected.strip(), [Problem(Fault.SECTION_UNKNOWN, file, "", one) for one in strange]
+    problems = [Problem(Fault.SECTION_UNKNOWN, file, "", one) for one in strange]
+    if parser.has_section(_SECTIONS[2]):
+        problems += [Problem(Fault.ROW_BEGINS, file, "", one) for one in _NO_ROW.findall(text)]
+    return ours, rows, selected and selected.strip(), problems
 
 
 def _resembles(name: str, known: str) -> bool:

@@ -95,7 +95,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             tool = next((tool for tool, _ in facts.tools if tool.location in lacking), None)
             if tool and not lacks and name.startswith(_OURS):
                 advice = f"install keyring-fallback there, too, or remove the setting ({source})"
-                cure = cures.add_provider("keyring-fallback", tool, here.platform, facts.everywhere)
+                cure = cures.add_provider("keyring-fallback", tool, here.platform, facts.everywhere())
             yield Cause("selected-backend-missing", text, cure, advice, problem=lacks)
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."

@@ -68,7 +68,7 @@ def _others(facts: Facts) -> Iterator[Cause]:
             told = facts.client(name)
             asked = any(index.is_at(facts.service) for index in (told.indexes if told else ()))
             yield Cause(
-                "client-lacks-us", text, *cures.bring(name, found.root, facts.here, facts.everywhere), problem=asked
+                "client-lacks-us", text, *cures.bring(name, found.root, facts.here, facts.everywhere()), problem=asked
             )
 
 

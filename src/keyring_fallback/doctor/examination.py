@@ -96,10 +96,13 @@ class Facts(NamedTuple):
         """The indexes that uv is told of."""
         return list(dict.fromkeys(index for one in self.told if one.client in UV for index in one.indexes))
 
-    @property
-    def everywhere(self) -> list[str]:
-        """The URLs of those that uv is told of wherever it is run: by variables, and by no project's file."""
-        own = {path for origin, path in uv_files(self.here) if origin} | {*self.here.environ}
+    def everywhere(self, without: Collection[str] = ()) -> list[str]:
+        """Return the URLs of those that uv is told of wherever it is run: by variables, and by no project's file.
+
+        `without` are variables and files that it is not to heed; where that is a file, it heeds none.
+        """
+        files = [] if any(map(cures.is_file, without)) else [path for origin, path in uv_files(self.here) if origin]
+        own = {*files, *self.here.environ} - {*without}
         return [index.url for index in self.indexes if index.source in own]
 
     @property

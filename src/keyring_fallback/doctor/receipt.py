@@ -13,6 +13,12 @@ from ..here import read_head
 #: (uv-tool/src/tool.rs, uv 0.13.9).
 _SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
 _SAID_BESIDES = {"requirements", "python", "entrypoints", "options"}
+#: The options of its that ``uv tool install`` has, too (uv 0.13.9).
+_OPTIONS = {
+    *("index-url", "extra-index-url", "find-links", "no-index", "index-strategy", "resolution", "prerelease"),
+    *("fork-strategy", "exclude-newer", "link-mode", "compile-bytecode", "no-sources", "no-build", "no-binary"),
+    *("no-build-package", "no-binary-package"),
+}
 #: An index that can be named on a command line has nothing else than these.
 _PLAIN = {"explicit": False, "format": "simple", "authenticate": "auto"}
 
@@ -67,6 +73,9 @@ def _options(options: dict[str, Any], urls: Collection[str]) -> list[str]:
     None of them may be lost: from another index anybody may bring something of a provider's name.
     """
     words: list[str] = []
+    if span := options.get("exclude-newer-span"):  # then the other is only what that was on a day
+        options = {**options, "exclude-newer": span}
+        del options["exclude-newer-span"]
     for name, value in options.items():
         for one in value if isinstance(value, list) else [value]:
             if name == "index" and one["url"].rstrip("/") not in urls:
@@ -75,7 +84,7 @@ def _options(options: dict[str, Any], urls: Collection[str]) -> list[str]:
                 named = f"{one['name']}={one['url']}" if one.get("name") else one["url"]
                 words += ["--default-index" if one.get("default") else "--index", named]
             elif name not in ("index", "keyring-provider"):  # which the user's settings say again
-                if isinstance(one, dict):
+                if name not in _OPTIONS:
                     raise ValueError
                 words += [f"--{name}"] * one if isinstance(one, bool) else [f"--{name}", str(one)]
     return words

@@ -65,18 +65,18 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
         root = here.prefix if environment.is_environment(here.prefix) else ""
         findings = Findings((Tool(SETTING, here.prefix, root, here.executable, facts.me.content),))
     windows = any(tool.windows for tool in findings.tools)  # nothing of Linux mends those
-    command = None if windows else cures.provide(distribution, findings, here, facts.everywhere)
+    # uv asks all its indexes for the provider, also the one that does not answer for want of it
+    known = ((index, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
+    provider = hints.normalised(distribution)
+    serving = (one for one, registry in known if registry and hints.serves(registry, provider))
+    closed = dict.fromkeys(one.source for one in serving if one.source)
+    command = None if windows else cures.provide(distribution, findings, here, facts.everywhere(closed))
     where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
     if not command:
         return None, f"add {distribution} to {where}{' on Windows' * windows}, the way its keyring was installed"
     advice = [f"then 'pipx inject keyring {distribution}'"] if command.words[:2] == ("pipx", "install") else []
     if not cures.on_path(command.words[0], here) and command.words[0] in ("uv", "pipx"):
         advice = [f"there is no {command.words[0]} here: install it first (https://docs.astral.sh/uv/)"]
-    # uv asks all its indexes for the provider, also the one that does not answer for want of it
-    known = ((index, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
-    provider = hints.normalised(distribution)
-    serving = (one for one, registry in known if registry and hints.serves(registry, provider))
-    closed = dict.fromkeys(one.source for one in serving if one.source)
     if closed and command.words[0] == "uv":
         around = {Variable("UV_NO_CONFIG", "1") if cures.is_file(one) else Variable(one, "") for one in closed}
         command = command._replace(variables=tuple(sorted(around)))
@@ -215,7 +215,7 @@ def _taken(path: str, here: Here) -> Command | None:
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:
-    command, advice = cures.reinstall(broken, facts.here.platform, facts.everywhere), ""
+    command, advice = cures.reinstall(broken, facts.here.platform, facts.everywhere()), ""
     file = os.path.join(path, "uv-receipt.toml")
     if not command and os.path.isfile(file):
         advice = f"install it again, with 'uv tool install --force keyring' and all that {file} names"
