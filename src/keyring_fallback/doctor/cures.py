@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
 
 from ..discovery import environment, executable, trust
 from ..discovery.places import PIP_USER, PIPX_GLOBAL, SYSTEMS_PROGRAMS, USERS_PROGRAMS, UV
@@ -21,27 +20,23 @@ from .shell import Command, Edit, Variable
 UNKNOWN = "PROVIDER"
 
 
-class _Commands(NamedTuple):
-    """What adds a provider to a global keyring, and what installs it again; "" where we know no command."""
-
-    add: str = ""
-    again: str = ""
-
-
-#: By who manages a global keyring.
-_COMMANDS = {
-    # uv makes the tool anew with just what this command names, and without --force may leave a broken one as it is
-    # (seen with uv 0.13.9)
-    "uv": _Commands("uv tool install {has} --with {provider}", "uv tool install --force {has}"),
-    "pipx": _Commands("pipx inject {everybodys} {name} {provider}", "pipx reinstall {everybodys} {name}"),
-    "pixi": _Commands(
-        "pixi global add --environment {name} {provider}", "pixi global install --force-reinstall keyring"
-    ),
-    "Homebrew": _Commands("", "brew reinstall keyring"),
-    "mise": _Commands("", "mise install --force pipx:keyring"),
+#: What adds a provider to a global keyring, by who manages it.
+_ADD = {
+    # uv makes the tool anew with just what this command names
+    "uv": "uv tool install {has} --with {provider}",
+    "pipx": "pipx inject {everybodys} {name} {provider}",
+    "pixi": "pixi global add --environment {name} {provider}",
     # in that folder uv does not read the settings of the project that somebody works on
-    "environment": _Commands("uv pip install --directory {root} --python {root} {provider}", ""),
-    "interpreter": _Commands("{interpreter} -I -m pip install --user {provider}", ""),
+    "environment": "uv pip install --directory {root} --python {root} {provider}",
+    "interpreter": "{interpreter} -I -m pip install --user {provider}",
+}
+#: What installs it again.
+_AGAIN = {
+    "uv": "uv tool install --force {has}",  # without --force uv may leave a broken one as it is (seen with uv 0.13.9)
+    "pipx": "pipx reinstall {everybodys} {name}",
+    "pixi": "pixi global install --force-reinstall keyring",
+    "Homebrew": "brew reinstall keyring",
+    "mise": "mise install --force pipx:keyring",
 }
 #: By the clients that install into themselves: the folders of the environments that their installers make
 #: (install.python-poetry.org, install-pdm.py).
@@ -54,7 +49,7 @@ def add_provider(distribution: str, tool: Tool, platform: str, urls: Collection[
     `urls` are the indexes that uv is told of wherever it is run.
     """
     words = receipt.installed_with(tool, distribution, urls=urls)
-    return _filled(_commands_of(tool, platform, words).add, tool, words or (), distribution)
+    return _filled(_ADD, _manager(tool, platform, words), tool, words or (), distribution)
 
 
 def provide(distribution: str, findings: Findings, here: Here, urls: Collection[str] = ()) -> Command | None:
@@ -90,19 +85,15 @@ def reinstall(found: Tool | Refusal, platform: str, urls: Collection[str] = ()) 
     """
     if isinstance(found, Tool):
         words = receipt.installed_with(found, urls=urls)
-        return _filled(_commands_of(found, platform, words).again, found, words or ())
-    manager = found.origin.manager
+        return _filled(_AGAIN, _manager(found, platform, words), found, words or ())
     if found.origin == UV or not os.path.isdir(found.path):
         return None
-    return _filled(_COMMANDS.get(manager, _Commands()).again, Tool(found.origin, found.path, found.path, ""))
+    return _filled(_AGAIN, found.origin.manager, Tool(found.origin, found.path, found.path, ""))
 
 
-def _commands_of(tool: Tool, platform: str, words: Sequence[str] | None) -> _Commands:
-    """Return the commands for a global keyring that has what `receipt.installed_with` says."""
-    return _COMMANDS.get(_manager(tool, platform, words), _Commands())
-
-
-def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = "") -> Command | None:
+def _filled(
+    templates: Mapping[str, str], manager: str, tool: Tool, has: Sequence[str] = (), provider: str = ""
+) -> Command | None:
     values = {
         "{has}": has,
         # the system's programs are where pipx exposes what it installs for everybody
@@ -112,12 +103,12 @@ def _filled(template: str, tool: Tool, has: Sequence[str] = (), provider: str = 
         "{interpreter}": [tool.interpreter],
         "{provider}": [provider],
     }
-    words = tuple(word for part in template.split() for word in values.get(part, [part]))
+    words = tuple(word for part in templates.get(manager, "").split() for word in values.get(part, [part]))
     return Command(words, mends=provider != UNKNOWN) if words else None
 
 
 def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
-    """Return who manages a global keyring that has what `receipt.installed_with` says: a key of `_COMMANDS`, or ""."""
+    """Return who manages a global keyring of which `receipt` says that, a key of `_ADD` or `_AGAIN`, or ""."""
     named = tool.origin == SETTING
     if not tool.root:
         plain = named and tool.interpreter and not is_externally_managed(tool.interpreter, platform)

@@ -19,6 +19,7 @@ On the socket, one question a connection: a line with the last three, and the an
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -167,17 +168,14 @@ def name_of(pid: int) -> str:
 def remove_stale() -> None:
     """Remove what far ends that were killed have left."""
     for name in [name for name in os.listdir(".") if "." not in name]:
-        try:
+        with contextlib.suppress(OSError):  # it is in use, another far end has removed it, or it is none's
             mark = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            continue  # another far end has removed it, or it is none's
-        try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(name)
-            os.unlink(name + ".sock")
-        except OSError:
-            pass  # it is in use
-        os.close(mark)
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(name)
+                os.unlink(name + ".sock")
+            finally:
+                os.close(mark)
 
 
 def lines() -> Iterator[bytes]:
