@@ -1,8 +1,9 @@
 """The Pythons, keyrings, uvs and pips that people have, on both sides: in the environment and in the global tool.
 
-Three tables, each of them complete: the environment's Python by its keyring, the tool's Python by its keyring, and the
-environment's Python by the tool's. The fourth and fifth pairs (one side's Python or keyring by the other side's
-keyring) are left out: nothing but JSON goes from side to side, and no keyring has a part in it.
+Three tables: the environment's Python by its keyring, the tool's Python by its keyring, and the environment's Python by
+the tool's. Of each the rims: all of the one by the oldest and the newest of the other. The fourth and fifth pairs (one
+side's Python or keyring by the other side's keyring) are left out: nothing but JSON goes from side to side, and no
+keyring has a part in it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 from support import clients, environments, machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from support.environments import Environment, Environments, Keywords, Text, Tool
@@ -28,6 +29,7 @@ TOOL_PYTHONS = ("3.8", *PYTHONS)
 # 24.1.0 fails by itself wherever there is a keyringrc.cfg.
 KEYRINGS = ("23.0.0", "23.5.1", "23.9.3", "24.0.0", "24.1.0", "24.3.0", "25.0.0", "25.6.0", "newest")
 TOO_NEW = {("3.8", "25.6.0")}
+NEWEST = "3.15"
 
 UVS = ("0.1.45", "0.4.0", "0.7.0", "newest")
 """The first that keyring answered reliably, the first with ``uv add`` for all, the first that asks with the index's URL."""
@@ -63,6 +65,12 @@ print(json.dumps(answers))
 """
 
 
+def rims(pythons: Sequence[str], others: Sequence[str], last: str) -> list[tuple[str, str]]:
+    """Each of both with the oldest and the newest of the other; `last` is the newest of the others."""
+    ends = {pythons[0], NEWEST}, {others[0], last}
+    return [pair for pair in itertools.product(pythons, others) if pair[0] in ends[0] or pair[1] in ends[1]]
+
+
 def requirement(package: str, version: str) -> str:
     """The requirement for a version of the package."""
     return package if version == "newest" else f"{package}=={version}"
@@ -95,8 +103,7 @@ def tool(shared_environments: Environments, python: Path, demo_store: Path) -> T
     return shared_environments.uv_tool(python, demo_store)
 
 
-@pytest.mark.parametrize("keyring", KEYRINGS)
-@pytest.mark.parametrize("name", PYTHONS)
+@pytest.mark.parametrize(("name", "keyring"), rims(PYTHONS, KEYRINGS, "newest"))
 def test_environment(
     tmp_path: Path,
     shared_environments: Environments,
@@ -111,7 +118,7 @@ def test_environment(
 
 
 @pytest.mark.parametrize(
-    ("name", "keyring"), [pair for pair in itertools.product(TOOL_PYTHONS, KEYRINGS) if pair not in TOO_NEW]
+    ("name", "keyring"), [pair for pair in rims(TOOL_PYTHONS, KEYRINGS, "newest") if pair not in TOO_NEW]
 )
 def test_tool(
     tmp_path: Path,
@@ -130,8 +137,7 @@ def test_tool(
     check(here, tmp_path, home)
 
 
-@pytest.mark.parametrize("tool_python", TOOL_PYTHONS)
-@pytest.mark.parametrize("name", PYTHONS)
+@pytest.mark.parametrize(("name", "tool_python"), rims(PYTHONS, TOOL_PYTHONS, NEWEST))
 def test_pythons(
     tmp_path: Path,
     shared_environments: Environments,

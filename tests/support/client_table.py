@@ -74,9 +74,9 @@ def versions(module: ModuleType) -> str:
 
     lines = ["| in the environment | in the global tool | how |", "|---|---|---|"]
     lines += [
-        f"| Python {listed(module.PYTHONS)} by keyring {listed(module.KEYRINGS)} | the newest keyring | each pair |",
-        f"| the newest keyring | Python {listed(module.TOOL_PYTHONS)} by keyring {listed(module.KEYRINGS)} | each pair |",
-        f"| Python {listed(module.PYTHONS)} | Python {listed(module.TOOL_PYTHONS)} | each pair |",
+        f"| Python {listed(module.PYTHONS)} by keyring {listed(module.KEYRINGS)} | the newest keyring | each with the ends of the other |",
+        f"| the newest keyring | Python {listed(module.TOOL_PYTHONS)} by keyring {listed(module.KEYRINGS)} | each with the ends of the other |",
+        f"| Python {listed(module.PYTHONS)} | Python {listed(module.TOOL_PYTHONS)} | each with the ends of the other |",
         "| the lowest releases that our metadata allow, on Python 3.9 | the newest keyring | |",
         f"| uv {listed(module.UVS)} | the newest keyring | each |",
         f"| pip {listed(module.PIPS)} | the newest keyring | each |",
