@@ -73,6 +73,7 @@ TOOL = (
         ({"uv.toml": "[pip]\n" + SUBPROCESS + "extra-index-url = ['USER']\n"}, {}, []),
         ({"uv.toml": "[pip]\nindex-url = 'USER'\n"}, {}, ["uv-asks-no-keyring"]),
         ({"uv.toml": SUBPROCESS + "[pip]\nindex-url = 'URL'\n"}, {}, ["uv-no-username"]),
+        ({"uv.toml": SUBPROCESS + RULE + "[pip]\nkeyring-provider = 'disabled'\n"}, {}, ["uv-asks-no-keyring"]),
         # uv.toml hides the table beside it; the nearest file counts; the user's one is added
         ({"pyproject.toml": TOOL + "authenticate = 'always'\n", "uv.toml": SUBPROCESS + PLAIN}, {}, ["uv-no-username"]),
         ({"pyproject.toml": "[project]\nname = 'a'\nversion = '1'\n", "../uv.toml": SUBPROCESS + RULE}, {}, []),
@@ -181,6 +182,12 @@ def test_cures_for_uv_in_its_files(patient: Patient) -> None:
     provider = patient.see_the_doctor().cause
     assert f"set 'keyring-provider = \"subprocess\"' in [tool.uv] of {file}" == provider["edit"]
     file.write_text(
+        f"[tool.uv]\nkeyring-provider='subprocess'\n[tool.uv.pip]\nextra-index-url=['{url}']\nkeyring-provider='disabled'\n"
+    )
+    provider = patient.see_the_doctor().cause
+    assert f"uv pip asks no keyring for {AZURE}: its keyring provider is disabled" in provider["text"]
+    assert f"set 'keyring-provider = \"subprocess\"' in [tool.uv.pip] of {file}" == provider["edit"]
+    file.write_text(
         f"[tool.uv]\nkeyring-provider='subprocess'\n[[tool.uv.index]]\nurl='{AZURE}'\nauthenticate='always'\n"
     )
     finding = patient.see_the_doctor()
@@ -280,6 +287,20 @@ def test_our_package_is_missing_where_keyring_comes_first(
         finding = with_pip.see_the_doctor(AZURE, USERNAME, PATH=path, **variables)
         uv = f"PATH={with_pip.tool.scripts}:$PATH uv pip install --python {other.root} keyring-fallback"
         assert uv == finding.cause["command"]
+
+
+def test_what_keeps_uv_from_asking_is_first(
+    patient: Patient, shared_environments: environments.Environments, python: Path
+) -> None:
+    """What installs us asks the index, and needs its credentials: first uv is told to ask for them, or for this once."""
+    other = shared_environments.get(python, "keyring")
+    (patient.folder / "uv.toml").write_text(f"[[index]]\nurl = '{AZURE}'\n")
+    path = os.pathsep.join([str(other.scripts), patient.with_uv().variables["PATH"]])
+    variables = {"PATH": path, "VIRTUAL_ENV": str(other.root)}
+    finding = patient.see_the_doctor(AZURE, USERNAME, **variables)
+    assert ["uv-no-username", "uv-asks-no-keyring", "missing-there"] == finding.problems
+    finding = patient.see_the_doctor(AZURE, USERNAME, UV_KEYRING_PROVIDER="disabled", **variables)
+    assert "UV_KEYRING_PROVIDER=subprocess uv pip install " in finding.document["causes"][-1]["command"]
 
 
 @posix

@@ -11,6 +11,7 @@ import pytest
 
 from keyring_fallback.doctor import edits
 from keyring_fallback.doctor.shell import Edit
+from support import machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,11 +85,18 @@ def test_an_empty_section_goes(tmp_path: Path) -> None:
             "# mine\n[backend]\n# why\ndefault-keyring: x.Y\n[fallback]\ntimeout = 9\n",
             "# mine\n# why\n[fallback]\ntimeout = 9\n",
         ),
-        ("[backend]\ndefault-keyring = x.Y\nkeyring-path = /a\n", "[backend]\nkeyring-path = /a\n"),
     ):
         file.write_text(before)
         edits.Change(Edit(os.fspath(file), "backend", "default-keyring", None)).make()
         assert after == file.read_text()
+
+
+def test_what_keyring_wants_in_a_section_is_not_removed(tmp_path: Path) -> None:
+    """[backend] with keyring-path, and no default-keyring any more, has keyring complain for ever: what to write is said."""
+    file = tmp_path / "keyringrc.cfg"
+    file.write_text("[backend]\ndefault-keyring = x.Y\nkeyring-path = /a\n")
+    with pytest.raises(edits.CannotEditError, match="keyring wants a default-keyring there"):
+        edits.Change(Edit(os.fspath(file), "backend", "default-keyring", None))
 
 
 def test_two_changes_of_one_file(tmp_path: Path) -> None:
@@ -101,16 +109,35 @@ def test_two_changes_of_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs root, to give a file away")
-def test_a_file_stays_its_owners(tmp_path: Path) -> None:
-    """Root in a container changes a file of the person's outside: it is theirs as before, and so is its copy."""
-    file = tmp_path / "uv.toml"
-    file.write_text("# mine\n")
-    os.chown(file, 1234, 2345)
-    file.chmod(0o664)
-    edits.Change(Edit(os.fspath(file), "", *TOLD)).make()
-    for one in (file, file.with_name(file.name + edits.COPY)):
-        status = one.stat()
-        assert (1234, 2345, 0o664) == (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+def test_a_file_stays_its_owners() -> None:
+    """Root in a container changes a file of the person's outside: it is theirs as before, and so is its copy.
+
+    Another user may not, and its owner may, who need not be in its group.
+    """
+    with machine.temporary_folder("edits") as folder:
+        folder.chmod(0o777)
+        file = folder / "uv.toml"
+        for user, group, may, then in ((0, 0, True, 2345), (3456, 2345, False, 2345), (1234, 3456, True, 3456)):
+            file.write_text("# mine\n")
+            os.chown(file, 1234, 2345)
+            file.chmod(0o664)
+            change = edits.Change(Edit(os.fspath(file), "", *TOLD))
+            edits._copied.clear()  # noqa: SLF001 - of the process
+            if not (pid := os.fork()):
+                try:
+                    os.setgroups([])
+                    os.setgid(group)
+                    os.setuid(user)
+                    change.make()
+                except edits.CannotEditError:
+                    os._exit(1)
+                os._exit(0)
+            assert may is (os.waitpid(pid, 0)[1] == 0)
+            for one in folder.iterdir():
+                status = one.stat()
+                assert (1234, then, 0o664) == (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+            assert may is ("subprocess" in file.read_text()) is bool(list(folder.glob(f"*{edits.COPY}")))
+            file.with_name(file.name + edits.COPY).unlink(missing_ok=True)
 
 
 def test_ini(tmp_path: Path) -> None:

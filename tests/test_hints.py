@@ -304,9 +304,7 @@ def test_commands_for_tools_that_the_user_has_named(tmp_path: Path) -> None:
     python = tmp_path / "my python" / "bin" / "python3"
     python.parent.mkdir(parents=True)
     chosen = Tool(SETTING, str(python), "", str(python))
-    assert f"'{python}' -I -m pip install --user NEW" == shell.typed(
-        cures.add_provider("NEW", chosen, "linux"), "linux"
-    )
+    assert f"'{python}' -m pip install --user NEW" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
     (tmp_path / "my python" / "lib" / "python3.13").mkdir(parents=True)
     (tmp_path / "my python" / "lib" / "python3.13" / "EXTERNALLY-MANAGED").touch()
     assert "" == shell.typed(cures.add_provider("NEW", chosen, "linux"), "linux")
@@ -396,12 +394,8 @@ def test_a_quoted_program_is_called_in_powershell() -> None:
     """PowerShell takes a quoted first word for a text and shows it: such a command is called."""
     python = r"C:\my python\python.exe"
     tool = Tool(SETTING, python, "", python)
-    assert f"& '{python}' -I -m pip install --user NEW" == shell.typed(
-        cures.add_provider("NEW", tool, "win32"), "win32"
-    )
-    assert f"& '{python}' -I -m keyring get s u > $null" == shell.typed(
-        cures.ask_alone(tool, "s", "u", "win32"), "win32"
-    )
+    assert f"& '{python}' -m pip install --user NEW" == shell.typed(cures.add_provider("NEW", tool, "win32"), "win32")
+    assert f"& '{python}' -m keyring get s u > $null" == shell.typed(cures.ask_alone(tool, "s", "u", "win32"), "win32")
     assert "python -m x" == shell.typed(shell.Command(("python", "-m", "x")), "win32")
     old = Tool(places.UV, python, r"C:\keyring", "", Content(providers=(Provider("it's", "1", "x"),)))
     assert "uv tool install keyring --with 'it''s' --with NEW" == shell.typed(
@@ -413,9 +407,7 @@ def test_a_tool_is_asked_alone_by_its_own_keyring(tmp_path: Path) -> None:
     """Beside the interpreter, in Scripts below it as conda has it on Windows, or by the interpreter itself."""
     python = tmp_path / "python.exe"
     tool = Tool(places.CONDA, str(tmp_path), str(tmp_path), str(python))
-    assert f"{python} -I -m keyring get s u > /dev/null" == shell.typed(
-        cures.ask_alone(tool, "s", "u", "linux"), "linux"
-    )
+    assert f"{python} -m keyring get s u > /dev/null" == shell.typed(cures.ask_alone(tool, "s", "u", "linux"), "linux")
     (tmp_path / "Scripts").mkdir()
     (tmp_path / "Scripts" / "keyring").touch()
     assert f"{tmp_path}/Scripts/keyring get s u > /dev/null" == shell.typed(

@@ -24,6 +24,9 @@ _SETTINGS = Command(("uv", "lock", "--show-settings"), mends=False)
 
 def find(facts: Facts) -> Iterator[Cause]:
     """Yield what keeps them from asking."""
+    # what installs us asks the index, too
+    yield from _preferred(facts)
+    yield from _indexes(facts)
     if is_missing(facts):
         root = facts.here.prefix
         text = f"You ask from outside, and keyring-fallback is not installed in the environment in use here, {root}."
@@ -46,8 +49,6 @@ def find(facts: Facts) -> Iterator[Cause]:
     if any(one.warns and not one.silence and one.client == "uv" for one in facts.told):
         text = "uv warns of something here, a settings file that it cannot read for example."
         yield Cause("uv-warns", text, _SETTINGS, "the command shows what it says", problem=False)
-    yield from _preferred(facts)
-    yield from _indexes(facts)
     yield from _not_told(facts)
     yield from _pip(facts)
     yield from _others(facts)
@@ -137,15 +138,17 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
         registry = hints.registry_of(url)
         # uv has the credentials of pyx itself
         known = (registry and registry.name != "pyx") or (host and hints.host_of(url) == host)
-        if not known or (index.username and index.password) or url in seen:
+        if not known or (index.username and index.password):
+            continue
+        if client.provider != "subprocess" and index.authenticate != "never":
+            unasked.append((client, index))
+        if url in seen:
             continue
         seen.add(url)
         if index.authenticate == "never":
             text = f"uv is told never to authenticate for {url} ({place})."
             yield Cause("uv-never-authenticates", text, _always(index), "" if index.table else 'set it to "always"')
             continue
-        if client.provider != "subprocess":
-            unasked.append((client, index))
         if not index.username and index.authenticate != "always":
             yield _no_username(facts, index, place, registry.username if registry else None, old=old)
         elif found and not index.username and old:
@@ -198,11 +201,14 @@ def _unasked(client: Told, index: Index, facts: Facts) -> Cause:
     only = client.client == "uv" and any(one.client == "uv pip" and one.provider == "subprocess" for one in facts.told)
     only_pip = ", and 'subprocess' for uv pip only" if only else ""
     said = f"its keyring provider is {client.provider} ({client.source or 'the default'}){only_pip}"
-    text = f"uv asks no keyring for {index.url}: {said}."
-    return Cause("uv-asks-no-keyring", text, _asking(facts.here, client.source, index.source))
+    uv = facts.client("uv")  # whose provider is that of uv pip, where that has none of its own
+    alone = client.client == "uv pip" and uv is not None and uv.provider == "subprocess"
+    text = f"{'uv pip' if alone else 'uv'} asks no keyring for {index.url}: {said}."
+    cure = _asking(facts.here, client.source, index.source, name="pip" if alone else "")
+    return Cause("uv-asks-no-keyring", text, cure)
 
 
-def _asking(here: Here, *sources: str | None) -> Variable | Edit:
+def _asking(here: Here, *sources: str | None, name: str = "") -> Variable | Edit:
     """Return what has uv ask keyring, for good: an edit of the first source that is the person's to edit, or of theirs.
 
     A variable that says otherwise, or has uv read no file, wins: it is the person's shell that has to be changed.
@@ -212,7 +218,7 @@ def _asking(here: Here, *sources: str | None) -> Variable | Edit:
     files = [*told.uv_files(here)]
     own = next(path for origin, path in files if origin == "User" or here.environ.get("UV_CONFIG_FILE"))
     file = next((one for one in sources for origin, path in files if one == path and origin != "System"), own)
-    return Edit(file, _table("", file), "keyring-provider", '"subprocess"')
+    return Edit(file, _table(name, file), "keyring-provider", '"subprocess"')
 
 
 def _pip(facts: Facts) -> Iterator[Cause]:

@@ -28,7 +28,7 @@ _ADD = {
     "pixi": "pixi global add --environment {name} {provider}",
     # in that folder uv does not read the settings of the project that somebody works on
     "environment": "uv pip install --directory {root} --python {root} {provider}",
-    "interpreter": "{interpreter} -I -m pip install --user {provider}",
+    "interpreter": "{interpreter} -m pip install --user {provider}",
 }
 #: What installs it again.
 _AGAIN = {
@@ -144,7 +144,7 @@ def install(
     """
     platform, uv = here.platform, on_path("uv", here)
     if os.path.isfile(root):  # a plain interpreter, which may belong to the system
-        words = uv_install(root, here) if uv else [root, "-I", "-m", "pip", "install"]
+        words = uv_install(root, here) if uv else [root, "-m", "pip", "install"]
         if requirement != "keyring-fallback" or is_externally_managed(root, platform):
             return None, f"install {requirement} for {root}, the way its keyring was installed"
         return Command((*words, requirement)), ""
@@ -157,10 +157,12 @@ def install(
         # pip before 23.1 has no such option, and passes the variable over
         return Command(tuple(words), (Variable("PIP_KEYRING_PROVIDER", "subprocess"),)), ""
     first = [Variable("PATH", os.path.dirname(_keyring(tool, platform)[0]), before=True)] if tool else []
+    if tool and here.environ.get("UV_KEYRING_PROVIDER", "subprocess") != "subprocess":
+        first.append(Variable("UV_KEYRING_PROVIDER", "subprocess"))
     advice = ""
     if platform == "win32" and os.path.isfile(os.path.join(os.path.dirname(uv), "keyring.exe")):
         # CreateProcessW looks beside the caller before it does on PATH (Microsoft, "CreateProcessW function")
-        first = []
+        first = [one for one in first if not one.before]
         advice = "uv.exe runs the keyring.exe beside it: where its index wants a password, use another uv.exe"
     if not places:
         words = [*uv_install(root, here), *(["--reinstall"] if again else []), requirement]
@@ -237,7 +239,7 @@ def _keyring(tool: Tool, platform: str) -> list[str]:
     # a conda environment on Windows has its executables below its interpreter's folder
     beside = (os.path.join(folder, name), os.path.join(folder, "Scripts", name))
     found = next(filter(os.path.isfile, beside), "")
-    return [found] if found else [tool.interpreter, "-I", "-m", "keyring"]
+    return [found] if found else [tool.interpreter, *(["-I"] if tool.isolated else []), "-m", "keyring"]
 
 
 def is_file(source: str) -> bool:

@@ -113,7 +113,11 @@ def _copy(file: str, text: str, status: os.stat_result) -> None:
 def _become(path: str, status: os.stat_result) -> None:
     """Give a file the owner, the group and the mode of another; OSError: that is not permitted."""
     if sys.platform != "win32":
-        os.chown(path, status.st_uid, status.st_gid)
+        try:
+            os.chown(path, status.st_uid, status.st_gid)
+        except PermissionError:
+            if status.st_uid != os.geteuid():
+                raise  # one's own may have a group that one is not in
     os.chmod(path, stat.S_IMODE(status.st_mode))
 
 
@@ -173,8 +177,12 @@ def _changed(meant: dict[str, Any], edit: Edit, parse: Callable[[str], dict[str,
         raise CannotEditError(f"it has no table [{edit.table}] for that")
     if edit.value is None:
         table.pop(edit.option, None)
-        if parse is _ini and not table:  # keyring complains of an empty [backend] (keyring 25.7.0, core.py)
+        if parse is _ini and not table:
             del wanted[edit.table]
+        elif edit.option == "default-keyring":  # keyring complains of a [backend] without it (25.7.0, core.py)
+            raise CannotEditError(
+                "keyring wants a default-keyring there: keyring.backends.chainer.ChainerBackend is all"
+            )
     elif parse is _ini:
         table[edit.option] = edit.value
     else:

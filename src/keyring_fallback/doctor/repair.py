@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Callable
 
+from ..delegation.environ import neutral_folder
 from ..here import Here
 from . import causes, clients, cures, edits, examination, report, shell
 from .examination import Cause, Facts
@@ -113,6 +114,8 @@ def _run(command: shell.Command, here: Here) -> tuple[str, str]:
         ended = subprocess.run(  # noqa: S603 - the words that were shown, without a shell
             [program, *command.words[1:]],
             env=environ,
+            # uv reads the project's settings where it is to; python -m would run a module of its
+            cwd=None if command.words[0] == "uv" else neutral_folder(here),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
