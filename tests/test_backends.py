@@ -794,3 +794,21 @@ def test_nothing_to_delegate_any_more(stage: Stage, variables: dict[str, str], s
     written = ["Writer set", "Writer delete"]
     there = ["There get_password", "There get_credential"]
     assert [there[0], store[0], there[1], store[1], *written, *store, *written] == asked
+
+
+def test_a_known_provider_is_asked_for_its_own_hosts(stage: Stage, python: Path, tmp_path: Path) -> None:
+    """A provider that we know by its name is started for a URL at its hosts, and for nothing else."""
+    source = (
+        "import os, sys\nfrom keyring.backend import KeyringBackend\nopen(os.environ['MARK'], 'a').write('loaded')\n"
+        "class Azure(KeyringBackend):\n    priority = 9.9\n    def get_password(self, s, u):\n        return 'token'\n"
+        "    set_password = delete_password = get_password\n"
+    )
+    wheel = providers.make_provider(tmp_path, "artifacts-keyring", source)
+    tool = environments.create(tmp_path / "tool", python, "keyring", wheel)
+    mark = tmp_path / "mark"
+    stage.variables.update({"KEYRING_PROPERTY_FALLBACK_TOOL": os.fspath(tool.root), "MARK": os.fspath(mark)})
+    others = ("https://eu-python.pkg.dev/p/r/simple/", "pkgs.dev.azure.com", "my-service")
+    results, _ = stage.calls(*(["get_password", service, "me"] for service in others))
+    assert ([None] * 3, False) == ([one["answer"] for one in results], mark.exists())
+    result = stage.call("get_password", "https://pkgs.dev.azure.com/o/", "me")
+    assert ("token", "") == (result["answer"], result["stderr"])

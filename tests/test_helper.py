@@ -145,6 +145,13 @@ def test_idle_it_ends_by_itself(start: Start) -> None:
         assert 0 == helper.process.wait(timeout=20)
 
 
+def test_idle_for_as_long_as_it_is_told(start: Start) -> None:
+    """Who starts it may say another time, as Windows does: a shorter one here, and after each lookup anew."""
+    with start(idle=0.3) as helper:
+        assert ["1", "2"] == [helper.ask("get_password", f"str({number})")["answer"] for number in (1, 2)]
+        assert 0 == helper.process.wait(timeout=20)
+
+
 def test_a_lookup_may_take_longer_than_it_may_be_idle(start: Start) -> None:
     """Being idle begins when there is nothing to do."""
     with start(changed={"IDLE_SECONDS": 0.3}) as helper:
