@@ -344,6 +344,20 @@ def test_where_a_tool_is_from(patient: Patient, whose: str) -> None:
     assert command.endswith("keyrings.google-artifactregistry-auth")
 
 
+@posix
+def test_a_broken_tool_is_not_needed_to_mend_itself(patient: Patient, home: Path, python: Path, tmp_path: Path) -> None:
+    """The person's own uv.toml names the index that this very tool answers for: what installs it again passes over that."""
+    shutil.rmtree(patient.tool.root)
+    tool = environments.uv_tool(home, python, providers.make_provider(tmp_path, "artifacts-keyring", "")).environment
+    (tool.site_packages / "keyring" / "core.py").unlink()
+    file = home / ".config" / "uv" / "uv.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"[[index]]\nurl = '{AZURE}'\n")
+    document = patient.with_uv().ask_for_data(AZURE, USERNAME).document
+    (command,) = (one["command"] for one in document["causes"] if one["name"] == "broken")
+    assert command.startswith("UV_NO_CONFIG=1 uv tool install --force keyring --with ")
+
+
 def test_the_tool_first_on_path_needs_nothing(patient: Patient) -> None:
     """The global keyring comes first on PATH: it answers by itself, with or without us."""
     executables = patient.home / ".local" / "bin"

@@ -147,10 +147,10 @@ TWO = '[\n    { name = "keyring" },\n    { name = "a" },\n]'
         (
             (
                 '[\n    { name = "keyring", extras = ["completion", "b"], specifier = ">=25" },\n'
-                '    { name = "a", marker = "sys_platform == \'x\'" },\n    { name = "b", directory = "/my b" },\n'
+                '    { name = "a", marker = \'sys_platform == "x"\' },\n    { name = "b", directory = "/my b" },\n'
                 '    { name = "c", url = "https://h/c.whl" },\n    { name = "d", path = \'C:\\d\' },\n]'
             ),
-            "'[completion,b]>=25' --with a --with '/my b' --with 'c @ https://h/c.whl' --with 'C:\\d'",
+            "'[completion,b]>=25' --with 'a ; sys_platform == \"x\"' --with '/my b' --with 'c @ https://h/c.whl' --with 'C:\\d'",
         ),
     ],
 )
@@ -329,6 +329,9 @@ def test_no_other_projects_settings_or_files(tmp_path: Path) -> None:
     root.mkdir(parents=True)
     assert f"uv pip install --directory {root} --python {root}" == " ".join(cures.uv_install(str(root), here))
     assert f"uv pip install --python {here.prefix}" == " ".join(cures.uv_install(here.prefix, here))
+    (tmp_path / "home" / ".tool-versions").touch()  # above both
+    assert "--directory" in cures.uv_install(str(root), here)
+    assert "--directory" not in cures.uv_install(str(root), here._replace(cwd=os.fspath(tmp_path)))
     command, _ = cures.install(here.prefix, "x", None, here._replace(environ={"PATH": "/nowhere"}))
     assert command is not None
     assert ("-I", "-m", "pip") == command.words[1:4], "the project may have a pip.py"

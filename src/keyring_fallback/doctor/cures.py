@@ -13,7 +13,7 @@ from ..discovery import environment, executable, trust
 from ..discovery.places import PIP_USER, PIPX_GLOBAL, SYSTEMS_PROGRAMS, USERS_PROGRAMS, UV
 from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
 from ..here import Here
-from . import project, receipt
+from . import project, receipt, told
 from .shell import Command, Edit, Variable
 
 #: The provider where nothing tells which: a word to be replaced.
@@ -175,8 +175,9 @@ def install(
 
 def uv_install(root: str, here: Here) -> list[str]:
     """Return the words with which uv installs for an environment or an interpreter, by no other project's settings."""
-    project_root = trust.project_root(here.cwd, here.home)
-    other = project_root and trust.identity(project_root) not in map(trust.identity, trust.folders_above(root))
+    there = (os.path.dirname(path) for origin, path in told.uv_files(here) if not origin and os.path.lexists(path))
+    above, nearest = map(trust.identity, trust.folders_above(root)), next(there, "")
+    other = nearest and trust.identity(nearest) not in above and not here.environ.get("UV_CONFIG_FILE")
     folder = ["--directory", os.path.dirname(root) if os.path.isfile(root) else root] if other else []
     return ["uv", "pip", "install", *folder, "--python", root]
 

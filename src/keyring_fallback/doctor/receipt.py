@@ -96,4 +96,7 @@ def _requirement(table: dict[str, Any]) -> str:
         return ""
     name: str = table["name"] + ("[" + ",".join(table["extras"]) + "]" if "extras" in table else "")
     name = f"{name} @ {table['url']}" if "url" in table else name + table.get("specifier", "")
-    return str(table.get("path") or table.get("directory") or name)
+    path = table.get("path") or table.get("directory")
+    if "marker" in table:
+        return "" if path else f"{name} ; {table['marker']}"
+    return str(path or name)

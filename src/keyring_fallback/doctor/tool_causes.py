@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from .. import hints
 from ..discovery import environment, executable, places, trust
@@ -65,11 +65,7 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
         root = here.prefix if environment.is_environment(here.prefix) else ""
         findings = Findings((Tool(SETTING, here.prefix, root, here.executable, facts.me.content),))
     windows = any(tool.windows for tool in findings.tools)  # nothing of Linux mends those
-    # uv asks all its indexes for the provider, also the one that does not answer for want of it
-    known = ((index, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
-    provider = hints.normalised(distribution)
-    serving = (one for one, registry in known if registry and hints.serves(registry, provider))
-    closed = dict.fromkeys(one.source for one in serving if one.source)
+    closed = _closed_sources(facts, [distribution])
     command = None if windows else cures.provide(distribution, findings, here, facts.everywhere(closed))
     where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
     if not command:
@@ -78,13 +74,26 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
     if not cures.on_path(command.words[0], here) and command.words[0] in ("uv", "pipx"):
         advice = [f"there is no {command.words[0]} here: install it first (https://docs.astral.sh/uv/)"]
     if closed and command.words[0] == "uv":
-        around = {Variable("UV_NO_CONFIG", "1") if cures.is_file(one) else Variable(one, "") for one in closed}
-        command = command._replace(variables=tuple(sorted(around)))
+        command = _passing(command, closed)
         advice.append(f"it passes over {' and '.join(closed)}: that index does not work yet")
     for tool in findings.tools:
         if command.words[:2] == ("uv", "pip") and os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
             advice.append("uv forgets it at 'uv tool upgrade': then run it again")
     return command, "; ".join(dict.fromkeys(advice))
+
+
+def _closed_sources(facts: Facts, distributions: Iterable[str]) -> list[str]:
+    """Return where uv, which asks all indexes, is told of those that it has no password for before these answer."""
+    providers = [*map(hints.normalised, distributions)]
+    known = ((index.source, hints.registry_of(index.url)) for index in facts.indexes if not index.password)
+    serving = (source for source, one in known if one and any(hints.serves(one, name) for name in providers))
+    return [*dict.fromkeys(filter(None, serving))]
+
+
+def _passing(command: Command, closed: Iterable[str]) -> Command:
+    """Return a command of uv's that passes over what these variables and files say."""
+    around = {Variable("UV_NO_CONFIG", "1") if cures.is_file(one) else Variable(one, "") for one in closed}
+    return command._replace(variables=tuple(sorted(around)))
 
 
 def _searched(facts: Facts) -> str:
@@ -215,7 +224,11 @@ def _taken(path: str, here: Here) -> Command | None:
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:
-    command, advice = cures.reinstall(broken, facts.here.platform, facts.everywhere()), ""
+    held = broken.content.providers if isinstance(broken, Tool) else ()
+    closed = _closed_sources(facts, (one.distribution for one in held))
+    command, advice = cures.reinstall(broken, facts.here.platform, facts.everywhere(closed)), ""
+    if command and command.words[0] == "uv":
+        command = _passing(command, closed)
     file = os.path.join(path, "uv-receipt.toml")
     if not command and os.path.isfile(file):
         advice = f"install it again, with 'uv tool install --force keyring' and all that {file} names"
