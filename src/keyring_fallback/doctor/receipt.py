@@ -79,7 +79,7 @@ def _options(options: dict[str, Any], urls: Collection[str]) -> list[str]:
     for name, value in options.items():
         for one in value if isinstance(value, list) else [value]:
             if name == "index" and one["url"].rstrip("/") not in urls:
-                if {**_PLAIN, **one} != {**one, **_PLAIN}:
+                if any(one.get(key, usual) != usual for key, usual in _PLAIN.items()):
                     raise ValueError
                 named = f"{one['name']}={one['url']}" if one.get("name") else one["url"]
                 words += ["--default-index" if one.get("default") else "--index", named]

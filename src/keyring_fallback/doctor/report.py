@@ -91,7 +91,7 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     held = (
         f"{tool.name} (for {' '.join(tool.lent)})"
         if tool.lent
-        else f"{tool.name if tool.windows else tool.location} ({_named(probe.content.providers, 'no provider')})"
+        else f"{tool.name if tool.windows else tool.location} ({_named(probe.content.providers)})"
         for tool, probe in facts.tools
     )
     ours = {True: "with keyring-fallback", False: "without keyring-fallback", None: "not known"}
@@ -128,8 +128,8 @@ def _looked_up(facts: Facts) -> str:
     return f"{hints.shown(facts.service)}{f' ({who})' if who else ''}: {outcome}"
 
 
-def _named(providers: Iterable[Provider], none: str = "none") -> str:
-    return ", ".join(dict.fromkeys(f"{one.distribution} {one.version}" for one in providers)) or none
+def _named(providers: Iterable[Provider]) -> str:
+    return ", ".join(dict.fromkeys(f"{one.distribution} {one.version}" for one in providers)) or "no provider"
 
 
 def _keyring(keyring: clients.Keyring | None, facts: Facts) -> str:

@@ -80,10 +80,9 @@ def _run(command: Sequence[str], environ: dict[str, str]) -> tuple[int, str]:
     except OSError as error:
         return 126, error.strerror or type(error).__name__
     # Ctrl-C is for the command, and it gets what was meant to end it
-    handlers: dict[str, Any] = {"SIGINT": signal.SIG_IGN}
-    handlers.update(dict.fromkeys(("SIGTERM", "SIGHUP"), lambda number, _: process.send_signal(number)))
-    numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
+        before[number] = signal.signal(number, lambda number, _: process.send_signal(number))
     try:
         status = process.wait()
     finally:
