@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,6 +169,27 @@ def test_refused(tmp_path: Path, case: tuple[bytes, str]) -> None:
     with pytest.raises(edits.CannotEditError, match=reason):
         edits.Change(Edit(os.fspath(file), "index", *ALWAYS, URL))
     assert [content] == [one.read_bytes() for one in tmp_path.glob("*uv*")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and links are POSIX'")
+def test_a_link_in_the_place_of_the_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who owns the folder may put a link to any file in the new one's place: that file keeps its owner and its mode."""
+    file, victim = tmp_path / "pyproject.toml", tmp_path / "victim"
+    file.write_text("[tool.uv]\n")
+    file.chmod(0o664)
+    victim.write_text("secret")
+    victim.chmod(0o600)
+    making = tempfile.mkstemp
+
+    def swapped(prefix: str, dir: str) -> tuple[int, str]:  # noqa: A002 - the library's name
+        descriptor, name = making(prefix=prefix, dir=dir)
+        os.unlink(name)
+        os.symlink(victim, name)
+        return descriptor, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", swapped)
+    edits.Change(Edit(os.fspath(file), "tool.uv", *TOLD)).make()
+    assert ("secret", 0o600) == (victim.read_text(), stat.S_IMODE(victim.stat().st_mode))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes, links and FIFOs are POSIX'")

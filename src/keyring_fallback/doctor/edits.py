@@ -43,7 +43,7 @@ class Change:
 
     def __init__(self, edit: Edit) -> None:
         self.file = os.path.realpath(edit.file)
-        self.before = _read(self.file)
+        self.before, _ = _read(self.file)
         parse = _ini if edit.file.endswith((".cfg", ".conf", ".ini", "pypirc")) else _toml()
         try:
             meant = parse(self.before)
@@ -74,16 +74,16 @@ class Change:
         temporary = ""
         try:
             os.makedirs(folder, exist_ok=True)
-            status = os.stat(self.file) if os.path.exists(self.file) else None
+            text, status = _read(self.file)
+            if text != self.before:
+                raise MeanwhileError("it has changed meanwhile")
             if status and not status.st_mode & stat.S_IWUSR:
                 raise CannotEditError("it is read-only")
             descriptor, temporary = tempfile.mkstemp(prefix=name, dir=folder)
-            with open(descriptor, "wb") as stream:
-                stream.write(self.after.encode("utf-8"))
-            if _read(self.file) != self.before:
+            _write(descriptor, self.after, status)
+            if _read(self.file)[0] != self.before:
                 raise MeanwhileError("it has changed meanwhile")
             if status:
-                _become(temporary, status)
                 _copy(self.file, self.before, status)
             os.replace(temporary, self.file)
             temporary = ""
@@ -104,39 +104,44 @@ def _copy(file: str, text: str, status: os.stat_result) -> None:
         return
     with contextlib.suppress(FileNotFoundError):
         os.unlink(file + COPY)
-    with open(os.open(file + COPY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        stream.write(text.encode("utf-8"))
-    _become(file + COPY, status)
+    _write(os.open(file + COPY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), text, status)
     _copied.add(file)
 
 
-def _become(path: str, status: os.stat_result) -> None:
-    """Give a file the owner, the group and the mode of another; OSError: that is not permitted."""
-    if sys.platform != "win32":
+def _write(descriptor: int, text: str, status: os.stat_result | None) -> None:
+    """Write a new file, and give it the owner, the group and the mode of another; OSError: that is not permitted.
+
+    By its descriptor: whoever owns the folder may have put a link to another file in its place.
+    """
+    with open(descriptor, "wb") as stream:
+        stream.write(text.encode("utf-8"))
+        if status is None or sys.platform == "win32":
+            return
         try:
-            os.chown(path, status.st_uid, status.st_gid)
+            os.fchown(descriptor, status.st_uid, status.st_gid)
         except PermissionError:
             if status.st_uid != os.geteuid():
                 raise  # one's own may have a group that one is not in
-    os.chmod(path, stat.S_IMODE(status.st_mode))
+        os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
 
 
-def _read(file: str) -> str:
+def _read(file: str) -> tuple[str, os.stat_result | None]:
+    """Return a file's text and its status, or "" and None if there is none; CannotEditError: it cannot be edited."""
+    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_BINARY"))
     try:
-        with open(
-            os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
-        ) as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        with open(os.open(file, os.O_RDONLY | sum(flags)), "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
                 raise CannotEditError("it is no regular file")
             data = stream.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        return ""
+        return "", None
     except OSError as error:
         raise CannotEditError(f"it cannot be read ({error.strerror})") from None
     if len(data) > _MAX_BYTES:
         raise CannotEditError(f"it is larger than {_MAX_BYTES} bytes")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8"), status
     except UnicodeDecodeError:
         raise CannotEditError("it is not UTF-8: save it as UTF-8") from None
 
