@@ -82,8 +82,9 @@ def test_words_are_put_in_whole(alone: Stage) -> None:
         ('{"password": "p"}', "you", ["you", "p"]),
         ("p\\r\\n", None, ["__token__", "p"]),
         ("", None, None),
+        ('"p"', None, ["__token__", "p"]),
     ],
-    ids=["JSON", "no user name", "the one asked for", "CRLF", "nothing"],
+    ids=["JSON", "no user name", "the one asked for", "CRLF", "nothing", "in quotes"],
 )
 def test_what_is_printed(alone: Stage, printed: str, username: str | None, expected: list[str] | None) -> None:
     """A JSON object has the password and may have the user name; nothing is no answer."""
@@ -100,6 +101,9 @@ BAD = {
     "HTML": ("echo '<html>CANARY</html>'", "something else than a password"),
     "a prompt": ("printf 'CANARY password: '", "something else than a password"),
     "other JSON": ("""echo '{"error": "CANARY"}'""", "something else than a password"),
+    "a list": ("""echo '["CANARY"]'""", "something else than a password"),
+    "JSON for nothing": ("echo null", "something else than a password"),
+    "nothing as aws prints it": ("echo None", "something else than a password"),
     "10 MB": ("head -c 10000000 /dev/zero | tr '\\0' x", "more than any answer"),
     "no end": ("exec sleep 60", "no answer within 1 seconds"),
 }
@@ -152,10 +156,24 @@ def test_what_a_command_says_is_plain_text(alone: Stage) -> None:
     assert ("[True, True]\n", "") == (result.stdout, result.stderr)
 
 
-def test_exit_statuses_are_known_where_sigchld_is_ignored(alone: Stage) -> None:
-    """A program may ignore SIGCHLD, or may have been started so: what a failed command has printed is no password."""
+REAPERS = {
+    "ignored": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+    "ignored by C": "import ctypes; libc = ctypes.CDLL(None); libc.signal(int(signal.SIGCHLD), ctypes.c_void_p(1))",
+    "a handler": "signal.signal(signal.SIGCHLD, lambda *_: reap())",
+    "a thread": "threading.Thread(target=lambda: [reap() for _ in iter(int, 1)], daemon=True).start()",
+}
+
+
+@pytest.mark.parametrize("how", REAPERS.values(), ids=list(REAPERS))
+def test_exit_statuses_are_known_whoever_takes_them(alone: Stage, how: str) -> None:
+    """A program may ignore SIGCHLD, or wait for all children: what a failed command has printed is no password."""
     source = (
-        "import signal, keyring; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+        "import contextlib, os, signal, threading, time, keyring\n"
+        "def reap():\n"
+        "    time.sleep(0.0005)\n"
+        "    with contextlib.suppress(ChildProcessError):\n"
+        "        while os.waitpid(-1, os.WNOHANG)[0]: pass\n"
+        f"{how}\n"
         "print([keyring.get_password(f'https://{name}.test/', 'me') for name in ('fails', 'dies', 'works', 'nothing')])"
     )
     program(alone, 'case "$1" in fails) echo Denied; exit 1;; dies) echo D; kill -9 $$;; works) printf 0000;; esac')

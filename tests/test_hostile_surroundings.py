@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import environments, hostile, machine
+from support.lending import Lender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -371,6 +372,49 @@ def test_sigterm_that_the_program_handles(stage: Stage) -> None:
         "keyring.get_password('https://host/', 'user')"
     )
     assert (42, "") == interrupted(stage, signal.SIGTERM, whole_group=False, code=code)
+
+
+#: A program's own time limit: by a handler that is a function, a method, a partial or an object, with any exception.
+LIMIT = """\
+import functools, keyring, signal
+class Limit(EXCEPTION): pass
+def end(*_): raise Limit("mine")
+class Ends:
+    def end(self, *_): end()
+    __call__ = end
+signal.signal(signal.SIGALRM, HANDLER)
+signal.setitimer(signal.ITIMER_REAL, 0.7)
+try: print(keyring.get_password("https://host/", "user"))
+except Limit as limit: print("the limit is", limit)
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "handler", "exception"),
+    [
+        ("there", "end", "TimeoutError"),
+        ("there", "Ends().end", "Exception"),
+        ("here", "functools.partial(end)", "KeyError"),
+        ("executable", "Ends()", "TimeoutError"),
+        ("lent", "end", "TimeoutError"),
+    ],
+)
+def test_time_limit_of_the_program_itself(stage: Stage, where: str, handler: str, exception: str) -> None:
+    """What a program's handler of a signal raises, to end a task in time, ends a lookup: nobody takes it for a failure."""
+    with contextlib.ExitStack() as running:
+        if where == "here":
+            stage.here(WAITS.replace("note", "str")).there(THERE)
+        else:
+            stage.there(WAITS)
+        if where == "executable":
+            file = hostile.executable(stage.folder / "keyring", "#!/bin/sh\nsleep 60\n")
+            stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"] = os.fspath(file)
+        if where == "lent":
+            running.enter_context(Lender(stage.environment, "host", env=stage.env()))
+            del stage.variables["KEYRING_PROPERTY_FALLBACK_TOOL"]
+        code = LIMIT.replace("EXCEPTION", exception).replace("HANDLER", handler)
+        result = stage.environment.run(["-c", code], env=stage.env(), check=False)
+    assert ("the limit is mine\n", "") == (result.stdout.replace("'", ""), result.stderr)
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.15, 0.2, 0.25, 0.3, 0.35])

@@ -16,7 +16,7 @@ from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError
 from . import preload, survey
 from .advice import hint, is_keyrings_command, log, warn, why_not
 from .delegation import trace
-from .errors import NobodyStoresError, NotDeletedError, NotStoredError, ToolError
+from .errors import NobodyStoresError, NotDeletedError, NotStoredError, ToolError, interrupts
 from .hidden import hide
 from .survey import State
 
@@ -157,8 +157,9 @@ def _holds(backends: Sequence[KeyringBackend], method: str, host: str, username:
             try:
                 if question.came(trace.ask(backend, method, host, username)) is not None:
                     return True
-            except Exception:  # noqa: S112 - it will be heard of when the client asks
-                continue
+            except Exception as error:  # it will be heard of when the client asks
+                if interrupts(error):
+                    raise
     return False
 
 
@@ -170,6 +171,8 @@ def _first_answer(backends: Sequence[KeyringBackend], method: str, service: Any,
         try:
             answer = trace.ask(backend, method, service, username)
         except Exception as raised:
+            if interrupts(raised):
+                raise
             if isinstance(backend, GlobalKeyring):
                 ours = ours or raised
             else:

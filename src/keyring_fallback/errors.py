@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, PasswordSetError
+import signal
 
-__all__ = ["NobodyStoresError", "NotAskedError", "NotDeletedError", "NotStoredError", "ProviderError", "ToolError"]
+from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, PasswordSetError
 
 
 class ToolError(KeyringError):
@@ -42,3 +42,17 @@ class NobodyStoresError(PasswordSetError, NoKeyringError):
 
 class NotDeletedError(PasswordDeleteError, NotImplementedError):
     """No backend of the tools deletes passwords; see `NotStoredError`."""
+
+
+def interrupts(error: BaseException) -> bool:
+    """Tell whether a signal handler of the program raised it: its own time limit, as those of celery and rq.
+
+    Who takes that for the failure of a backend lets a job go on that was to end.
+    """
+    handlers = map(signal.getsignal, signal.valid_signals())
+    functions = (one for it in handlers for one in (it, getattr(it, "func", None), getattr(type(it), "__call__", None)))  # noqa: B004
+    codes = {getattr(function, "__code__", None) for function in functions} - {None}
+    frame = error.__traceback__
+    while frame is not None and frame.tb_frame.f_code not in codes:
+        frame = frame.tb_next
+    return frame is not None

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from ..errors import NotAskedError, ToolError
+from ..errors import NotAskedError, ToolError, interrupts
 from ..here import working_directory
 from ..hidden import Hidden, HiddenBytes
 from ..hints import shown
@@ -108,14 +108,16 @@ class _Session:
                 whole, document = self._found(data)
                 if document is not None or not whole:
                     return document
-        except TimeoutError:
-            raise ToolError(
-                f"{invocation.name} gave no answer within {invocation.seconds:g} seconds",
-                f"if it was waiting for you, run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}",
-            ) from None
         except ReplyTooLargeError:
             raise ToolError(f"{invocation.name} gave a reply larger than any answer", ADVICE) from None
         except OSError as error:
+            if interrupts(error):
+                raise
+            if isinstance(error, TimeoutError):
+                raise ToolError(
+                    f"{invocation.name} gave no answer within {invocation.seconds:g} seconds",
+                    f"if it was waiting for you, run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}",
+                ) from None
             raise ToolError(f"{invocation.name} cannot be asked ({error.strerror})", ADVICE) from None
         finally:
             waiting.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import time
@@ -10,7 +11,7 @@ from typing import Any
 
 from keyring import errors
 
-from ..errors import NotAskedError, ToolError
+from ..errors import NotAskedError, ToolError, interrupts
 from ..helper.backends import forms
 from ..helper.shared import one_line
 from ..hidden import Hidden, HiddenBytes, Variables
@@ -29,9 +30,11 @@ _NOBODY = ("keyring.errors.NoKeyringError", "NotImplementedError")
 #: How a credential is printed with ``--output json`` (keyring 25.7.0, cli.py and credentials.py).
 _DOCUMENT = re.compile(r'\{"(?:username|password)": .*\}$')
 _KEPT_BYTES = 64 << 10
-#: A shell that ends what its program prints with that one's exit status, in so many digits.
+#: A shell that ends what its program prints with that one's exit status, in so many digits, and says nothing itself.
 _DIGITS = 4
-_TELLING = ("/bin/sh", "-c", f'"$0" "$@"; printf %0{_DIGITS}d $?')
+_TELLING = ("/bin/sh", "-c", f'exec 3>&2 2>/dev/null; trap : INT; (exec "$0" "$@" 2>&3 3>&-); printf %0{_DIGITS}d $?')
+#: What a shell adds to the number of a signal that has ended a program (POSIX, Shell Command Language 2.8.2).
+_SIGNAL = 128
 _ASKED = " is asked on a command line"
 
 #: Tools whose keyring is older than 25.2, which brought --mode and --output (keyring, NEWS.rst).
@@ -105,9 +108,12 @@ def _set(invocation: Invocation, words: list[str], password: str) -> bool | None
     return True
 
 
-def _lacks_statuses() -> bool:
-    """Tell whether this program ignores SIGCHLD: every exit status is 0 to it then (CPython 3.13, subprocess.py)."""
-    return hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+def _may_lack_statuses() -> bool:
+    """Tell whether this program ignores SIGCHLD, or waits for all children itself, as gunicorn does.
+
+    Any exit status may be 0 to us then (CPython 3.13, subprocess.py).
+    """
+    return hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL
 
 
 def _from_json(output: Hidden, mode: str, name: str) -> Any:
@@ -197,16 +203,23 @@ def _run(
         listening.end()
 
 
-def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden()) -> tuple[int, Hidden]:  # noqa: B008
+def finished(
+    invocation: Invocation,
+    waiting: Waiting,
+    stdin: Hidden = Hidden(),  # noqa: B008
+    *,
+    certain: bool = False,
+) -> tuple[int, Hidden]:
     """Run a program to its end, of it and of what it started; return its exit status and what it printed.
 
-    `waiting` hears what it says on stderr; whoever made it ends it. ToolError: it does not start, takes too long, or
+    `waiting` hears what it says on stderr; whoever made it ends it. Where the status has to be `certain` a shell tells
+    it, for any thread or C code of the caller's may take it away. ToolError: it does not start, takes too long, or
     prints more than any answer has; UnicodeEncodeError: `stdin` has lone surrogates.
     """
     name, seconds = invocation.name, invocation.seconds
     data = HiddenBytes(stdin.encode("utf-8"))
-    unheard = _lacks_statuses()
-    arguments = [*(_TELLING if unheard else ()), *invocation.arguments]
+    tells = os.name == "posix" and (certain or _may_lack_statuses())
+    arguments = [*(_TELLING if tells else ()), *invocation.arguments]
     try:
         process = Process(arguments, invocation.environ, listen=True, folder=invocation.folder)
     except (OSError, ValueError) as error:
@@ -219,15 +232,18 @@ def finished(invocation: Invocation, waiting: Waiting, stdin: Hidden = Hidden())
         status = process.wait(deadline - time.monotonic())
         if status is None:
             raise TimeoutError
-        if unheard:
+        if tells:
             told, output = output[-_DIGITS:], Hidden(output[:-_DIGITS])
             status = int(told) if told.isdecimal() else 1
-    except TimeoutError:
-        waiting.release()
-        raise ToolError(f"{name} gave no answer within {seconds:g} seconds", ALLOW_MORE) from None
+            status = _SIGNAL - status if status > _SIGNAL else status
     except ReplyTooLargeError:
         raise ToolError(f"{name} printed more than any answer", ADVICE) from None
     except OSError as error:
+        if interrupts(error):
+            raise
+        if isinstance(error, TimeoutError):
+            waiting.release()
+            raise ToolError(f"{name} gave no answer within {seconds:g} seconds", ALLOW_MORE) from None
         raise ToolError(f"{name} cannot be asked ({error.strerror})", ADVICE) from None
     else:
         return status, output

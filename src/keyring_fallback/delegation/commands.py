@@ -25,6 +25,8 @@ _TOKEN_NAME = "__token__"  # noqa: S105 - a user name
 _PLAIN = re.compile(r"[\w.:/@=+-]*")
 #: What a row's own word may hold there: Python puts it in quotes if it has blanks (subprocess.list2cmdline).
 _QUOTED = re.compile(r'[^%"\n&|<>^]*|(?=.*[ \t])[^%"\n]*')
+#: How JSON begins, and what is printed for a value that is not there (az and jq; aws with --output text).
+_DOCUMENT, _NOTHING = ("{", "[", '"'), ("null", "None")
 _BATCH = (".cmd", ".bat")
 
 
@@ -58,7 +60,7 @@ def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
     arguments = (program, *(str(known.get(word, word)) for word in row.words[1:]))
     waiting = Waiting(waiting_for(name, invocation.seconds))
     try:
-        status, output = finished(invocation._replace(arguments=arguments), waiting)
+        status, output = finished(invocation._replace(arguments=arguments), waiting, certain=True)
     finally:
         waiting.end()
     if status:
@@ -73,13 +75,16 @@ def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
 
 def _read(output: str, username: str) -> tuple[str, Hidden] | None:
     """Return the user name and the password that a command has printed, or None."""
-    if output.startswith("{"):
+    if output.startswith(_DOCUMENT):
         try:
             said = json.loads(output)
+            said = {"password": said} if isinstance(said, str) else said  # az without --output tsv
             name, password = said.get("username") or username, said["password"]
-        except (ValueError, KeyError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return (name, Hidden(password)) if isinstance(name, str) and isinstance(password, str) and password else None
+    if output in _NOTHING:
+        return None
     one_word = bool(output) and output.isprintable() and not (set(output) & set(" <"))
     return (username, Hidden(output)) if one_word else None
 

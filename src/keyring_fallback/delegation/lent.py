@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
 import time
 
 from ..discovery.tool import Tool
-from ..errors import NotAskedError, ToolError
+from ..errors import NotAskedError, ToolError, interrupts
 from ..helper.shared import MAX_QUESTION_BYTES, MAX_REPLY_BYTES, METHODS, peer
 from ..hidden import Hidden, HiddenBytes
 from ..hints import is_at, shown
@@ -38,27 +37,39 @@ def ask(lender: Tool, call: Call, seconds: float) -> Reply:
         if peer(connection)[0] != os.getuid():
             raise NotAskedError(f"{name} is not asked: another user answers at {lender.path}")
         connection.sendall(question)
-        data = HiddenBytes()
-        while not data.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            connection.settimeout(min(left, waiting.pause()))
-            with contextlib.suppress(TimeoutError, socket.timeout):
-                more = HiddenBytes(connection.recv(1 << 16))
-                data = HiddenBytes(data + more)
-                if not more or len(data) > MAX_REPLY_BYTES:
-                    raise ToolError(f"{name} has ended in the middle of a question; ask again")
-    except (TimeoutError, socket.timeout):
-        raise ToolError(f"{name} gave no answer within {seconds:g} seconds; look at its terminal") from None
-    except (FileNotFoundError, ConnectionRefusedError):
-        return Reply()  # it has ended meanwhile
+        data = _received(connection, deadline, waiting)
     except OSError as error:
+        if interrupts(error):
+            raise
+        if isinstance(error, (TimeoutError, socket.timeout)):
+            raise ToolError(f"{name} gave no answer within {seconds:g} seconds; look at its terminal") from None
+        if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
+            return Reply()  # it has ended meanwhile
         raise NotAskedError(f"{name} cannot be asked ({error.strerror})") from None
     finally:
         connection.close()
         waiting.end()
+    if not data.endswith(b"\n"):
+        raise ToolError(f"{name} has ended in the middle of a question; ask again")
     return read(Hidden(data.decode("ascii", "replace")), call.method, name)
+
+
+def _received(connection: socket.socket, deadline: float, waiting: Waiting) -> HiddenBytes:
+    """Return a line, or less where the other side ends or the line is too long; TimeoutError: the time is over."""
+    data, more = HiddenBytes(), b"-"
+    while more and not data.endswith(b"\n") and len(data) <= MAX_REPLY_BYTES:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(min(left, waiting.pause()))
+        try:
+            more = HiddenBytes(connection.recv(1 << 16))
+        except (TimeoutError, socket.timeout) as error:
+            if interrupts(error):
+                raise
+        else:
+            data = HiddenBytes(data + more)
+    return data
 
 
 def _connect(connection: socket.socket, path: str, deadline: float) -> None:
