@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
         if not arguments:
             arguments = [os.fspath(TESTS / f"{name}.py") for name in FILES]
             arguments += [f"--deselect=tests/{name}" for name in ANYWHERE]
-        tests = [sys.executable, "-m", "pytest", "-n", "4", "--reruns", "1", *arguments]
+        tests = [sys.executable, "-m", "pytest", "-n", "2", "--reruns", "1", *arguments]
         world = ["unshare", "-m", "sh", "-ec", WORLD, "sh", real, ps, empty, *tests]
         return subprocess.call(world, env={**os.environ, **variables})
 

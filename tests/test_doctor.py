@@ -635,6 +635,19 @@ def test_a_crash_of_keyring_is_no_crash_of_the_doctor(patient: Patient, tmp_path
     assert "exit status 7" in finding.cause["text"]
 
 
+def test_keyring_is_whole_and_fails(patient: Patient, tmp_path: Path) -> None:
+    """What no new installation of keyring mends gets none: here a provider has words for a priority."""
+    source = (
+        "from keyring.backend import KeyringBackend\n"
+        "class Words(KeyringBackend):\n priority = 'high'\n"
+        " get_password = set_password = delete_password = None\n"
+    )
+    providers.unpack(providers.make_provider(tmp_path / "w", "words", source), tmp_path / "site")
+    finding = patient.see_the_doctor(AZURE, USERNAME, PYTHONPATH=str(tmp_path / "site"))
+    assert ("keyring-broken", "") == (finding.cause["name"], finding.cause["command"])
+    assert "TypeError" in finding.cause["text"]
+
+
 def test_a_tool_without_a_known_interpreter(patient: Patient, tmp_path: Path) -> None:
     """A shell shim is a tool too: it is asked through its command line, and that is said."""
     if machine.WINDOWS:

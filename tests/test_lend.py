@@ -23,6 +23,7 @@ import pytest
 from keyring_fallback import here as here_
 from keyring_fallback.discovery import lent, places, search
 from keyring_fallback.discovery.tool import Tool
+from keyring_fallback.lending import lender
 from support import environments, hostile, machine, providers
 from support.lending import Lender
 from support.stage import Stage
@@ -308,6 +309,15 @@ def plant_owner(path: Path) -> None:
 
 
 PLANTED = [plant_folder_mode, plant_link, plant_file_mode, plant_file_link, plant_socket_mode, plant_socket_link]
+
+
+@pytest.mark.skipif(machine.WINDOWS, reason="Windows' users have names")
+def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may be run by any number, without a name or a variable that says one: it can lend."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987654321)
+    assert "somebody" == lender._user()  # noqa: SLF001
 
 
 @pytest.mark.parametrize("plant", [*PLANTED, pytest.param(plant_owner, marks=root)])

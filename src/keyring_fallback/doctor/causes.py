@@ -105,7 +105,9 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         return
     if (me.error and not unfinished) or (me.broken and not lacks):
         text = f"The keyring of this environment cannot be used: {me.error or me.broken}"
-        cure, advice = facts.install(here.prefix, "keyring", again=True)
+        cure, advice = None, "it is whole, so mend what it complains of"
+        if me.error or me.unimportable:
+            cure, advice = facts.install(here.prefix, "keyring", again=True)
         for unread in (one for one in settings.problems if one.fault is Fault.FILE_UNREADABLE):
             cure, advice = None, f"correct {settings.file}, or remove it ({unread.detail})"
         yield Cause("keyring-broken", text, cure, advice)

@@ -112,7 +112,7 @@ class _Lender:
     def run(self) -> None:
         """Answer, until a KeyboardInterrupt, or a LendingError: the far end has ended, or the tools have changed."""
         try:
-            lent = [f"{getpass.getuser()}@{socket.gethostname()}", *self._hosts]
+            lent = [f"{_user()}@{socket.gethostname()}", *self._hosts]
             # a command, and each tool
             asked = len(self._offer.findings.tools) + bool(self._offer.settings.commands)
             where = self._pipe.open(lent, self._offer.settings.timeout * asked + 5)
@@ -177,6 +177,13 @@ class _Lender:
             self._asking -= 1
         _say(f"{asker} asked for {hints.shown(service)}: {outcome}")
         self._pipe.send(line(reply, "the lender"))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container's user may have no name
+        return "somebody"
 
 
 def _say(text: str) -> None:
