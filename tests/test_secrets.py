@@ -135,7 +135,7 @@ forms = [bytes.fromhex(form) for form in json.loads(sys.stdin.readline())]
 mark = sys.stdin.readline().strip().encode()
 rounds, found, marked = 0, set(), set()
 print("ready", flush=True)
-while not select.select([sys.stdin], [], [], 0)[0]:
+while not select.select([sys.stdin], [], [], 0.02)[0]:
     rounds += 1
     for pid in filter(str.isdigit, os.listdir("/proc")):
         for what in ("cmdline", "environ"):

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from keyring_fallback.helper import recorder
 from test_backends import reader
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.stage import Stage
 
 SECRET = "canary-password"  # noqa: S105 - a made-up one
@@ -114,6 +113,30 @@ def test_nothing_is_left(stage: Stage) -> None:
     ours, records = result.stdout.splitlines()
     assert os.path.dirname(ours) == os.path.dirname(records)
     assert not os.path.exists(os.path.dirname(ours))
+
+
+def test_a_watch_in_a_watched_command(stage: Stage) -> None:
+    """Neither runs the other's keyring; nor does one whose variable was dropped, as sudo and tox do, run itself."""
+    stage.there(reader("There", 9, f"return '{SECRET}'"))
+    get = ["keyring", "get", URL, "VssSessionToken"]
+    for command in (["keyring-fallback", "doctor", "--", *get], ["env", "-u", recorder.WATCH, *get]):
+        result = watch(stage, *command)
+        assert (SECRET + "\n", 0) == (result.stdout, result.returncode)
+
+
+@pytest.mark.parametrize("runtime", ["own", "of others", "none"])
+def test_its_folder_is_where_nobody_else_writes(stage: Stage, tmp_path: Path, runtime: str) -> None:
+    """What a command leaves running has the folder on PATH for good: nobody else can make it again."""
+    stage.variables["XDG_RUNTIME_DIR"] = ""
+    expected = Path(os.environ["HOME"]) / ".cache"
+    if runtime != "none":
+        folder = tmp_path / "runtime"
+        folder.mkdir()
+        folder.chmod(0o700 if runtime == "own" else 0o1777)
+        stage.variables["XDG_RUNTIME_DIR"] = os.fspath(folder)
+        expected = folder if runtime == "own" else expected
+    result = watch(stage, "sh", "-c", f"echo ${recorder.WATCH}")
+    assert expected == Path(result.stdout).parent.parent
 
 
 @pytest.mark.parametrize("name", ["notes.txt", recorder.RECORDS])

@@ -32,7 +32,7 @@ def watch(command: Sequence[str]) -> int:
         Its exit status: 128 and the number where a signal has ended it; 126 or 127 where it cannot be started.
     """
     here = survey.here()
-    with tempfile.TemporaryDirectory(prefix="keyring-fallback-") as folder:
+    with tempfile.TemporaryDirectory(prefix="keyring-fallback-", dir=_private(here)) as folder:
         file = os.path.join(folder, RECORDS)
         for one in (file, os.path.join(folder, "CACHEDIR.TAG")):  # what lies in a cache is no tool for discovery
             with open(one, "xb"):
@@ -52,6 +52,25 @@ def watch(command: Sequence[str]) -> int:
         lines = _lines(records, others, _unasked(records, client, here, failed=bool(status)), failed=bool(status))
     _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
     return status
+
+
+def _private(here: Here) -> str | None:
+    """Return a folder that the user alone can write to, or None if there is only the system's for temporary files.
+
+    What the command leaves running keeps our folder first on its PATH, and in that one others could make it again.
+    """
+    runtime, cache = here.environ.get("XDG_RUNTIME_DIR", ""), os.path.join(here.home, ".cache")
+    if here.platform == "win32":  # there it is the user's own
+        return None
+    try:
+        if os.path.isabs(runtime) and (os.stat(runtime).st_uid, os.stat(runtime).st_mode & 0o077) == (here.uid, 0):
+            return runtime
+        if here.home:
+            os.makedirs(cache, mode=0o700, exist_ok=True)
+            return cache
+    except OSError:
+        pass
+    return None
 
 
 def _put_recorder(folder: str, here: Here) -> bool:
