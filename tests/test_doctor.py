@@ -238,6 +238,13 @@ def test_another_user_name(
     assert "other-username" == finding.cause["name"]
     assert f"use the user name right, in a URL: {AZURE.replace('://', '://right@')}" == finding.cause["edit"]
     assert 0 == ill.see_the_doctor(AZURE, "right", DEMO_STORE_FILE=str(store)).status
+    source = f"[[tool.poetry.source]]\nname = 'a-feed'\nurl = '{AZURE}'\n"
+    (ill.folder / "pyproject.toml").write_text(f"[project]\nname = 'a'\nversion = '1'\n{source}")
+    poetry = shared_environments.get(python, "poetry", "keyring").scripts
+    variables = {"PATH": os.pathsep.join([os.environ["PATH"], str(poetry)]), "DEMO_STORE_FILE": str(store)}
+    finding = ill.ask_for_data(AZURE, POETRY_HTTP_BASIC_A_FEED_USERNAME="wrong", **variables)
+    commands = {cause["name"]: cause["command"] for cause in finding.document["causes"]}
+    assert machine.WINDOWS or "export POETRY_HTTP_BASIC_A_FEED_USERNAME=right" == commands["other-username"]
 
 
 def test_another_user_name_and_a_failure(

@@ -159,6 +159,7 @@ POETRY_ROWS = {
     "auth.toml": ({}, '[http-basic.a-feed]\nusername = "me"\npassword = "old"\n', "", "password-elsewhere"),
     "of another source": ({}, '[http-basic.a]\nusername = "me"\npassword = "old"\n', "", ""),
     "user name": ({}, '[http-basic.a-feed]\nusername = "me"\n', "", ""),
+    "user name in the URL": ({}, "", "", "password-elsewhere"),
     "no keyring": ({"POETRY_KEYRING_ENABLED": "false"}, "", "", "poetry-disabled"),
     "no keyring by file": ({}, "", "[keyring]\nenabled = false\n", "poetry-disabled"),
 }
@@ -172,8 +173,9 @@ def test_what_poetry_prefers_to_keyring(
     """A password that poetry has from elsewhere, the user name that it asks for, and whether it asks at all."""
     variables, stored, local, cause = POETRY_ROWS[row]
     poetry = shared_environments.get(python, "poetry", "keyring")
+    url = AZURE.replace("://", "://me@") if row == "user name in the URL" else AZURE
     (patient.folder / "pyproject.toml").write_text(
-        f"[project]\nname = 'a'\nversion = '1'\n[[tool.poetry.source]]\nname = 'a-feed'\nurl = '{AZURE}'\n"
+        f"[project]\nname = 'a'\nversion = '1'\n[[tool.poetry.source]]\nname = 'a-feed'\nurl = '{url}'\n"
     )
     (patient.folder / "config").mkdir()
     (patient.folder / "config" / "auth.toml").write_text(stored)
@@ -182,7 +184,8 @@ def test_what_poetry_prefers_to_keyring(
     path = os.pathsep.join([os.environ["PATH"], os.fspath(poetry.scripts)])
     finding = patient.ask_for_data(AZURE, PATH=path, **variables)
     assert {cause, "client-lacks-us"} - {""} == {*finding.problems}
-    method = "get_password" if "a-feed" in stored else "get_credential"  # with a user name, or without
+    names = "a-feed" in stored or "user name" in row
+    method = "get_password" if names else "get_credential"  # with a user name, or without
     assert method == finding.document["lookups"][0]["method"]
     variables.pop("POETRY_KEYRING_ENABLED", "")
     if cause == "poetry-disabled":

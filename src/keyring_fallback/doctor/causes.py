@@ -12,6 +12,7 @@ from . import client_causes, cures, tool_causes
 from .examination import Cause, Facts
 from .probing import Probe
 from .shell import Command, Cure, Edit, Variable
+from .told import poetry_variable
 
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
 _OURS = "keyring_fallback."
@@ -139,7 +140,10 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         if one["outcome"] == "answer" and name:
             text = f"There is an answer for the user name {name}, but not for {facts.name(facts.username)}."
             url = f", in a URL: {service.replace('://', f'://{name}@', 1)}" if "://" in service else ""
-            yield Cause("other-username", text, advice=f"use the user name {name}{url}")
+            poetry = [index for one in facts.told if one.client == "poetry" for index in one.indexes]
+            source = next((index.name for index in poetry if index.is_at(facts.service)), None)
+            cure = Variable(poetry_variable(source, "username"), name) if source else None
+            yield Cause("other-username", text, cure, "" if cure else f"use the user name {name}{url}")
     registry = hints.registry_of(facts.service)
     login = f", or log in: {registry.login}" if registry else ""
     failed: dict[str, dict[str, Any]] = {}

@@ -179,16 +179,23 @@ def by_poetry(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> 
         # it asks without the slash at the end, and to install, as it is told (utils/authenticator.py)
         for index in (_of_url(one, "pyproject.toml") for one in dict.fromkeys((url.rstrip("/"), url))):
             found = {"username": index.username, "password": index.password}
+            if index.username:  # with what stands in a URL, be it a name alone, it asks no keyring (authenticator.py)
+                found["password"] = "its URL (pyproject.toml: poetry takes a user name alone for both)"  # noqa: S105
             table = rf"(?m)^\[http-basic\.[\"']?{re.escape(name)}[\"']?\]((?:\n(?!\[).*)*)"
             for where, said in ((where, said) for _, where, text in texts for said in re.findall(table, text)):
                 options = dict(re.findall(r"(?m)^(username|password)[ \t]*=[ \t]*[\"'](.+)[\"']", said))
                 found.update(options, **({"password": where} if "password" in options else {}))
             for option in found:
-                variable = f"POETRY_HTTP_BASIC_{name}_{option}".upper().replace("-", "_")
+                variable = poetry_variable(name, option)
                 if value := here.environ.get(variable):
                     found[option] = value if option == "username" else variable
-            indexes.append(index._replace(username=found["username"], password=found["password"]))
+            indexes.append(index._replace(name=name, username=found["username"], password=found["password"]))
     return told._replace(indexes=indexes)
+
+
+def poetry_variable(source: object, option: str) -> str:
+    """Return the variable that has the user name or the password for one of poetry's sources."""
+    return f"POETRY_HTTP_BASIC_{source}_{option}".upper().replace("-", "_")
 
 
 def _of_url(url: str, source: str | None) -> Index:
