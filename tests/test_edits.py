@@ -36,6 +36,14 @@ CASES = {
         '# mine\n[tool.uv] # here\nkeyring-provider = "disabled" # why\nx = 1\n', "tool.uv", "", *TOLD,
         '# mine\n[tool.uv] # here\nkeyring-provider = "subprocess" # why\nx = 1\n',
     ),
+    "a comment with marks in it": (
+        "[tool.uv]\nkeyring-provider = 'disabled'  # it's #7, \"why\"\n", "tool.uv", "", *TOLD,
+        "[tool.uv]\nkeyring-provider = \"subprocess\"  # it's #7, \"why\"\n",
+    ),
+    "a mark in a value": (
+        '[tool.uv]\nkeyring-provider = "a # b"# c\n', "tool.uv", "", *TOLD,
+        '[tool.uv]\nkeyring-provider = "subprocess"# c\n',
+    ),
     "in a text": (
         'text = """\n[tool.uv]\nkeyring-provider = "disabled"\n"""\n[tool.uv]\nx = 1\n', "tool.uv", "", *TOLD,
         'text = """\n[tool.uv]\nkeyring-provider = "disabled"\n"""\n[tool.uv]\nkeyring-provider = "subprocess"\nx = 1\n',

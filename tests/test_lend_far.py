@@ -128,7 +128,7 @@ def test_no_far_end(owner: Stage, command: tuple[str, ...], says: str) -> None:
 
 
 def test_full_disk(owner: Stage, tmp_path: Path) -> None:
-    """On a full disk there is no far end, and one line says why."""
+    """On a full disk there is no far end, nothing stays behind, and one line says why."""
     folder = tmp_path / "full"
     folder.mkdir()
     if os.getuid() or environments.run(["mount", "-t", "tmpfs", "-o", "size=4k", "full", folder]).returncode:
@@ -136,6 +136,7 @@ def test_full_disk(owner: Stage, tmp_path: Path) -> None:
     try:
         (folder / "fills").write_bytes(b"x" * 4096)
         assert "No space left on device" in ended(lend(owner, "env", f"XDG_RUNTIME_DIR={folder}", "HOME=here"))
+        assert ["fills"] == [one.name for one in folder.rglob("*")], "nothing is left there"
     finally:
         environments.run(["umount", "--lazy", folder], check=True)
 

@@ -91,6 +91,10 @@ def test_success_that_asked_nobody_is_no_fault(stage: Stage) -> None:
     """What succeeds and asks nobody, since all is there already, is not said to need mending."""
     said = [watch(stage, "sh", "-c", f"exit {status}").stderr.splitlines()[-1] for status in (0, 1)]
     assert ["says whether there would be an answer.", "says what mends it."] == [one.split("URL' ")[1] for one in said]
+    python = os.fspath(stage.environment.python)  # as poetry's own check of keyring does
+    result = watch(stage, python, "-c", "import keyring; keyring.get_password('python-poetry-check', 'me')")
+    assert "  -c (get_password) python-poetry-check for another user name: had no answer" in result.stderr
+    assert "keyring-fallback doctor" not in result.stderr
 
 
 def test_set_reads_from_the_command(stage: Stage) -> None:

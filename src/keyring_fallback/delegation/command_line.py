@@ -189,7 +189,7 @@ def _run(
     secret = Hidden((stdin or "").removesuffix("\n"))
     listening = _Listening(waiting_for(invocation.name, invocation.seconds), secret, words[-1])
     try:
-        status, output = finished(run, listening, stdin or Hidden())
+        status, output = finished(run, listening, stdin or Hidden(), certain=operation == "del")
         if status == _USAGE and options and any(mark in listening.said for mark in _USAGE_MARKS):
             return _Outcome(understood=False, succeeded=False, output=Hidden())
         exception = _exception(listening.said, secret, words[-1]) if status == _NOTHING else ("", "")

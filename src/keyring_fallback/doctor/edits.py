@@ -25,6 +25,8 @@ from .shell import Edit
 COPY = ".before-keyring-fallback"
 _MAX_BYTES = 1 << 20
 _MAX_LINES = 50  # of one value
+#: A value of one line with the comment behind it.
+_COMMENT = re.compile(r"""[^=:]*[=:]\s*(?:"[^"\\]*"|'[^']*'|[^"'#\s][^"'#]*)(?<!\s)(\s*#.*)""", re.DOTALL)
 
 
 class CannotEditError(Exception):
@@ -214,10 +216,8 @@ def _candidates(text: str, edit: Edit) -> Iterator[str]:
     headings = [number for number, one in enumerate(lines) if re.match(r"\s*\[", one)]
     for number in (number for number, one in enumerate(lines) if option.match(one)):
         for count in range(1, min(_MAX_LINES, len(lines) - number) + 1):
-            comment = (
-                re.search(r"(?<!\s)\s+#[^'\"]*$", lines[number]) if count == 1 and edit.value is not None else None
-            )
-            kept = line[: -len(end)] + comment[0] if comment else line
+            comment = _COMMENT.match(lines[number]) if count == 1 and edit.value is not None else None
+            kept = line[: -len(end)] + comment[1] if comment else line
             new = [] if edit.value is None else [kept if kept.endswith(("\n", "\r\n")) else kept + end]
             yield "".join([*lines[:number], *new, *lines[number + count :]])
             for above in [one for one in headings if one < number][-1:] if edit.value is None else ():

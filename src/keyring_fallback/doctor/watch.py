@@ -167,9 +167,10 @@ def _lines(
     found += unasked
     if unasked or not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
         services = (without_secrets(hints.shown(record.get("service"))) for record in records)
-        url = next((one for one in (*unasked.values(), *services) if hints.is_url(one)), "URL")
+        url = next((one for one in (*unasked.values(), *services) if hints.is_url(one)), "")
         what = "what mends it" if failed or records else "whether there would be an answer"
-        found.append(f"  'keyring-fallback doctor {url}' says {what}.")
+        if url or failed or not records:
+            found.append(f"  'keyring-fallback doctor {url or 'URL'}' says {what}.")
     return found
 
 

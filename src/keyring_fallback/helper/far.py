@@ -76,6 +76,7 @@ class Far:
                     continue
                 self.listen(folder)
             except OSError as error:
+                self.close()
                 problems.append("{}: {}".format(folder, error.strerror or error))
             else:
                 self.say({"ready": os.path.join(folder, self.name)})
@@ -133,7 +134,8 @@ class Far:
             self.places.release()
 
     def close(self) -> None:
-        for remove, path in ((os.unlink, self.name), (os.unlink, self.name + ".sock"), (os.rmdir, self.folder)):
+        mine = [self.name, "." + self.name, self.name + ".sock"] if self.folder else []
+        for remove, path in (*((os.unlink, name) for name in mine), (os.rmdir, self.folder)):
             try:
                 remove(path)
             except OSError:
