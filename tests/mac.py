@@ -32,6 +32,7 @@ ANYWHERE = (
     "test_hostile_surroundings.py::test_poison",
     "test_hostile_surroundings.py::test_settings_that_make_no_sense",
     "test_hostile_surroundings.py::test_threads",
+    "test_hostile_surroundings.py::test_time_limit_of_the_program_itself[lent",
 )
 #: In a mount namespace of its own: /proc is empty, and its real contents are at a place that only ``ps`` knows.
 WORLD = """
@@ -59,7 +60,7 @@ def main(arguments: list[str]) -> int:
         if not arguments:
             arguments = [os.fspath(TESTS / f"{name}.py") for name in FILES]
             arguments += [f"--deselect=tests/{name}" for name in ANYWHERE]
-        tests = [sys.executable, "-m", "pytest", "-n", "2", "--reruns", "1", *arguments]
+        tests = [sys.executable, "-m", "pytest", "-n", "4", "--reruns", "1", *arguments]
         world = ["unshare", "-m", "sh", "-ec", WORLD, "sh", real, ps, empty, *tests]
         return subprocess.call(world, env={**os.environ, **variables})
 

@@ -97,6 +97,7 @@ def test_what_is_printed(alone: Stage, printed: str, username: str | None, expec
 BAD = {
     "status": ("echo CANARY; exit 3", "exit status 3"),
     "signal": ("echo CANARY; kill -9 $$", "was killed by signal 9"),
+    "a shell that finds nothing": ("exec 2>/dev/null /no/such/program", "cannot be started (exit status 127)"),
     "two lines": ("echo CANARY; echo two", "something else than a password"),
     "HTML": ("echo '<html>CANARY</html>'", "something else than a password"),
     "a prompt": ("printf 'CANARY password: '", "something else than a password"),

@@ -128,12 +128,14 @@ def test_a_watch_in_a_watched_command(stage: Stage) -> None:
         assert (SECRET + "\n", 0) == (result.stdout, result.returncode)
 
 
-@pytest.mark.parametrize("runtime", ["own", "of others", "none"])
+@pytest.mark.parametrize("runtime", ["own", "of others", "none", "a file"])
 def test_its_folder_is_where_nobody_else_writes(stage: Stage, tmp_path: Path, runtime: str) -> None:
     """What a command leaves running has the folder on PATH for good: nobody else can make it again."""
     stage.variables["XDG_RUNTIME_DIR"] = ""
     expected = Path(os.environ["HOME"]) / ".cache"
-    if runtime != "none":
+    if runtime == "a file":
+        stage.variables["XDG_RUNTIME_DIR"] = os.fspath(stage.environment.python)
+    elif runtime != "none":
         folder = tmp_path / "runtime"
         folder.mkdir()
         folder.chmod(0o700 if runtime == "own" else 0o1777)

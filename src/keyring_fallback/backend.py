@@ -41,6 +41,8 @@ class _Ours:
                 cls.says_what_is_missing and state is State.NOTHING and is_keyrings_command()
             )
         except Exception as error:
+            if interrupts(error):
+                raise
             log.debug("not viable: %s", type(error).__name__)
             return False
 

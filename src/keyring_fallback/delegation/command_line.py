@@ -33,8 +33,9 @@ _KEPT_BYTES = 64 << 10
 #: A shell that ends what its program prints with that one's exit status, in so many digits, and says nothing itself.
 _DIGITS = 4
 _TELLING = ("/bin/sh", "-c", f'exec 3>&2 2>/dev/null; trap : INT; (exec "$0" "$@" 2>&3 3>&-); printf %0{_DIGITS}d $?')
-#: What a shell adds to the number of a signal that has ended a program (POSIX, Shell Command Language 2.8.2).
-_SIGNAL = 128
+#: What a shell adds to the number of a signal that has ended a program, and its own exit statuses where it cannot run
+#: one (POSIX, Shell Command Language 2.8.2).
+_SIGNAL, _NOT_STARTED = 128, (126, 127)
 _ASKED = " is asked on a command line"
 
 #: Tools whose keyring is older than 25.2, which brought --mode and --output (keyring, NEWS.rst).
@@ -236,6 +237,8 @@ def finished(
             told, output = output[-_DIGITS:], Hidden(output[:-_DIGITS])
             status = int(told) if told.isdecimal() else 1
             status = _SIGNAL - status if status > _SIGNAL else status
+            if status in _NOT_STARTED:
+                raise NotAskedError(f"{name} cannot be started (exit status {status})", ADVICE)
     except ReplyTooLargeError:
         raise ToolError(f"{name} printed more than any answer", ADVICE) from None
     except OSError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -59,17 +61,14 @@ def _private(here: Here) -> str | None:
 
     What the command leaves running keeps our folder first on its PATH, and in that one others could make it again.
     """
-    runtime, cache = here.environ.get("XDG_RUNTIME_DIR", ""), os.path.join(here.home, ".cache")
-    if here.platform == "win32":  # there it is the user's own
-        return None
-    try:
-        if os.path.isabs(runtime) and (os.stat(runtime).st_uid, os.stat(runtime).st_mode & 0o077) == (here.uid, 0):
-            return runtime
-        if here.home:
-            os.makedirs(cache, mode=0o700, exist_ok=True)
-            return cache
-    except OSError:
-        pass
+    folders = [here.environ.get("XDG_RUNTIME_DIR", ""), os.path.join(here.home, ".cache")]
+    # on Windows the system's is the user's own
+    for folder in filter(os.path.isabs, folders if here.platform != "win32" else ()):
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            status = os.stat(folder)
+            if (status.st_uid, status.st_mode & stat.S_IWOTH) == (here.uid, 0) and os.access(folder, os.W_OK):
+                return folder
     return None
 
 
