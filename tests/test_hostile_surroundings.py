@@ -376,16 +376,21 @@ def test_sigterm_that_the_program_handles(stage: Stage) -> None:
 
 #: A program's own time limit: by a handler that is a function, a method, a partial or an object, with any exception.
 LIMIT = """\
-import functools, keyring, signal
+import ctypes, functools, keyring, signal, threading
 class Limit(EXCEPTION): pass
 def end(*_): raise Limit("mine")
+def once(number, frame):
+    signal.signal(number, signal.SIG_DFL)
+    end()
+def from_outside(main):
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), ctypes.py_object(Limit))
 class Ends:
     def end(self, *_): end()
     __call__ = end
 signal.signal(signal.SIGALRM, HANDLER)
 signal.setitimer(signal.ITIMER_REAL, 0.7)
 try: print(keyring.get_password("https://host/", "user"))
-except Limit as limit: print("the limit is", limit)
+except Limit as limit: print("the limit is", str(limit) or "mine")
 """
 
 
@@ -396,6 +401,13 @@ except Limit as limit: print("the limit is", limit)
         ("there", "Ends().end", "Exception"),
         ("here", "functools.partial(end)", "KeyError"),
         ("executable", "Ends()", "TimeoutError"),
+        ("there", "once", "OSError"),
+        ("there", "functools.partial(Ends())", "Exception"),
+        (
+            "there",
+            "lambda *_: threading.Thread(target=from_outside, args=[threading.get_ident()]).start()",
+            "Exception",
+        ),
         ("lent", "end", "TimeoutError"),
     ],
 )

@@ -173,9 +173,12 @@ def _first_answer(backends: Sequence[KeyringBackend], method: str, service: Any,
         try:
             answer = trace.ask(backend, method, service, username)
         except Exception as raised:
-            if interrupts(raised):
+            mine = isinstance(backend, GlobalKeyring)
+            # what we never raise is the program's own, put into this thread from outside
+            foreign = mine and not isinstance(raised, KeyringError) and type(raised).__module__ != "builtins"
+            if foreign or interrupts(raised):
                 raise
-            if isinstance(backend, GlobalKeyring):
+            if mine:
                 ours = ours or raised
             else:
                 error = error or raised

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import types
 
 from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, PasswordSetError
 
@@ -47,12 +47,13 @@ class NotDeletedError(PasswordDeleteError, NotImplementedError):
 def interrupts(error: BaseException) -> bool:
     """Tell whether a signal handler of the program raised it: its own time limit, as those of celery and rq.
 
-    Who takes that for the failure of a backend lets a job go on that was to end.
+    Who takes that for the failure of a backend lets a job go on that was to end. A handler is what is called with the
+    frame that it interrupts (Python, signal.signal).
     """
-    handlers = map(signal.getsignal, signal.valid_signals())
-    functions = (one for it in handlers for one in (it, getattr(it, "func", None), getattr(type(it), "__call__", None)))  # noqa: B004
-    codes = {getattr(function, "__code__", None) for function in functions} - {None}
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_code not in codes:
-        frame = frame.tb_next
-    return frame is not None
+    step = error.__traceback__
+    while step is not None:
+        for value in step.tb_frame.f_locals.values():
+            if any(isinstance(one, types.FrameType) for one in (value if isinstance(value, tuple) else (value,))):
+                return True
+        step = step.tb_next
+    return False

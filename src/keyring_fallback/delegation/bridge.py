@@ -84,6 +84,8 @@ class _Session:
             arguments = [*invocation.arguments, *helper.arguments]
             process = Process(arguments, invocation.environ, listen=has_unseen_stderr())
         except (OSError, ValueError) as error:
+            if interrupts(error):
+                raise
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise NotAskedError(f"{invocation.name} cannot be started ({reason})", ADVICE) from None
         self.process, self._runs = process, self.runs

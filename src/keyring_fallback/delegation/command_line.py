@@ -33,8 +33,8 @@ _KEPT_BYTES = 64 << 10
 #: A shell that ends what its program prints with that one's exit status, in so many digits, and says nothing itself.
 _DIGITS = 4
 _TELLING = ("/bin/sh", "-c", f'exec 3>&2 2>/dev/null; trap : INT; (exec "$0" "$@" 2>&3 3>&-); printf %0{_DIGITS}d $?')
-#: What a shell adds to the number of a signal that has ended a program, and its own exit statuses where it cannot run
-#: one (POSIX, Shell Command Language 2.8.2).
+#: What a shell adds to the number of a signal that has ended a program, and its exit statuses, also those of shims,
+#: where it cannot run one (POSIX, Shell Command Language 2.8.2).
 _SIGNAL, _NOT_STARTED = 128, (126, 127)
 _ASKED = " is asked on a command line"
 
@@ -219,11 +219,13 @@ def finished(
     """
     name, seconds = invocation.name, invocation.seconds
     data = HiddenBytes(stdin.encode("utf-8"))
-    tells = os.name == "posix" and (certain or _may_lack_statuses())
+    tells = os.access("/bin/sh", os.X_OK) and (certain or _may_lack_statuses())
     arguments = [*(_TELLING if tells else ()), *invocation.arguments]
     try:
         process = Process(arguments, invocation.environ, listen=True, folder=invocation.folder)
     except (OSError, ValueError) as error:
+        if interrupts(error):
+            raise
         reason = getattr(error, "strerror", None) or "an argument cannot be passed on a command line"
         raise NotAskedError(f"{name} cannot be started ({reason})", ADVICE) from None
     try:
@@ -236,9 +238,7 @@ def finished(
         if tells:
             told, output = output[-_DIGITS:], Hidden(output[:-_DIGITS])
             status = int(told) if told.isdecimal() else 1
-            status = _SIGNAL - status if status > _SIGNAL else status
-            if status in _NOT_STARTED:
-                raise NotAskedError(f"{name} cannot be started (exit status {status})", ADVICE)
+            status = _SIGNAL - status if status - _SIGNAL in signal.valid_signals() else status
     except ReplyTooLargeError:
         raise ToolError(f"{name} printed more than any answer", ADVICE) from None
     except OSError as error:
@@ -263,7 +263,7 @@ def _succeeded(status: int, exception: tuple[str, str], waiting: _Listening, nam
         module, _, last = kind.rpartition(".")
         raise as_exception(last if module == errors.__name__ else "", message, f"{name} failed: {last}")
     if status not in (0, _NOTHING):
-        raise ToolError(f"{name} {ended(status)}", ADVICE)
+        raise (NotAskedError if status in _NOT_STARTED else ToolError)(f"{name} {ended(status)}", ADVICE)
     return status == 0
 
 
