@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback.helper import recorder
+from support import environments
 from test_backends import reader
 
 if TYPE_CHECKING:
@@ -120,21 +122,42 @@ def test_nothing_is_left(stage: Stage) -> None:
 
 
 def test_a_watch_in_a_watched_command(stage: Stage) -> None:
-    """Neither runs the other's keyring; nor does one whose variable was dropped, as sudo and tox do, run itself."""
+    """Each tells what it hears; so does one whose variable was dropped, as sudo and tox do. None runs itself."""
     stage.there(reader("There", 9, f"return '{SECRET}'"))
     get = ["keyring", "get", URL, "VssSessionToken"]
-    for command in (["keyring-fallback", "doctor", "--", *get], ["env", "-u", recorder.WATCH, *get]):
+    keyring = stage.environment.script("keyring")
+    for times, command in ((2, ["keyring-fallback", "doctor", "--", *get]), (1, ["env", "-u", recorder.WATCH, *get])):
         result = watch(stage, *command)
         assert (SECRET + "\n", 0) == (result.stdout, result.returncode)
+        said = re.findall(rf"(?m)^  get {re.escape(URL)} for VssSessionToken: (\S+) answered", result.stderr)
+        assert (times, True) == (len(said), os.fspath(keyring) in said)
 
 
-@pytest.mark.parametrize("runtime", ["own", "of others", "none", "a file"])
+@pytest.mark.parametrize("ill", ["noexec", "size=4k"])
+def test_where_no_recording_keyring_can_be(stage: Stage, tmp_path: Path, ill: str) -> None:
+    """Where programs do not run, or the disk is full, another folder is taken."""
+    if os.getuid() or environments.run(["mount", "-t", "tmpfs", "-o", f"mode=700,{ill}", "x", tmp_path]).returncode:
+        pytest.skip("needs to mount something")
+    try:
+        with contextlib.suppress(OSError):
+            (tmp_path / "fills").write_bytes(b"x" * (4096 if ill == "size=4k" else 1))
+        stage.variables["XDG_RUNTIME_DIR"] = os.fspath(tmp_path)
+        result = watch(stage, "sh", "-c", f"command -v keyring; echo ${recorder.WATCH}")
+        assert 1 == len({os.path.dirname(line) for line in result.stdout.splitlines()})
+        assert not result.stdout.startswith(os.fspath(tmp_path))
+    finally:
+        environments.run(["umount", "--lazy", tmp_path], check=True)
+
+
+@pytest.mark.parametrize("runtime", ["own", "of others", "none", "a file", "missing"])
 def test_its_folder_is_where_nobody_else_writes(stage: Stage, tmp_path: Path, runtime: str) -> None:
     """What a command leaves running has the folder on PATH for good: nobody else can make it again."""
     stage.variables["XDG_RUNTIME_DIR"] = ""
     expected = Path(os.environ["HOME"]) / ".cache"
     if runtime == "a file":
         stage.variables["XDG_RUNTIME_DIR"] = os.fspath(stage.environment.python)
+    elif runtime == "missing":
+        stage.variables["XDG_RUNTIME_DIR"] = os.fspath(tmp_path / "missing")
     elif runtime != "none":
         folder = tmp_path / "runtime"
         folder.mkdir()
@@ -143,6 +166,7 @@ def test_its_folder_is_where_nobody_else_writes(stage: Stage, tmp_path: Path, ru
         expected = folder if runtime == "own" else expected
     result = watch(stage, "sh", "-c", f"echo ${recorder.WATCH}")
     assert expected == Path(result.stdout).parent.parent
+    assert not (tmp_path / "missing").exists(), "which is the system's to make"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", recorder.RECORDS])

@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None and os.path.basename(sys.argv[0]).lower() in ("keyring", "keyring.exe"):
         from .helper import recorder
 
+        file = os.path.join(os.path.dirname(sys.argv[0]), recorder.RECORDS)
+        if os.path.isfile(file):  # a program between may pass on PATH, and not the variable
+            os.environ[recorder.WATCH] = file
         return recorder.run(sys.argv[1:])
     for name in ("stdin", "stdout", "stderr"):  # None where it is closed
         if getattr(sys, name) is None:

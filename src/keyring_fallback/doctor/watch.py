@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .. import hints, survey
@@ -34,58 +34,67 @@ def watch(command: Sequence[str]) -> int:
         Its exit status: 128 and the number where a signal has ended it; 126 or 127 where it cannot be started.
     """
     here = survey.here()
-    with tempfile.TemporaryDirectory(prefix="keyring-fallback-", dir=_private(here)) as folder:
-        file = os.path.join(folder, RECORDS)
-        for one in (file, os.path.join(folder, "CACHEDIR.TAG")):  # what lies in a cache is no tool for discovery
-            with open(one, "xb"):
-                pass
+    with contextlib.ExitStack() as stack:
+        made = filter(None, (_made(parent, stack, here) for parent in (*_private(here), None)))
+        file, records = next(made, ""), []
         environ = {**here.environ, WATCH: file}
         words = {os.path.basename(word).lower().partition(".")[0] for word in command}
         client = next((name for name in ("uv", "pip") if name in words), "")
         if client == "pip":
             environ[PASSED] = os.path.dirname(shutil.which(command[0]) or "")
         others = clients.on_path(here, environ.get(PASSED, ""))
-        if others is not None and _put_recorder(folder, here):
-            environ["PATH"] = folder + os.pathsep + environ.get("PATH", "")
+        if others is not None and file:
+            environ["PATH"] = os.path.dirname(file) + os.pathsep + environ.get("PATH", "")
         status, reason = _run(command, environ)
         records = _records(file)
     lines = [f"  It cannot be started: {reason}."]
-    if not reason:
+    if not file:
+        lines += ["  Whom it asks cannot be told: no folder can be had for that, in which programs run."]
+    elif not reason:
         lines = _lines(records, others, _unasked(records, client, here, failed=bool(status)), failed=bool(status))
     _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
     return status
 
 
-def _private(here: Here) -> str | None:
-    """Return a folder that the user alone can write to, or None if there is only the system's for temporary files.
+def _private(here: Here) -> Iterator[str]:
+    """Yield folders that the user alone can write to, before the system's for temporary files.
 
     What the command leaves running keeps our folder first on its PATH, and in that one others could make it again.
     """
-    folders = [here.environ.get("XDG_RUNTIME_DIR", ""), os.path.join(here.home, ".cache")]
-    # on Windows the system's is the user's own
-    for folder in filter(os.path.isabs, folders if here.platform != "win32" else ()):
+    if here.platform == "win32":  # there it is the user's own
+        return
+    cache = os.path.join(here.home, ".cache")
+    with contextlib.suppress(OSError):
+        if os.stat(here.home).st_uid == here.uid:  # root may have another's
+            os.mkdir(cache, 0o700)
+    for folder in filter(os.path.isabs, (here.environ.get("XDG_RUNTIME_DIR", ""), cache)):
         with contextlib.suppress(OSError):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
             status = os.stat(folder)
-            if (status.st_uid, status.st_mode & stat.S_IWOTH) == (here.uid, 0) and os.access(folder, os.W_OK):
-                return folder
-    return None
+            if (status.st_uid, status.st_mode & stat.S_IWOTH) == (here.uid, 0):
+                yield folder
 
 
-def _put_recorder(folder: str, here: Here) -> bool:
-    """Put a recording ``keyring`` into a folder; False where there is none for this system."""
-    if here.platform != "win32":
-        words = [here.executable, "-I", *script("recorder").arguments]
-        path = os.path.join(folder, "keyring")
-        with open(path, "x", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f'#!/bin/sh\nexec {" ".join(map(shlex.quote, words))} "$@"\n')
-        os.chmod(path, 0o700)
-        return os.path.exists("/bin/sh")
-    launcher = os.path.join(clients.scripts(here), "keyring-fallback.exe")  # runs `cli.main` under any name
-    if not os.path.isfile(launcher):
-        return False
-    shutil.copyfile(launcher, os.path.join(folder, "keyring.exe"))
-    return True
+def _made(parent: str | None, stack: contextlib.ExitStack, here: Here) -> str:
+    """Make a folder with a recording ``keyring``; return the file for records in it, or "" if there can be none."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="keyring-fallback-", dir=parent)
+        folder = stack.enter_context(made)
+        file = os.path.join(folder, RECORDS)
+        path = os.path.join(folder, "keyring.exe" if here.platform == "win32" else "keyring")
+        for one in (file, os.path.join(folder, "CACHEDIR.TAG")):  # what lies in a cache is no tool for discovery
+            with open(one, "xb"):
+                pass
+        if here.platform == "win32":  # the launcher runs `cli.main` under any name
+            shutil.copyfile(os.path.join(clients.scripts(here), "keyring-fallback.exe"), path)
+        else:
+            words = " ".join(map(shlex.quote, [here.executable, "-I", *script("recorder").arguments]))
+            with open(path, "x", encoding="utf-8", errors="surrogateescape") as stream:
+                # a program between may pass on PATH, and not the variable
+                stream.write(f'#!/bin/sh\n{WATCH}={shlex.quote(file)} exec {words} "$@"\n')
+            os.chmod(path, 0o700)
+        return file if os.access(path, os.X_OK) else ""  # not where programs are not run
+    except OSError:
+        return ""
 
 
 def _run(command: Sequence[str], environ: dict[str, str]) -> tuple[int, str]:

@@ -27,9 +27,9 @@ def run(arguments: list[str]) -> int:
     import signal  # the programs that only write records need neither of these
     import subprocess
 
+    own = os.path.dirname(os.environ.get(WATCH, ""))
     entries = os.environ.get("PATH", "").split(os.pathsep)
-    # of two watches, one in the other, each would run the other's
-    rest = [entry for entry in entries if not (entry and os.path.lexists(os.path.join(entry, RECORDS)))]
+    rest = [entry for entry in entries if not (entry and _is_same(entry, own))]
     name = "keyring.exe" if os.name == "nt" else "keyring"
     passed = os.environ.get(PASSED, "")
     paths = (os.path.join(entry, name) for entry in rest if not (entry and _is_same(entry, passed)))
