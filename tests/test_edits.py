@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import sys
 import tempfile
 from typing import TYPE_CHECKING
@@ -177,6 +178,21 @@ def test_refused(tmp_path: Path, case: tuple[bytes, str]) -> None:
     with pytest.raises(edits.CannotEditError, match=reason):
         edits.Change(Edit(os.fspath(file), "index", *ALWAYS, URL))
     assert [content] == [one.read_bytes() for one in tmp_path.glob("*uv*")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the attribute is Linux's")
+def test_an_access_control_list(tmp_path: Path) -> None:
+    """What a new file would lose, and give to its group, is left alone."""
+    file = tmp_path / "uv.toml"
+    file.write_text("")
+    entries = ((1, 6, 0xFFFFFFFF), (2, 6, 1), (4, 4, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries)
+    try:
+        os.setxattr(file, "system.posix_acl_access", acl)
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+    with pytest.raises(edits.CannotEditError, match="access control list"):
+        edits.Change(Edit(os.fspath(file), "", *TOLD)).make()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes and links are POSIX'")

@@ -180,7 +180,7 @@ def test_in_the_project(home: Path, checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "mark", [".git", ".hg", "pyproject.toml", "setup.cfg", "requirements-dev.txt", "Pipfile", "uv.lock", "Makefile"]
+    "mark", [".git", ".hg", "pyproject.toml", "setup.cfg", "requirements-dev.txt", "Pipfile", "uv.lock", "go.mod"]
 )
 def test_marks_of_a_project(home: Path, mark: str) -> None:
     """The outermost folder with one of these is a project; the home folder never is, nor what is above it."""

@@ -75,18 +75,17 @@ def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
 
 def _read(output: str, username: str) -> tuple[str, Hidden] | None:
     """Return the user name and the password that a command has printed, or None."""
-    if output.startswith(_DOCUMENT):
-        try:
-            said = json.loads(output)
-            said = {"password": said} if isinstance(said, str) else said  # az without --output tsv
+    try:
+        said = json.loads(output) if output.startswith(_DOCUMENT) else output
+        if not isinstance(said, str):
             name, password = said.get("username") or username, said["password"]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None
-        return (name, Hidden(password)) if isinstance(name, str) and isinstance(password, str) and password else None
-    if output in _NOTHING:
+            real = isinstance(name, str) and isinstance(password, str) and password
+            return (name, Hidden(password)) if real else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    one_word = bool(output) and output.isprintable() and not (set(output) & set(" <"))
-    return (username, Hidden(output)) if one_word else None
+    # az has it in quotes without --output tsv
+    one_word = said not in ("", *_NOTHING) and said.isprintable() and not (set(said) & set(" <"))
+    return (username, Hidden(said)) if one_word else None
 
 
 def _program(word: str, here: Here) -> str | None:

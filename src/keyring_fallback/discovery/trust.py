@@ -13,12 +13,12 @@ from ..here import Here
 from ..records import Record
 from .tool import Kind, Reason
 
-#: Files and folders that mark a project's root: version control, what tools, version managers and editors look for.
+#: Files and folders that mark a project's root: version control, what tools and version managers look for. No others'
+#: that lie in the folder above one's projects, too: an editor's, a Makefile.
 _MARKS = {
     *(".git", ".hg", ".svn", ".jj", "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "tox.ini", "noxfile.py"),
     *("uv.toml", "uv.lock", "poetry.lock", "pdm.lock", "pixi.toml", "environment.yml", "manage.py", ".envrc"),
-    *("mise.toml", ".mise.toml", ".tool-versions", ".python-version", ".gitignore", ".github", ".vscode", ".idea"),
-    *("package.json", "Cargo.toml", "go.mod", "Makefile", "CMakeLists.txt", "Dockerfile", ".devcontainer", "justfile"),
+    *("mise.toml", ".mise.toml", ".tool-versions", ".python-version", "package.json", "Cargo.toml", "go.mod"),
 }
 _REQUIREMENTS = "requirements"  # requirements.txt, requirements-dev.txt, requirements/
 _MAX_NAMES = 1000
