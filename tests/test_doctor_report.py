@@ -448,6 +448,22 @@ def test_run_by_uvx(story: tuple[uv7003.Story, Feed], python: Path, wheel: Path,
     (cause,) = (one for one in document["causes"] if one["name"] == "missing-there")
     assert str(told.venv.root) in cause["text"]
     assert str(told.venv.root) == document["environment"]["root"]
+    # the nearest one, whatever lies above it
+    below = Path(told.folder) / "src"
+    below.mkdir()
+    (below.parent.parent / ".git").mkdir()
+    result = environments.run([*argv, "doctor", "--json"], env=env, cwd=below)
+    assert str(told.venv.root) == json.loads(result.stdout)["environment"]["root"]
+    conda = {"CONDA_PREFIX": str(told.tool.environment.root), "CONDA_DEFAULT_ENV": "base"}  # active in every shell
+    result = environments.run([*argv, "doctor", "--json"], env={**env, **conda}, cwd=told.folder)
+    assert str(told.venv.root) == json.loads(result.stdout)["environment"]["root"]
+    # one without keyring asks nobody: uv runs the global keyring itself, and there is nothing to install
+    told.venv.uninstall("keyring")
+    global_first = os.pathsep.join([str(told.tool.environment.scripts), env["PATH"]])
+    result = environments.run([*argv, "doctor", "--json"], env={**env, "PATH": global_first}, cwd=told.folder)
+    document = json.loads(result.stdout)
+    assert "missing-there" not in [one["name"] for one in document["causes"]]
+    assert str(told.venv.root) != document["environment"]["root"]
     if not active:  # and where there is no environment in use: none of uvx' own is offered
         (told.folder / "bin").mkdir()
         trees.link(told.folder / "bin" / "uv", machine.uv())

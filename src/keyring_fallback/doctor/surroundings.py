@@ -1,4 +1,7 @@
-"""Whose environment is looked at: this one, or where ``uvx`` made it for us the person's own."""
+"""Whose environment is looked at: this one, or where ``uvx`` made it for us the person's own.
+
+An environment without keyring asks nobody: its clients run the keyring on PATH, as they do where there is none.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,16 @@ def around() -> tuple[Here, bool]:
     path = os.pathsep.join(one for one in entries if not one or trust.identity(one) != ours)
     here = here._replace(environ=Variables({**here.environ, "PATH": path}))
     name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
-    folders = filter(None, (here.cwd, trust.project_root(here.cwd, here.home)))
-    active = filter(None, map(here.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX")))
-    for root in (*active, *(os.path.join(folder, name) for folder in folders)):
+    folders = [here.cwd, *trust.folders_above(here.cwd)] if here.cwd else []
+    conda = here.environ.get("CONDA_PREFIX", "")
+    # conda's base is active in every shell: uv takes a project's environment before it (uv-python, virtualenv.rs)
+    active = ["" if here.environ.get("CONDA_DEFAULT_ENV") in ("base", "root") else conda, conda]
+    active[1:1] = [os.path.join(folder, name) for folder in folders]
+    for root in (here.environ.get("VIRTUAL_ENV", ""), *active):
         if os.path.isabs(root) and environment.is_environment(root) and not cures.doubt(root, here):
             program = environment.interpreter(root, here.platform)
             found = layout.site(root, program, here).folders
+            if not environment.read_path(found).keyring:
+                continue
             return here._replace(prefix=root, virtual=True, executable=program, sys_path=found), True
     return here, True
