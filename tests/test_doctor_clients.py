@@ -149,6 +149,19 @@ def test_the_doctor_says_what_uv_does(
     assert 1 == finding.status, "nobody knows the password"
 
 
+def test_a_cure_that_an_old_uv_knows(
+    patient: Patient, shared_environments: environments.Environments, python: Path
+) -> None:
+    """``authenticate`` came with uv 0.6: before that a user name in the URL is what has uv ask."""
+    patient.with_uv(os.fspath(shared_environments.get(python, "uv==0.5.31").script("uv")))
+    file = patient.folder / "uv.toml"
+    for option in ("", 'authenticate = "always"\n'):
+        file.write_text(f'keyring-provider = "subprocess"\n[[index]]\nurl = "{AZURE}"\n{option}')
+        cause = patient.see_the_doctor(AZURE).cause
+        named = AZURE.replace("://", f"://{USERNAME}@")
+        assert ("uv-no-username", f"put a user name into its URL ({file}): {named}") == (cause["name"], cause["edit"])
+
+
 def _asks(client: told.Told, index: told.Index) -> bool:
     """Whether uv asks keyring for an index, after all that it has told of it."""
     return client.provider == "subprocess" and (
@@ -432,6 +445,10 @@ def test_old_pip_for_urls_without_user_name(
         (note,) = (one for one in finding.document["causes"] if one["name"] == names[0])
         assert machine.WINDOWS or "export PIP_KEYRING_PROVIDER=import" == note["command"]
         assert note["edit"].endswith(named)
+    other = "https://gitlab.example/simple/"  # no registry that is known
+    patient.with_tokens({"gitlab.example": CANARY})
+    finding = patient.see_the_doctor(other, **{**variables, "PIP_EXTRA_INDEX_URL": other})
+    assert names == [name for name in finding.problems if name.startswith("pip")]
 
 
 def test_pip_is_told_to_ask_for_no_input(with_pip: Patient, feed: Feed, demo_store: Path) -> None:
@@ -464,11 +481,14 @@ def test_pip_is_told_to_ask_for_no_input(with_pip: Patient, feed: Feed, demo_sto
 
 
 def test_old_pip_has_no_choice(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> None:
-    """pip before 23.1 has no keyring-provider: it imports the environment's keyring, and the report claims no more."""
+    """pip before 23.1 has no keyring-provider: it imports the environment's keyring, unless it is to ask for no input."""
     patient.environment = environments.create(tmp_path / "env", python, "keyring", "pip==22.3.1", wheel)
     finding = patient.see_the_doctor(PIP_NO_INPUT="1")
     (pip,) = finding.document["told"]
-    assert (["nothing-asked"], [], None) == (finding.problems, finding.notes, pip["provider"])
+    assert (["nothing-asked"], ["pip-silent"], None) == (finding.problems, finding.notes, pip["provider"])
+    cause = patient.see_the_doctor(PIP_NO_INPUT="1", PIP_INDEX_URL=AZURE).cause
+    assert ("pip-silent", True) == (cause["name"], "'pip>=23.1'" in cause["command"])
+    assert 0 == patient.see_the_doctor(PIP_INDEX_URL=AZURE).status
     assert "    - client: pip\n      program: 22.3.1\n" in finding.text
     assert "subprocess:" not in finding.text
 

@@ -220,6 +220,7 @@ ELSEWHERE = {
     "no-provider": "test_repair.test_from_nothing_with_pipx",
     "client-lacks-us": "test_repair.test_from_nothing_with_poetry",
     "poetry-disabled": "test_doctor_indexes.test_what_poetry_prefers_to_keyring",
+    "poetry-username": "test_doctor_indexes.test_what_poetry_prefers_to_keyring",
     "missing-there": "test_doctor_cures.test_a_cure_outlives_uv_sync",
     "not-loaded": "test_doctor.test_our_backends_are_not_loaded",
     "untrusted": "test_doctor.test_all_is_open_after_umask_0",

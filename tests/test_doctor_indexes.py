@@ -143,6 +143,9 @@ def test_sources_of_poetry(patient: Patient, shared_environments: environments.E
         f"[[tool.poetry.source]]\nname = 'other'\nurl = 'https://me:secret@h.example/'\n"
     )
     path = os.pathsep.join([os.environ["PATH"], os.fspath(poetry.scripts)])
+    (patient.folder.parent / ".git").mkdir()  # the nearest pyproject.toml counts, whatever lies above it
+    patient.folder /= "src"
+    patient.folder.mkdir()
     finding = patient.see_the_doctor(PATH=path)
     told = next(one for one in finding.document["told"] if one["client"] == "poetry")
     if told["silence"] and "no answer within" in told["silence"]:
@@ -159,7 +162,7 @@ POETRY_ROWS = {
     "auth.toml": ({}, '[http-basic.a-feed]\nusername = "me"\npassword = "old"\n', "", "password-elsewhere"),
     "of another source": ({}, '[http-basic.a]\nusername = "me"\npassword = "old"\n', "", ""),
     "user name": ({}, '[http-basic.a-feed]\nusername = "me"\n', "", ""),
-    "user name in the URL": ({}, "", "", "password-elsewhere"),
+    "user name in the URL": ({}, "", "", "poetry-username"),
     "no keyring": ({"POETRY_KEYRING_ENABLED": "false"}, "", "", "poetry-disabled"),
     "no keyring by file": ({}, "", "[keyring]\nenabled = false\n", "poetry-disabled"),
 }
@@ -185,6 +188,14 @@ def test_what_poetry_prefers_to_keyring(
     finding = patient.ask_for_data(AZURE, PATH=path, **variables)
     assert {cause, "client-lacks-us"} - {""} == {*finding.problems}
     names = "a-feed" in stored or "user name" in row
+    if cause == "poetry-username":
+        (edit,) = (one["edit"] for one in finding.document["causes"] if one["name"] == cause)
+        project = patient.folder / "pyproject.toml"
+        assert f"set 'url = \"{AZURE}\"' for {AZURE} in [[tool.poetry.source]] of {project}" == edit.partition(";")[0]
+        beside = {**variables, "PIP_INDEX_URL": AZURE}  # what answers for another client does not make it green
+        assert cause in patient.ask_for_data(PATH=path, **beside).problems
+        project.write_text(project.read_text().replace(url, AZURE))
+        assert ["client-lacks-us"] == patient.ask_for_data(AZURE, PATH=path, **variables).problems
     method = "get_password" if names else "get_credential"  # with a user name, or without
     assert method == finding.document["lookups"][0]["method"]
     variables.pop("POETRY_KEYRING_ENABLED", "")

@@ -12,7 +12,7 @@ from ..here import Here
 from . import clients, cures, told
 from .examination import Cause, Facts
 from .shell import Command, Cure, Edit, Variable
-from .told import UV, Index, Told
+from .told import UV, Index, Told, poetry_variable
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
 _WITHOUT_USERNAME = (25, 2, 1)
@@ -62,6 +62,12 @@ def _others(facts: Facts) -> Iterator[Cause]:
         cure = Variable(variable, None) if variable in facts.here.environ else None
         advice = "" if cure else "set it to true in poetry.toml, or with 'poetry config keyring.enabled true'"
         yield Cause("poetry-disabled", "poetry's keyring.enabled is false: it asks none.", cure, advice, problem=asked)
+    for index in (index for index in (poetry.indexes if poetry else ()) if index.authenticate == "never"):
+        text = f"poetry asks no keyring for its source {index.name}: the URL has a user name ({index.source})."
+        edit = Edit(str(index.source), "tool.poetry.source", "url", f'"{index.url}"', index.url)
+        advice = f"{poetry_variable(index.name, 'username')} says the name where one is needed"
+        if index.is_at(facts.service) and not index.password:
+            yield Cause("poetry-username", text, edit, advice)
     for name, found in facts.others.items():
         if found.ours is False and not found.mine:
             what = "keyring-fallback is not installed there" if found.version else "there is none"
@@ -228,6 +234,9 @@ def _pip(facts: Facts) -> Iterator[Cause]:
         cure = None if cures.is_file(pip.source) else Variable(pip.source, None)
         advice = "" if cure else f"set keyring-provider to import in {pip.source}, or remove it"
         yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", cure, advice, problem=asked)
+    elif pip and pip.provider is None and pip.quiet:
+        text = f"pip {pip.program} is told to ask for no input ({pip.quiet}), and then asks no keyring."
+        yield Cause("pip-silent", text, *facts.install(facts.here.prefix, "pip>=23.1"), problem=asked)
     elif pip and pip.provider == "auto" and pip.quiet:
         text = f"pip is told to ask for no input ({pip.quiet}), and then asks no keyring unless it is told to."
         yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", "import"), problem=asked)
@@ -236,11 +245,13 @@ def _pip(facts: Facts) -> Iterator[Cause]:
     version = tuple(int(part) for part in pip.program.split(".")[:2] if part.isdigit())
     for index in pip.indexes if version < _PIP_WITHOUT_USERNAME else ():
         registry = hints.registry_of(index.url)
-        if registry and not index.username:
+        due = index.is_at(facts.service)
+        if not index.username and (registry or (due and not index.public)):
             text = (
                 f"pip {pip.program} asks the keyring on PATH only for URLs with a user name, and not for {index.url}."
             )
-            named = index.url.replace("://", f"://{registry.username}@", 1)
+            name = registry.username if registry else facts.shown_username or "USERNAME"
+            named = index.url.replace("://", f"://{name}@", 1)
             advice = f"or put one into the URL ({index.source or 'as pip is told it'}): {named}"
-            cure, due = Variable("PIP_KEYRING_PROVIDER", "import"), index.is_at(facts.service)
+            cure = Variable("PIP_KEYRING_PROVIDER", "import")
             yield Cause("pip-no-username", text, cure, advice, problem=due)

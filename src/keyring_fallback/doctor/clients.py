@@ -85,9 +85,10 @@ def pip(here: Here) -> Iterator[Told]:
 
 def poetry(here: Here) -> Iterator[Told]:
     """Yield what poetry, if there is one on PATH and the project has sources of its, says of them. Never raises."""
-    folder = trust.project_root(here.cwd, here.home) or here.cwd
-    texts, reason = _texts([(None, os.path.join(one, "pyproject.toml")) for one in (here.cwd, folder)])
-    program, doubt = first("poetry", here) if any("tool.poetry.source" in one for *_, one in texts) else ("", None)
+    above = [here.cwd, *trust.folders_above(here.cwd)] if here.cwd else []
+    texts, reason = _texts([(None, os.path.join(one, "pyproject.toml")) for one in above])
+    source = next((path for _, path, text in texts[:1] if "tool.poetry.source" in text), "")
+    program, doubt = first("poetry", here) if source else ("", None)
     if program:
         plain = [program, "--no-plugins", "--no-ansi", "--no-interaction"]
         one, answer = _answer(Told("poetry", program, doubt or reason), [*plain, "source", "show"], here)
@@ -99,7 +100,7 @@ def poetry(here: Here) -> Iterator[Told]:
             if here.platform in folders:
                 folder = os.path.join(here.home, folders[here.platform], "pypoetry")
             file = os.path.join(here.environ.get("POETRY_CONFIG_DIR") or folder, "auth.toml")
-            one = told.by_poetry(one, answer, _texts([(None, file)])[0], here)
+            one = told.by_poetry(one, answer, _texts([(None, file)])[0], source, here)
         yield one
 
 

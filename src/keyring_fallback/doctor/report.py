@@ -28,7 +28,7 @@ AREAS = {
         "tools": "no-tool no-provider broken untrusted",
         "uv": "missing-there no-keyring-on-path keyring-too-old uv-no-username uv-asks-no-keyring uv-not-told "
         "uv-never-authenticates uv-warns client-tells-nothing password-elsewhere",
-        "clients": "client-lacks-us poetry-disabled",
+        "clients": "client-lacks-us poetry-disabled poetry-username",
         "pip": "pip-disabled pip-silent pip-no-username",
         "lookup": "provider-failed no-answer no-end other-username not-a-url nothing-asked",
     }.items()

@@ -127,7 +127,10 @@ def _of_uv(told: Any, texts: Sequence[Text], here: Here) -> Index | None:
             told_so = re.sub(r"(?m)^[ \t]*#.*", "", text)
             users = re.findall(entry, told_so)
             source = where if users else None
-            table = bool(re.findall(rf"(?<![\w-])url[ \t]*=[ \t]*[\"'][^\"'/]*{entry}", told_so))
+            # an old uv, before 0.6, tells and knows nothing of it
+            table = "authenticate" in told and bool(
+                re.findall(rf"(?<![\w-])url[ \t]*=[ \t]*[\"'][^\"'/]*{entry}", told_so)
+            )
     username, name = parts.get("username"), told.get("name")
     password = f"its URL ({source or 'uv does not say where'})" if parts.get("password") else None
     if username == MASK and len(set(users)) == 1:
@@ -169,18 +172,20 @@ def _without_passwords(text: str) -> str:
     return re.sub(r'(password: Some\(\s*")(?:[^"\\]|\\.)*', rf"\1{MASK}", text)
 
 
-def by_poetry(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told:
+def by_poetry(told: Told, answer: Hidden, texts: Sequence[Text], file: str, here: Here) -> Told:
     """Return what poetry says of its sources (2.5.1, console/commands/source/show.py); `texts` is its auth.toml.
+
+    They stand in a `file`.
 
     What its variables, or else that file, have for a source comes before keyring (utils/password_manager.py).
     """
     indexes = []
     for name, url in re.findall(r"(?m)^ *name *: *(\S+) *\n *url *: *(\S+)", _without_passwords(answer)):
         # it asks without the slash at the end, and to install, as it is told (utils/authenticator.py)
-        for index in (_of_url(one, "pyproject.toml") for one in dict.fromkeys((url.rstrip("/"), url))):
+        for index in (_of_url(one, file) for one in dict.fromkeys((url.rstrip("/"), url))):
             found = {"username": index.username, "password": index.password}
             if index.username:  # with what stands in a URL, be it a name alone, it asks no keyring (authenticator.py)
-                found["password"] = "its URL (pyproject.toml: poetry takes a user name alone for both)"  # noqa: S105
+                index = index._replace(authenticate="never")  # noqa: PLW2901
             table = rf"(?m)^\[http-basic\.[\"']?{re.escape(name)}[\"']?\]((?:\n(?!\[).*)*)"
             for where, said in ((where, said) for _, where, text in texts for said in re.findall(table, text)):
                 options = dict(re.findall(r"(?m)^(username|password)[ \t]*=[ \t]*[\"'](.+)[\"']", said))
@@ -240,10 +245,10 @@ def by_pip(told: Told, answer: Hidden, here: Here) -> Told:
     indexes = []
     for value, source in (options.get(name, ("", None)) for name in ("index-url", "extra-index-url")):
         indexes += [_of_url(url, source) for url in value.split()]
-    told = told._replace(indexes=tuple(indexes))
-    if [int(part) for part in told.program.split(".")[:2] if part.isdigit()] < [23, 1]:
-        return told
-    provider, source = options.get("keyring-provider", ("auto", None))
     quiet, where = options.get("no-input", ("", None))
     where = where if quiet.lower() in ("y", "yes", "t", "true", "on", "1") else None  # pip 26.3, cli/parser.py
-    return told._replace(provider=provider, source=source, quiet=where)
+    told = told._replace(indexes=tuple(indexes), quiet=where)
+    if [int(part) for part in told.program.split(".")[:2] if part.isdigit()] < [23, 1]:
+        return told  # it has no choice
+    provider, source = options.get("keyring-provider", ("auto", None))
+    return told._replace(provider=provider, source=source)
