@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import pytest
 
+from keyring_fallback import survey
 from keyring_fallback.doctor import edits, report, shell
+from keyring_fallback.doctor.project import additions
 from support import environments, machine, providers
 from support.patient import AZURE, CANARY, USERNAME, Patient
 
@@ -100,6 +102,41 @@ def test_a_cure_outlives_uv_sync(
     for _ in range(2):
         environments.run(sync, env=env, cwd=project / row.folder, check=True)
         assert "missing-there" not in causes()
+
+
+#: What brings keyring, whether there is a lock, and what `uv add` is told where uv does not tell.
+NAMED = {
+    "no lock": (PROJECT.format("p", '"keyring>=25"') + "[tool.uv]\n", False, [[]]),
+    "no lock, a group": (PROJECT.format("p", "") + '[dependency-groups]\nx = ["keyring"]\n[tool.uv]\n', False, [["--group", "x"]]),
+    "no lock, not named": (PROJECT.format("p", '"twine"') + "[tool.uv]\n", False, []),
+    "none of uv's": (PROJECT.format("p", '"keyring"'), False, []),
+    "an old uv, a group": (PROJECT.format("p", "") + '[dependency-groups]\ndev = ["keyring"]\n', True, [["--group", "dev"]]),
+    "an old uv, an extra": (
+        PROJECT.format("p", "") + '[project.optional-dependencies]\nx = ["keyring"]\n', True, [["--optional", "x"]]
+    ),
+    "an old uv, not named": (PROJECT.format("p", '"twine"'), True, [[]]),
+    "an old uv, by hand": (PROJECT.format("p", '"keyrings.alt"'), True, []),
+    "a workspace": (WORKSPACE, False, []),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no parser for TOML")
+@pytest.mark.parametrize("case", NAMED.values(), ids=NAMED)
+def test_where_uv_does_not_tell_what_brings_keyring(
+    shared_environments: environments.Environments,
+    tmp_path: Path,
+    python: Path,
+    case: tuple[str, bool, list[list[str]]],
+) -> None:
+    """Before the first lock, and by a uv before 0.9.31, the project's own file says where keyring comes from."""
+    text, locked, expected = case
+    (tmp_path / "pyproject.toml").write_text(text)
+    uv = shared_environments.get(python, "uv==0.8.24").script("uv")
+    if locked:
+        environments.run([uv, "lock", "--quiet"], env=machine.building(UV_PYTHON=str(python)), cwd=tmp_path, check=True)
+    root = tmp_path / ".venv"
+    here = survey.here()._replace(environ={"PATH": str(uv.parent)}, cwd=str(tmp_path), virtual=False)
+    assert [["--project", str(tmp_path), *one] for one in expected] == additions(str(root), here)
 
 
 def test_what_was_installed_by_hand_gets_us_by_hand(

@@ -219,7 +219,7 @@ def finished(
     """
     name, seconds = invocation.name, invocation.seconds
     data = HiddenBytes(stdin.encode("utf-8"))
-    tells = os.access("/bin/sh", os.X_OK) and (certain or _may_lack_statuses())
+    tells = os.name == "posix" and os.access("/bin/sh", os.X_OK) and (certain or _may_lack_statuses())
     arguments = [*(_TELLING if tells else ()), *invocation.arguments]
     try:
         process = Process(arguments, invocation.environ, listen=True, folder=invocation.folder)

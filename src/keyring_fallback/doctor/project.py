@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from typing import Any
 
 from ..discovery import trust
-from ..here import Here
+from ..here import Here, read_head
 from . import clients
 
-_SECONDS = 20.0
+_SECONDS, _MAX_BYTES = 20.0, 8 << 20
 #: What has `uv add` change nothing, or not what is installed: the person's, for other commands.
 HINDERS = ("UV_FROZEN", "UV_LOCKED", "UV_NO_SYNC")
 
@@ -28,9 +29,8 @@ def additions(root: str, here: Here) -> list[list[str]]:
     if not folder or not (named or chosen):
         return []
     tree = _tree(folder, here)
-    if tree is None:  # a uv that does not tell, or no lock
-        locked = named and os.path.isfile(os.path.join(folder, "uv.lock"))
-        return [["--project", folder]] if locked else []
+    if tree is None:  # a uv before 0.9.31, which does not tell, or no lock
+        return _named(folder) if named else []
     workspace = str(tree["workspace_root"])
     if trust.identity(os.path.join(workspace, chosen or ".venv")) != trust.identity(root):
         return []
@@ -53,6 +53,40 @@ def additions(root: str, here: Here) -> list[list[str]]:
         # what is always installed comes first
         found[bool(option), identifier] = ["--project", members[node["name"]], *option]
     return [found[key] for key in sorted(found)]
+
+
+def _named(folder: str) -> list[list[str]]:
+    """Return the same by what a project of uv's names keyring in, or by its dependencies where only its lock has it."""
+    lock = os.path.join(folder, "uv.lock")
+    try:
+        import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
+
+        packages = tomllib.loads(_text(lock)).get("package", []) if os.path.isfile(lock) else None
+        said = tomllib.loads(_text(os.path.join(folder, "pyproject.toml")))
+        if (
+            packages is None
+            and "uv" not in said.get("tool", {})
+            and not os.path.isfile(os.path.join(folder, "uv.toml"))
+        ):
+            return []
+        lists: list[tuple[list[str], list[Any]]] = [([], said["project"].get("dependencies", []))]
+        lists += [(["--optional", name], one) for name, one in said["project"].get("optional-dependencies", {}).items()]
+        lists += [(["--group", name], one) for name, one in said.get("dependency-groups", {}).items()]
+        places = [words for words, listed in lists if any(map(_is_keyring, listed))]
+        locked = any(package["name"] == "keyring" for package in packages or ())
+    except ImportError:  # before 3.11
+        places, locked = [], os.path.isfile(lock)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [["--project", folder, *words] for words in places or ([[]] if locked else [])]
+
+
+def _text(path: str) -> str:
+    return read_head(path, _MAX_BYTES).decode()
+
+
+def _is_keyring(requirement: object) -> bool:
+    return isinstance(requirement, str) and bool(re.match(r"keyring(?![\w.-])", requirement, re.IGNORECASE))
 
 
 def _tree(folder: str, here: Here) -> dict[str, Any] | None:
