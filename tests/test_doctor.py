@@ -109,6 +109,13 @@ def test_no_provider_at_all(ill: Patient, shared_environments: environments.Envi
     assert "artifacts-keyring (Azure Artifacts)" in finding.cause["edit"]
     finding = ill.see_the_doctor(AZURE, USERNAME)
     assert f"{ill.install} --with artifacts-keyring" == finding.cause["command"]
+    elsewhere = ill.home / "tools"  # where uv now looks, it would make a second one and take the first one's commands
+    cause = ill.see_the_doctor(AZURE, USERNAME, UV_TOOL_DIR=str(elsewhere)).cause
+    assert ("no-provider", "") == (cause["name"], cause["command"])
+    assert cause["edit"].startswith(f"add artifacts-keyring to {ill.tool.root}")
+    elsewhere.symlink_to(ill.tool.root.parent)
+    cause = ill.see_the_doctor(AZURE, USERNAME, UV_TOOL_DIR=str(elsewhere)).cause
+    assert f"{ill.install} --with artifacts-keyring" == cause["command"]
 
 
 def test_no_provider_beside_debians_keyring(ill: Patient) -> None:

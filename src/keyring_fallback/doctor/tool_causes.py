@@ -67,6 +67,8 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
     windows = any(tool.windows for tool in findings.tools)  # nothing of Linux mends those
     closed = _closed_sources(facts, [distribution])
     command = None if windows else cures.provide(distribution, findings, here, facts.everywhere(closed))
+    if command and command.words[:2] == ("uv", "tool") and any(_is_out_of_sight(tool, here) for tool in findings.tools):
+        command = None
     where = " or ".join(tool.location for tool in findings.tools) or "the global keyring"
     if not command:
         return None, f"add {distribution} to {where}{' on Windows' * windows}, the way its keyring was installed"
@@ -80,6 +82,15 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
         if command.words[:2] == ("uv", "pip") and os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
             advice.append("uv forgets it at 'uv tool upgrade': then run it again")
     return command, "; ".join(dict.fromkeys(advice))
+
+
+def _is_out_of_sight(tool: Tool, here: Here) -> bool:
+    """Tell whether uv has installed a tool into another folder than it looks at now: it would make a second one."""
+    uvs = [one.path for one in places.known(here.environ, here.home, here.platform) if one.origin == UV]
+    folders = uvs[:1] if here.environ.get("UV_TOOL_DIR") else uvs
+    seen = {os.path.realpath(os.path.dirname(one)) for one in folders}
+    receipt = os.path.join(tool.root, "uv-receipt.toml")
+    return bool(tool.root) and os.path.isfile(receipt) and os.path.realpath(os.path.dirname(tool.root)) not in seen
 
 
 def _closed_sources(facts: Facts, distributions: Iterable[str]) -> list[str]:
