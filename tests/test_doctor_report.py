@@ -459,6 +459,12 @@ def test_run_by_uvx(story: tuple[uv7003.Story, Feed], python: Path, wheel: Path,
     assert str(told.venv.root) == json.loads(result.stdout)["environment"]["root"]
     # one without keyring asks nobody: uv runs the global keyring itself, and there is nothing to install
     told.venv.uninstall("keyring")
+    file = Path(told.folder) / "pyproject.toml"
+    for locked in (True, False):  # unless it is only not synchronised yet, with or without a lock
+        result = environments.run([*argv, "doctor", "--json"], env=env, cwd=told.folder)
+        assert str(told.venv.root) == json.loads(result.stdout)["environment"]["root"], locked
+        file.with_name("uv.lock").unlink(missing_ok=True)
+    file.write_text(re.sub(r'"keyring[^"]*",?', "", file.read_text()))
     global_first = os.pathsep.join([str(told.tool.environment.scripts), env["PATH"]])
     result = environments.run([*argv, "doctor", "--json"], env={**env, "PATH": global_first}, cwd=told.folder)
     document = json.loads(result.stdout)

@@ -1,6 +1,7 @@
 """Whose environment is looked at: this one, or where ``uvx`` made it for us the person's own.
 
-An environment without keyring asks nobody: its clients run the keyring on PATH, as they do where there is none.
+An environment without keyring asks nobody: its clients run the keyring on PATH, as they do where there is none. Unless
+it was not synchronised yet, and keyring is one of the project's dependencies.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from .. import survey
 from ..discovery import environment, layout, trust
 from ..here import Here
 from ..hidden import Variables
-from . import clients, cures
+from . import clients, cures, project
 
 
 def around() -> tuple[Here, bool]:
@@ -34,7 +35,10 @@ def around() -> tuple[Here, bool]:
         if os.path.isabs(root) and environment.is_environment(root) and not cures.doubt(root, here):
             program = environment.interpreter(root, here.platform)
             found = layout.site(root, program, here).folders
-            if not environment.read_path(found).keyring:
+            # without an option: what an extra or a group brings may never be installed
+            if not environment.read_path(found).keyring and ["--project"] not in [
+                place[:-1] for place in project.additions(root, here)
+            ]:
                 continue
             return here._replace(prefix=root, virtual=True, executable=program, sys_path=found), True
     return here, True
