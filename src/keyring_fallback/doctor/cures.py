@@ -118,7 +118,7 @@ def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
         return manager
     if os.path.isfile(os.path.join(tool.root, "pipx_metadata.json")):
         return "pipx"
-    if os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
+    if receipt.is_there(tool.root):
         return "uv" if has else "environment" if has is not None else ""
     return manager
 
@@ -199,7 +199,7 @@ def bring(client: str, root: str, here: Here, urls: Collection[str] = ()) -> tup
             everybodys = trust.identity(here.environ.get("PIPX_GLOBAL_HOME") or "/opt/pipx")
             shared = ["--global"] if everybodys in map(trust.identity, trust.folders_above(root)) else []
             return Command(("pipx", "inject", *shared, "--include-apps", name, ours)), ""
-        if os.path.isfile(os.path.join(root, "uv-receipt.toml")):
+        if receipt.is_there(root):
             tool = Tool(UV, root, root, "")
             if has := receipt.installed_with(tool, ours, name, urls):
                 return Command(("uv", "tool", "install", *has, "--with", ours)), ""

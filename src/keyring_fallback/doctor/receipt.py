@@ -23,6 +23,11 @@ _OPTIONS = {
 _PLAIN = {"explicit": False, "format": "simple", "authenticate": "auto"}
 
 
+def is_there(root: str) -> bool:
+    """Tell whether uv has made an environment for a tool, by what it notes there."""
+    return bool(root) and os.path.isfile(os.path.join(root, "uv-receipt.toml"))
+
+
 def _read(tool: Tool) -> dict[str, Any] | None:
     """Return what uv's receipt says, or None where there is none; ImportError: Python before 3.11 has no parser."""
     try:

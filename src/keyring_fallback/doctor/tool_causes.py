@@ -12,7 +12,7 @@ from ..discovery import environment, executable, places, trust
 from ..discovery.places import PATH, UV
 from ..discovery.tool import SETTING, Findings, Kind, Refusal, Tool
 from ..here import Here
-from . import cures
+from . import cures, receipt
 from .examination import Cause, Facts
 from .shell import Command, Variable
 
@@ -79,7 +79,7 @@ def addition(facts: Facts, distribution: str) -> tuple[Command | None, str]:
         command = _passing(command, closed)
         advice.append(f"it passes over {' and '.join(closed)}: that index does not work yet")
     for tool in findings.tools:
-        if command.words[:2] == ("uv", "pip") and os.path.isfile(os.path.join(tool.root, "uv-receipt.toml")):
+        if command.words[:2] == ("uv", "pip") and receipt.is_there(tool.root):
             advice.append("uv forgets it at 'uv tool upgrade': then run it again")
     return command, "; ".join(dict.fromkeys(advice))
 
@@ -89,8 +89,7 @@ def _is_out_of_sight(tool: Tool, here: Here) -> bool:
     uvs = [one.path for one in places.known(here.environ, here.home, here.platform) if one.origin == UV]
     folders = uvs[:1] if here.environ.get("UV_TOOL_DIR") else uvs
     seen = {os.path.realpath(os.path.dirname(one)) for one in folders}
-    receipt = os.path.join(tool.root, "uv-receipt.toml")
-    return bool(tool.root) and os.path.isfile(receipt) and os.path.realpath(os.path.dirname(tool.root)) not in seen
+    return receipt.is_there(tool.root) and os.path.realpath(os.path.dirname(tool.root)) not in seen
 
 
 def _closed_sources(facts: Facts, distributions: Iterable[str]) -> list[str]:
