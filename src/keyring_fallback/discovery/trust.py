@@ -53,9 +53,14 @@ def folders_above(path: str) -> list[str]:
     return found[1:-1]
 
 
+def upwards(folder: str) -> list[str]:
+    """Return a folder and all above it; none where there is none ("")."""
+    return [folder, *folders_above(folder)] if folder else []
+
+
 def _identities(path: str) -> set[tuple[int, int] | None]:
     """Return the identities of a path and of all folders above it."""
-    return set(map(identity, (path, *folders_above(path)))) - {None}
+    return set(map(identity, upwards(path))) - {None}
 
 
 def _is_marked(folder: str) -> bool:
@@ -73,7 +78,7 @@ def project_root(folder: str, home: str) -> str:
     """Return the outermost folder at or above with a project's marks, "" at the home folder and above."""
     beyond = _identities(home) if home else ()
     found = ""
-    for one in (folder, *folders_above(folder)):
+    for one in upwards(folder):
         if identity(one) in beyond or os.path.dirname(one) == one:
             break
         found = one if _is_marked(one) else found

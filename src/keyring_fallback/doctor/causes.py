@@ -140,8 +140,9 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         if one["outcome"] == "answer" and name:
             text = f"There is an answer for the user name {name}, but not for {facts.name(facts.username)}."
             url = f", in a URL: {service.replace('://', f'://{name}@', 1)}" if "://" in service else ""
-            poetry = [index for one in facts.told if one.client == "poetry" for index in one.indexes]
-            source = next((index.name for index in poetry if index.is_at(facts.service)), None)
+            poetry = facts.client("poetry")
+            indexes = poetry.indexes if poetry else ()
+            source = next((index.name for index in indexes if index.is_at(facts.service)), None)
             cure = Variable(poetry_variable(source, "username"), name) if source else None
             yield Cause("other-username", text, cure, "" if cure else f"use the user name {name}{url}")
     registry = hints.registry_of(facts.service)

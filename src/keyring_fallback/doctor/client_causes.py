@@ -62,11 +62,11 @@ def _others(facts: Facts) -> Iterator[Cause]:
         cure = Variable(variable, None) if variable in facts.here.environ else None
         advice = "" if cure else "set it to true in poetry.toml, or with 'poetry config keyring.enabled true'"
         yield Cause("poetry-disabled", "poetry's keyring.enabled is false: it asks none.", cure, advice, problem=asked)
-    for index in (index for index in (poetry.indexes if poetry else ()) if index.authenticate == "never"):
-        text = f"poetry asks no keyring for its source {index.name}: the URL has a user name ({index.source})."
-        edit = Edit(str(index.source), "tool.poetry.source", "url", f'"{index.url}"', index.url)
-        advice = f"{poetry_variable(index.name, 'username')} says the name where one is needed"
-        if index.is_at(facts.service) and not index.password:
+    for index in poetry.indexes if poetry else ():
+        if index.authenticate == "never" and index.is_at(facts.service) and not index.password:
+            text = f"poetry asks no keyring for its source {index.name}: the URL has a user name ({index.source})."
+            edit = Edit(str(index.source), "tool.poetry.source", "url", f'"{index.url}"', index.url)
+            advice = f"{poetry_variable(index.name, 'username')} says the name where one is needed"
             yield Cause("poetry-username", text, edit, advice)
     for name, found in facts.others.items():
         if found.ours is False and not found.mine:

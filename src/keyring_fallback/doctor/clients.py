@@ -85,8 +85,7 @@ def pip(here: Here) -> Iterator[Told]:
 
 def poetry(here: Here) -> Iterator[Told]:
     """Yield what poetry, if there is one on PATH and the project has sources of its, says of them. Never raises."""
-    above = [here.cwd, *trust.folders_above(here.cwd)] if here.cwd else []
-    texts, reason = _texts([(None, os.path.join(one, "pyproject.toml")) for one in above])
+    texts, reason = _texts((None, os.path.join(one, "pyproject.toml")) for one in trust.upwards(here.cwd))
     source = next((path for _, path, text in texts[:1] if "tool.poetry.source" in text), "")
     program, doubt = first("poetry", here) if source else ("", None)
     if program:

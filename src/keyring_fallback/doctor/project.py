@@ -63,14 +63,12 @@ def _named(folder: str) -> list[list[str]]:
 
         packages = tomllib.loads(_text(lock)).get("package", []) if os.path.isfile(lock) else None
         said = tomllib.loads(_text(os.path.join(folder, "pyproject.toml")))
-        if (
-            packages is None
-            and "uv" not in said.get("tool", {})
-            and not os.path.isfile(os.path.join(folder, "uv.toml"))
-        ):
+        is_uvs = "uv" in said.get("tool", {}) or os.path.isfile(os.path.join(folder, "uv.toml"))
+        if packages is None and not is_uvs:
             return []
-        lists: list[tuple[list[str], list[Any]]] = [([], said["project"].get("dependencies", []))]
-        lists += [(["--optional", name], one) for name, one in said["project"].get("optional-dependencies", {}).items()]
+        project = said["project"]
+        lists: list[tuple[list[str], list[Any]]] = [([], project.get("dependencies", []))]
+        lists += [(["--optional", name], one) for name, one in project.get("optional-dependencies", {}).items()]
         lists += [(["--group", name], one) for name, one in said.get("dependency-groups", {}).items()]
         places = [words for words, listed in lists if any(map(_is_keyring, listed))]
         locked = any(package["name"] == "keyring" for package in packages or ())

@@ -26,19 +26,19 @@ def around() -> tuple[Here, bool]:
     path = os.pathsep.join(one for one in entries if not one or trust.identity(one) != ours)
     here = here._replace(environ=Variables({**here.environ, "PATH": path}))
     name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
-    folders = [here.cwd, *trust.folders_above(here.cwd)] if here.cwd else []
-    conda = here.environ.get("CONDA_PREFIX", "")
+    projects = [os.path.join(folder, name) for folder in trust.upwards(here.cwd)]
+    virtual, conda = (here.environ.get(one, "") for one in ("VIRTUAL_ENV", "CONDA_PREFIX"))
     # conda's base is active in every shell: uv takes a project's environment before it (uv-python, virtualenv.rs)
-    active = ["" if here.environ.get("CONDA_DEFAULT_ENV") in ("base", "root") else conda, conda]
-    active[1:1] = [os.path.join(folder, name) for folder in folders]
-    for root in (here.environ.get("VIRTUAL_ENV", ""), *active):
+    is_base = here.environ.get("CONDA_DEFAULT_ENV") in ("base", "root")
+    for root in (virtual, *projects, conda) if is_base else (virtual, conda, *projects):
         if os.path.isabs(root) and environment.is_environment(root) and not cures.doubt(root, here):
             program = environment.interpreter(root, here.platform)
             found = layout.site(root, program, here).folders
-            # without an option: what an extra or a group brings may never be installed
-            if not environment.read_path(found).keyring and ["--project"] not in [
-                place[:-1] for place in project.additions(root, here)
-            ]:
-                continue
-            return here._replace(prefix=root, virtual=True, executable=program, sys_path=found), True
+            if environment.read_path(found).keyring or _is_brought(root, here):
+                return here._replace(prefix=root, virtual=True, executable=program, sys_path=found), True
     return here, True
+
+
+def _is_brought(root: str, here: Here) -> bool:
+    """Tell whether a project's own dependencies bring keyring into its environment, whatever extras and groups do."""
+    return any(len(place) == len(("--project", "FOLDER")) for place in project.additions(root, here))

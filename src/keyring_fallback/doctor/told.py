@@ -173,11 +173,10 @@ def _without_passwords(text: str) -> str:
 
 
 def by_poetry(told: Told, answer: Hidden, texts: Sequence[Text], file: str, here: Here) -> Told:
-    """Return what poetry says of its sources (2.5.1, console/commands/source/show.py); `texts` is its auth.toml.
+    """Return what poetry says of the sources in a `file` (2.5.1, console/commands/source/show.py).
 
-    They stand in a `file`.
-
-    What its variables, or else that file, have for a source comes before keyring (utils/password_manager.py).
+    What its variables, or else its auth.toml, which is `texts`, have for a source comes before keyring
+    (utils/password_manager.py).
     """
     indexes = []
     for name, url in re.findall(r"(?m)^ *name *: *(\S+) *\n *url *: *(\S+)", _without_passwords(answer)):
@@ -216,7 +215,7 @@ def uv_files(here: Here) -> Iterator[tuple[str | None, str]]:
     environ, home = here.environ, here.home
     if environ.get("UV_CONFIG_FILE"):
         yield None, os.path.join(here.cwd, environ["UV_CONFIG_FILE"])
-    for folder in (here.cwd, *trust.folders_above(here.cwd)) if here.cwd else ():
+    for folder in trust.upwards(here.cwd):
         yield from ((None, os.path.join(folder, name)) for name in ("uv.toml", "pyproject.toml"))
     own, others = environ.get("XDG_CONFIG_HOME", ""), (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
     own, others = own if os.path.isabs(own) else os.path.join(home, ".config"), [*others, "/etc"]
