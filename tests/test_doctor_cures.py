@@ -259,6 +259,7 @@ ELSEWHERE = {
     "poetry-disabled": "test_doctor_indexes.test_what_poetry_prefers_to_keyring",
     "poetry-username": "test_doctor_indexes.test_what_poetry_prefers_to_keyring",
     "missing-there": "test_doctor_cures.test_a_cure_outlives_uv_sync",
+    "pip-no-keyring": "test_outside.test_pip_of_an_environment_without_keyring",
     "not-loaded": "test_doctor.test_our_backends_are_not_loaded",
     "untrusted": "test_doctor.test_all_is_open_after_umask_0",
     "provider-failed": "test_doctor.test_a_provider_raises",

@@ -34,10 +34,10 @@ def find(facts: Facts) -> Iterator[Cause]:
     uv, pip = facts.client("uv"), facts.client("pip")
     if uv or (facts.uv_keyring and not pip):
         yield from _first_on_path("uv" if uv else "a program", facts.uv_keyring, facts)
-    if pip and pip.provider == "subprocess" and not (uv and facts.pip_keyring == facts.uv_keyring):
+    if pip and _runs(pip, facts) and not (uv and facts.pip_keyring == facts.uv_keyring):
         yield from _first_on_path("pip", facts.pip_keyring, facts)
     looks = {
-        "pip": (facts.here.executable, "-I", "-m", "pip", "config", "debug"),
+        "pip": (facts.in_use.executable, "-I", "-m", "pip", "config", "debug"),
         "poetry": ("poetry", "source", "show"),
     }
     for one in {(one.program, one.silence): one for one in facts.told if one.silence}.values():
@@ -89,7 +89,7 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     here = facts.here
     told = any(one.provider == "subprocess" for one in facts.told)
     first = Variable("PATH", clients.scripts(here), before=True)
-    way = Variable("PIP_KEYRING_PROVIDER", "import") if who == "pip" else first
+    way = Variable("PIP_KEYRING_PROVIDER", "import") if who == "pip" and facts.imports else first
     cached = trust.is_cached(here.prefix)  # which does not last
     if found is None:
         text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
@@ -227,20 +227,30 @@ def _asking(here: Here, *sources: str | None, name: str = "") -> Variable | Edit
     return Edit(file, _table(name, file), "keyring-provider", '"subprocess"')
 
 
+def _runs(pip: Told, facts: Facts) -> bool:
+    """Tell whether pip runs the keyring on PATH: it is told to, or can import none (26.3, network/auth.py)."""
+    return pip.provider == "subprocess" or (pip.provider == "auto" and not facts.imports)
+
+
 def _pip(facts: Facts) -> Iterator[Cause]:
-    pip = facts.client("pip")
+    pip, root = facts.client("pip"), facts.in_use.prefix
     asked = any(index.is_at(facts.service) for index in (pip.indexes if pip else ()))
+    way = "import" if facts.imports else "subprocess"
     if pip and pip.provider == "disabled" and pip.source:
         cure = None if cures.is_file(pip.source) else Variable(pip.source, None)
-        advice = "" if cure else f"set keyring-provider to import in {pip.source}, or remove it"
+        advice = "" if cure else f"set keyring-provider to {way} in {pip.source}, or remove it"
         yield Cause("pip-disabled", f"pip is told not to ask any keyring ({pip.source}).", cure, advice, problem=asked)
+    elif pip and not facts.imports and pip.provider in (None, "import") and not pip.silence:
+        text = f"pip {pip.program} asks no keyring but one in its own environment, {root}, where there is none."
+        newer = (Variable("PIP_KEYRING_PROVIDER", way), "") if pip.provider else facts.install(root, "pip>=23.1")
+        yield Cause("pip-no-keyring", text, *newer, problem=asked)
     elif pip and pip.provider is None and pip.quiet:
         text = f"pip {pip.program} is told to ask for no input ({pip.quiet}), and then asks no keyring."
-        yield Cause("pip-silent", text, *facts.install(facts.here.prefix, "pip>=23.1"), problem=asked)
+        yield Cause("pip-silent", text, *facts.install(root, "pip>=23.1"), problem=asked)
     elif pip and pip.provider == "auto" and pip.quiet:
         text = f"pip is told to ask for no input ({pip.quiet}), and then asks no keyring unless it is told to."
-        yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", "import"), problem=asked)
-    if not pip or pip.provider != "subprocess":
+        yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", way), problem=asked)
+    if not pip or not _runs(pip, facts):
         return
     version = tuple(int(part) for part in pip.program.split(".")[:2] if part.isdigit())
     for index in pip.indexes if version < _PIP_WITHOUT_USERNAME else ():
@@ -253,5 +263,5 @@ def _pip(facts: Facts) -> Iterator[Cause]:
             name = registry.username if registry else facts.shown_username or "USERNAME"
             named = index.url.replace("://", f"://{name}@", 1)
             advice = f"or put one into the URL ({index.source or 'as pip is told it'}): {named}"
-            cure = Variable("PIP_KEYRING_PROVIDER", "import")
-            yield Cause("pip-no-username", text, cure, advice, problem=due)
+            cure = Variable("PIP_KEYRING_PROVIDER", way) if facts.imports else None
+            yield Cause("pip-no-username", text, cure, advice if cure else advice[3:], problem=due)

@@ -43,6 +43,7 @@ class Facts(NamedTuple):
     """All that was found."""
 
     survey: survey.Survey  #: What is in force; `survey.findings` also where we are switched off.
+    in_use: Here  #: The environment whose pip is asked, see `surroundings.Around`.
     me: Probe  #: What keyring is like in this environment.
     #: The tools, and what it is like there; nothing is known where the interpreter cannot be told.
     tools: Sequence[tuple[Tool, Probe]]
@@ -56,8 +57,7 @@ class Facts(NamedTuple):
     username: str | None  #: For whom, or None.
     #: The user names that may be tokens and are not shown: those of indexes, and in a URL without a password.
     hidden: Collection[str] = ()
-    #: Whether it is asked from a place of ``uvx``'s, which `here` is only where there is no other one.
-    outside: bool = False
+    outside: bool = False  #: Whether it is asked from a place of ``uvx``'s, see `surroundings.Around`.
     due: bool = True  #: Whether there has to be an answer: what is looked up is no public index.
     each: Sequence[Facts] = ()  #: The same for each index that a keyring is to be asked for.
 
@@ -90,6 +90,11 @@ class Facts(NamedTuple):
     def client(self, name: str) -> Told | None:
         """Return what a client says that it would do, or None if there is no such client here."""
         return next((one for one in self.told if one.client == name), None)
+
+    @property
+    def imports(self) -> bool:
+        """Whether pip's own environment has the keyring that is looked at: otherwise it can only run one."""
+        return self.in_use.prefix == self.here.prefix
 
     @property
     def indexes(self) -> list[Index]:
@@ -145,10 +150,10 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
 
     It is looked up as a client would ask for it; a user name in a URL counts, too.
     """
-    here, outside = surroundings.around()
+    here, in_use, outside = surroundings.around()
     now = survey.make(here)
     now = now._replace(findings=search.find(here, now.settings.tool))
-    told = [*clients.uv(here), *clients.pip(here), *clients.poetry(here)]
+    told = [*clients.uv(here), *clients.pip(in_use), *clients.poetry(here)]
     indexes = [index for one in told for index in one.indexes]
     given, secret = username, ""
     preferred: dict[tuple[str, str], None] = {}
@@ -178,10 +183,11 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     names = {secret, *(one.username for one in indexes)} - {given, *(one.username for one in hints.REGISTRIES)}
     facts = Facts(
         survey=now,
+        in_use=in_use,
         me=me if service is not None else me._replace(lookups=()),
         tools=[(tool, probing.of_tool(tool, now)) for tool in now.findings.tools],
         uv_keyring=clients.on_path(here, client=uv),
-        pip_keyring=clients.on_path(here, clients.scripts(here)),
+        pip_keyring=clients.on_path(here, clients.scripts(in_use)),
         others={name: one for name in clients.OTHERS if (one := clients.on_path(here, name=name))},
         told=told,
         preferred=list(preferred),

@@ -29,7 +29,7 @@ AREAS = {
         "uv": "missing-there no-keyring-on-path keyring-too-old uv-no-username uv-asks-no-keyring uv-not-told "
         "uv-never-authenticates uv-warns client-tells-nothing password-elsewhere",
         "clients": "client-lacks-us poetry-disabled poetry-username",
-        "pip": "pip-disabled pip-silent pip-no-username",
+        "pip": "pip-disabled pip-no-keyring pip-silent pip-no-username",
         "lookup": "provider-failed no-answer no-end other-username not-a-url nothing-asked",
     }.items()
     for cause in causes.split()
@@ -100,12 +100,13 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     outside = (
         "" if not facts.outside else ", of uvx or pipx run" if trust.is_cached(facts.here.prefix) else ", from outside"
     )
+    own = "" if facts.imports else f" in {facts.in_use.prefix}, without keyring"
     for name, words, well in (
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}{outside}", True),
         ("settings", f"{told} ({places})", True),
         ("tools", tools or "no global keyring", True),
         *([("uv", _keyring(facts.uv_keyring, facts), True)] if uv else []),
-        ("pip", f"pip {pip.program}" if pip else "not in this environment", bool(pip)),
+        ("pip", f"pip {pip.program}{own}" if pip else "not in this environment", bool(pip)),
         *([("clients", others, True)] if others else []),
     ):
         ill = [cause.problem for cause in causes if AREAS.get(cause.name) == name]

@@ -20,8 +20,9 @@ from ..delegation.scripts import script
 from ..helper.recorder import PASSED, RECORDS, WATCH
 from ..helper.recorder import digest as digest_of
 from ..here import Here
-from . import clients
+from . import clients, surroundings
 from .shown import without_secrets
+from .told import Told
 
 _MAX_BYTES = 8 << 20
 _MARKS = {"answer": "answered", "nothing": "had no answer", "failed": "failed", "unfinished": "gave no answer in time"}
@@ -33,9 +34,9 @@ def watch(command: Sequence[str]) -> int:
     Returns:
         Its exit status: 128 and the number where a signal has ended it; 126 or 127 where it cannot be started.
     """
-    here = survey.here()
+    ours, (here, in_use, _) = survey.here(), surroundings.around()
     with contextlib.ExitStack() as stack:
-        made = filter(None, (_made(parent, stack, here) for parent in (*_private(here), None)))
+        made = filter(None, (_made(parent, stack, ours) for parent in (*_private(ours), None)))
         file, records = next(made, ""), []
         environ = {**here.environ, WATCH: file}
         words = {os.path.basename(word).lower().partition(".")[0] for word in command}
@@ -51,7 +52,8 @@ def watch(command: Sequence[str]) -> int:
     if not file:
         lines += ["  Whom it asks cannot be told: no folder can be had for that, in which programs run."]
     elif not reason:
-        lines = _lines(records, others, _unasked(records, client, here, failed=bool(status)), failed=bool(status))
+        told = [*(clients.uv(here) if client != "pip" else ()), *(clients.pip(in_use) if client != "uv" else ())]
+        lines = _lines(records, others, _unasked(records, told, failed=bool(status)), failed=bool(status))
     _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
     return status
 
@@ -135,10 +137,9 @@ def _records(file: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _unasked(records: list[dict[str, Any]], client: str, here: Here, *, failed: bool) -> dict[str, str]:
+def _unasked(records: list[dict[str, Any]], told: Sequence[Told], *, failed: bool) -> dict[str, str]:
     """Return in words who asked nobody for an index that takes a password, or may where it failed, and its URL."""
     asked = {hints.host_of(record.get("service")) for record in records}
-    told = [*(clients.uv(here) if client != "pip" else ()), *(clients.pip(here) if client != "uv" else ())]
     found: dict[str, str] = {}
     for name, index in ((one.client.split()[0], index) for one in told for index in one.indexes):
         host, url = hints.host_of(index.url), without_secrets(index.url)

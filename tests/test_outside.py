@@ -1,0 +1,154 @@
+"""``uvx keyring-fallback doctor``: asked from an environment of uv's cache, about the one that is in use."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyring_fallback.doctor.cures import is_externally_managed
+from support import environments, machine, trees
+from support.feed import Feed
+from support.patient import CANARY, USERNAME, Patient
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from support.environments import Text
+
+pytestmark = pytest.mark.skipif(machine.WINDOWS, reason="test_windows has a uvx of its own")
+
+
+@pytest.fixture(scope="module")
+def feed(demo_store: Path) -> Iterator[Feed]:
+    """A feed whose password the global keyring has."""
+    with Feed(demo_store.parent, password=CANARY) as running:
+        yield running
+
+
+@pytest.fixture
+def cached(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> Patient:
+    """Somebody with a global keyring on PATH, and us in nothing but an environment of uv's cache."""
+    trees.put(tmp_path / "cache" / "CACHEDIR.TAG")
+    patient.environment = environments.create(tmp_path / "cache" / "ours", python, "keyring", wheel, share_files=True)
+    return patient
+
+
+def variables(person: Patient, active: Text, feed: Feed, **more: str) -> dict[str, str]:
+    """What the person has in the terminal: an environment that is active, the global keyring, the feed as pip's index."""
+    folders = [os.path.join(active, "bin"), os.fspath(person.tool.scripts), os.environ["PATH"]]
+    return {
+        **person.variables,
+        **feed.proxy_environment(),
+        "HOME": os.fspath(person.home),
+        "VIRTUAL_ENV": os.fspath(active),
+        "PATH": os.pathsep.join(folders),
+        "PIP_INDEX_URL": feed.with_username(USERNAME),
+        "PIP_TRUSTED_HOST": feed.host,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        **more,
+    }
+
+
+def uvx(person: Patient, env: Mapping[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    """``uvx keyring-fallback doctor ARGS``: its own environment first on PATH."""
+    path = os.pathsep.join([os.fspath(person.environment.scripts), env["PATH"]])
+    argv: list[Text] = [person.environment.script("keyring-fallback"), "doctor", *args]
+    result = environments.run(argv, env={**os.environ, **env, "PATH": path}, cwd=person.folder)
+    assert CANARY not in result.stdout + result.stderr
+    return result
+
+
+PIP = "pip==26.1"
+
+
+@pytest.mark.parametrize(
+    ("pip", "more", "named", "cure"),
+    [
+        (PIP, {}, [], ""),
+        (PIP, {"PIP_NO_INPUT": "1"}, ["pip-silent"], "PIP_KEYRING_PROVIDER=subprocess"),
+        (PIP, {"PIP_KEYRING_PROVIDER": "subprocess"}, [], ""),
+        (PIP, {"PIP_KEYRING_PROVIDER": "import"}, ["pip-no-keyring"], "PIP_KEYRING_PROVIDER=subprocess"),
+        (PIP, {"PIP_KEYRING_PROVIDER": "disabled"}, ["pip-disabled"], "PIP_KEYRING_PROVIDER"),
+        (PIP, {"PIP_INDEX_URL": "URL"}, ["pip-no-username"], "PIP_INDEX_URL"),
+        (PIP, {"PIP_INDEX_URL": "OLD"}, ["password-elsewhere"], "PIP_INDEX_URL"),
+        ("pip==22.3.1", {}, ["pip-no-keyring"], "'pip>=23.1'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, (dict, list)) else value,
+)
+def test_pip_of_an_environment_without_keyring(
+    cached: Patient,
+    shared_environments: environments.Environments,
+    python: Path,
+    feed: Feed,
+    pip: str,
+    more: dict[str, str],
+    named: list[str],
+    cure: str,
+) -> None:
+    """Whether pip, which runs the keyring on PATH there, is answered, and what keeps it from asking, is told."""
+    active = shared_environments.get(python, pip)
+    cached.with_tokens({feed.host: CANARY}).with_uv()
+    urls = {"URL": feed.url, "OLD": feed.url.replace("://", f"://{USERNAME}:old@")}
+    more = {name: urls.get(value, value) for name, value in more.items()}
+    env = variables(cached, active.root, feed, **more)
+    argv: list[Text] = [active.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "demo-store"]
+    real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+    assert (real.returncode == 0) == (not named), real.stderr
+    result = uvx(cached, env, "--json", feed.url)
+    document = json.loads(result.stdout)
+    problems = [one for one in document["causes"] if one["problem"]]
+    assert named == [one["name"] for one in problems], result.stdout
+    assert (0 if not named else 1) == result.returncode
+    if named:
+        assert cure in problems[0]["command"] + problems[0]["edit"]
+    if cure.startswith("PIP_KEYRING_PROVIDER"):
+        name, _, value = cure.partition("=")
+        env.pop(name, None)
+        env.update({name: value} if value else {})
+        real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+        assert (0, 0) == (real.returncode, uvx(cached, env, feed.url).returncode), real.stderr
+
+
+def test_pip_on_path(cached: Patient, shared_environments: environments.Environments, python: Path, feed: Feed) -> None:
+    """Where no environment is active or a project's, the first pip on PATH counts: an image's, for example."""
+    active = shared_environments.get(python, PIP)
+    env = variables(cached, active.root, feed, PIP_NO_INPUT="1")
+    del env["VIRTUAL_ENV"]
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert [PIP.partition("==")[2]] == [one["program"] for one in document["told"] if one["client"] == "pip"]
+    assert "pip-silent" in [one["name"] for one in document["causes"] if one["problem"]]
+
+
+def test_pip_of_a_plain_interpreter(cached: Patient, python: Path, feed: Feed) -> None:
+    """The same where that is no environment's: unless it is the system's own, or has a keyring, which others ask too."""
+    look = "import importlib.util as u; print(bool(u.find_spec('pip')), bool(u.find_spec('keyring')))"
+    has = environments.run([python, "-I", "-c", look]).stdout.split()
+    counts = has == ["True", "False"] and not is_externally_managed(os.fspath(python), sys.platform)
+    env = variables(cached, "/nowhere", feed, PIP_NO_INPUT="1")
+    del env["VIRTUAL_ENV"]
+    trees.put(cached.home / "bin" / "pip", f"#!{python}\n", executable=True)
+    env["PATH"] = os.pathsep.join([os.fspath(cached.home / "bin"), env["PATH"]])
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert counts == ("pip" in [one["client"] for one in document["told"]])
+    assert counts == ("pip-silent" in [one["name"] for one in document["causes"] if one["problem"]])
+
+
+def test_watch_from_outside(
+    cached: Patient, shared_environments: environments.Environments, python: Path, feed: Feed
+) -> None:
+    """A watched command has the person's PATH, not the one of uvx: its environment's keyring would answer."""
+    active = shared_environments.get(python, "keyring", PIP)
+    cached.with_tokens({feed.host: CANARY})
+    env = variables(cached, active.root, feed)
+    result = uvx(cached, env, "--", "keyring", "get", feed.url, USERNAME)
+    assert 0 != result.returncode
+    assert f": {active.script('keyring')} ended with status 1" in result.stderr
+    pip = [*map(str, (active.python, "-m", "pip", "download", "--no-deps", "demo-store"))]
+    result = uvx(cached, {**env, "PIP_KEYRING_PROVIDER": "disabled"}, "--", *pip)
+    assert f"  pip asked nobody for {feed.host} ({feed.url})." in result.stderr
