@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -102,6 +103,36 @@ def test_what_may_be_public(patient: Patient) -> None:
     assert url in finding.cause["text"]
     finding = patient.see_the_doctor(PIP_EXTRA_INDEX_URL=f"{url} {AZURE}")
     assert (0, []) == (finding.status, finding.document["causes"])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no parser for TOML")
+@pytest.mark.parametrize("where", ["", "m"])
+def test_an_index_of_a_workspaces_member(patient: Patient, feed: Feed, python: Path, where: str) -> None:
+    """What a member names for sources of its own is an index of uv's: asked for, and mended in the member's file."""
+    project = f"[project]\nname = 'NAME'\nversion = '1'\nrequires-python = '>={'.'.join(sys.version.split('.')[:2])}'\n"
+    root, member = patient.folder / "pyproject.toml", patient.folder / "m" / "pyproject.toml"
+    root.write_text(project.replace("NAME", "r") + f"[tool.uv]\n{SUBPROCESS}[tool.uv.workspace]\nmembers = ['m']\n")
+    member.parent.mkdir()
+    rest = "dependencies = ['demo-store']\n[tool.uv.sources]\ndemo-store = {index = 'corp'}\n"
+    indexes = "[[tool.uv.index]]\nname = 'corp'\nurl = 'URL'\nexplicit = true\n"
+    indexes += "[[tool.uv.index]]\nname = 'unused'\nurl = 'https://unused.example/'\nexplicit = true\n"
+    patient.with_tokens({"127.0.0.1": feed.password}).with_uv()
+    patient.folder = patient.folder / where
+    argv = [machine.uv(), "lock", "--no-cache", "--python", str(python)]
+    for url, answered in ((feed.direct_url, False), (feed.with_username("me", feed.direct_url), True)):
+        member.write_text(project.replace("NAME", "m") + rest + indexes.replace("URL", url))
+        locked = environments.run(argv, env=patient.env(), cwd=patient.folder)
+        assert answered == (locked.returncode == 0), locked.stderr
+        finding = patient.see_the_doctor()
+        assert ([] if answered else ["uv-no-username"]) == finding.problems
+        assert {feed.direct_url} == {one["service"] for one in finding.document["lookups"]}
+    member.write_text(project.replace("NAME", "m") + rest + indexes.replace("URL", feed.direct_url))
+    cure = patient.see_the_doctor().cause["cure"]
+    assert (str(member), "tool.uv.index", "authenticate") == (cure["file"], cure["table"], cure["option"])
+    # where uv asks no keyring at all, that is said in no file that uv does not read it in
+    root.write_text(root.read_text().replace(SUBPROCESS, ""))
+    unasked = next(one for one in patient.see_the_doctor().document["causes"] if one["name"] == "uv-asks-no-keyring")
+    assert str(member) != unasked["cure"]["file"]
 
 
 def test_a_password_elsewhere_is_a_note(patient: Patient) -> None:

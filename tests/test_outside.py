@@ -152,3 +152,52 @@ def test_watch_from_outside(
     pip = [*map(str, (active.python, "-m", "pip", "download", "--no-deps", "demo-store"))]
     result = uvx(cached, {**env, "PIP_KEYRING_PROVIDER": "disabled"}, "--", *pip)
     assert f"  pip asked nobody for {feed.host} ({feed.url})." in result.stderr
+
+
+@pytest.mark.parametrize("mark", ["uv-receipt.toml", "pipx_metadata.json"])
+def test_a_tool_of_our_own(
+    cached: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, feed: Feed, mark: str
+) -> None:
+    """What ``uv tool install keyring-fallback``, or pipx, has installed asks about the environment in use, too."""
+    cached.environment = environments.create(
+        cached.home / "tools" / "keyring-fallback", python, "keyring", wheel, share_files=True
+    )
+    env = variables(cached, shared_environments.get(python, "keyring").root, feed)
+    assert env["VIRTUAL_ENV"] != json.loads(uvx(cached, env, "--json").stdout)["environment"]["root"]
+    trees.put(cached.environment.root / mark)
+    result = uvx(cached, env, "--json")
+    document = json.loads(result.stdout)
+    assert (env["VIRTUAL_ENV"], 1) == (document["environment"]["root"], result.returncode)
+    assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
+    # with nothing else to look at, it is itself
+    del env["VIRTUAL_ENV"]
+    env["PATH"] = os.environ["PATH"]
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert str(cached.environment.root) == document["environment"]["root"]
+
+
+@pytest.mark.parametrize("place", ["not synchronised", "without keyring", "active"])
+def test_another_environment_is_not_looked_at(
+    cached: Patient, shared_environments: environments.Environments, python: Path, feed: Feed, place: str
+) -> None:
+    """The first environment that uv would take counts, also without keyring: none above it, none that is not active."""
+    lacks_us, bare = shared_environments.get(python, "keyring").root, shared_environments.get(python, PIP).root
+    env = variables(cached.with_uv(), bare, feed)
+    others = cached.folder.parent / ".venv"
+    if place == "active":
+        others = cached.folder / ".venv"
+    else:
+        del env["VIRTUAL_ENV"]
+        env["PATH"] = os.pathsep.join([os.fspath(cached.tool.scripts), os.environ["PATH"], cached.variables["PATH"]])
+        (cached.folder / "pyproject.toml").write_text("[project]\nname = 'a'\nversion = '1'\n")
+    others.symlink_to(lacks_us)
+    if place == "without keyring":
+        (cached.folder / ".venv").symlink_to(bare)
+    document = json.loads(uvx(cached, env, "--json", feed.url).stdout)
+    assert str(cached.environment.root) == document["environment"]["root"]
+    assert [] == [one["name"] for one in document["causes"] if one["problem"] and one["name"] == "missing-there"]
+    if place != "active":  # where it is uv's own, it is
+        (cached.folder / "pyproject.toml").unlink()
+        (cached.folder / ".venv").unlink(missing_ok=True)
+        document = json.loads(uvx(cached, env, "--json", feed.url).stdout)
+        assert str(others) == document["environment"]["root"]

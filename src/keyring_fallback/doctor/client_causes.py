@@ -210,7 +210,7 @@ def _unasked(client: Told, index: Index, facts: Facts) -> Cause:
     uv = facts.client("uv")  # whose provider is that of uv pip, where that has none of its own
     alone = client.client == "uv pip" and uv is not None and uv.provider == "subprocess"
     text = f"{'uv pip' if alone else 'uv'} asks no keyring for {index.url}: {said}."
-    cure = _asking(facts.here, client.source, index.source, name="pip" if alone else "")
+    cure = _asking(facts.here, client.source, None if index.member else index.source, name="pip" if alone else "")
     return Cause("uv-asks-no-keyring", text, cure)
 
 

@@ -68,7 +68,21 @@ def uv(here: Here) -> Iterator[Told]:
         for client, words in (("uv", ["lock"]), ("uv pip", ["pip", "install", "NAME"])):
             one = Told(client, program, doubt or reason)
             one, answer = _answer(one, [program, *words, "--show-settings"], here)
-            yield one if one.silence else told.by_uv(one, answer, texts, here)
+            one = one if one.silence else told.by_uv(one, answer, texts, here)
+            if client == "uv" and any("workspace" in text for _, _, text in texts):
+                _, listed = _answer(one, [program, "workspace", "list", "--paths"], here)  # or it knows none
+                files = ((None, os.path.join(folder, "pyproject.toml")) for folder in listed.splitlines())
+                known = [index.url for index in one.indexes]
+                members = (index for index in told.of_members(_texts(files)[0], here) if index.url not in known)
+                one = one._replace(indexes=(*one.indexes, *members))
+            yield one
+
+
+def workspace(here: Here) -> str:
+    """Return the root of the workspace or project of uv's that the working directory is in, or "": uv does not say."""
+    program, doubt = first("uv", here)
+    _, said = _answer(Told("uv", program, doubt), [program, "workspace", "dir"], here) if program else (None, Hidden())
+    return said.rstrip("\r\n")
 
 
 def pip(here: Here) -> Iterator[Told]:

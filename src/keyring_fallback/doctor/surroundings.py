@@ -1,7 +1,7 @@
-"""Whose environment is looked at: this one, or where ``uvx`` made it for us the person's own.
+"""Whose environment is looked at: this one, or where it was made for us alone the person's own.
 
-An environment without keyring asks nobody: its clients run the keyring on PATH, as they do where there is none. Unless
-it was not synchronised yet, and keyring is one of the project's dependencies.
+The first that uv and pip would take counts. One without keyring asks nobody: its clients run the keyring on PATH, as
+they do where there is none. Unless it was not synchronised yet, and keyring is one of the project's dependencies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .. import survey
 from ..discovery import environment, executable, layout, trust
 from ..here import Here
 from ..hidden import Variables
-from . import clients, cures, project
+from . import clients, cures, project, receipt
 
 
 class Around(NamedTuple):
@@ -21,41 +21,48 @@ class Around(NamedTuple):
 
     here: Here  #: The environment whose keyring is asked.
     in_use: Here  #: The one whose pip is: what it has no keyring for, it asks the one on PATH for.
-    outside: bool = False  #: Whether ``uvx`` made this process's environment, which `here` is only for want of others.
+    outside: bool = False  #: Whether `here` is none of this process's, or one of ``uvx``'s for want of others.
 
 
 def around() -> Around:
-    """Return this environment, or if ``uvx`` made it for us the active or the project's one."""
+    """Return this environment, or if uv or pipx made it for us alone the active or the project's one."""
     here = survey.here()
-    if not trust.is_cached(here.prefix):
+    is_tool = receipt.is_there(here.prefix) or os.path.isfile(os.path.join(here.prefix, "pipx_metadata.json"))
+    is_cached = trust.is_cached(here.prefix)
+    if not (is_cached or (is_tool and os.path.basename(here.prefix) == "keyring-fallback")):
         return Around(here, here)
     # uvx puts its environment first on PATH: that is not where the person's uv looks
     ours = trust.identity(clients.scripts(here))
     entries = here.environ.get("PATH", "").split(os.pathsep)
     path = os.pathsep.join(one for one in entries if not one or trust.identity(one) != ours)
     here = here._replace(environ=Variables({**here.environ, "PATH": path}))
-    name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
-    projects = [os.path.join(folder, name) for folder in trust.upwards(here.cwd)]
-    virtual, conda = (here.environ.get(one, "") for one in ("VIRTUAL_ENV", "CONDA_PREFIX"))
     pip = _pip(here)
+    name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
+    projects = [os.path.join(folder, name) for folder in _folders(here)]
+    virtual, conda = (here.environ.get(one, "") for one in ("VIRTUAL_ENV", "CONDA_PREFIX"))
     # conda's base is active in every shell: uv takes a project's environment before it (uv-python, virtualenv.rs)
     is_base = here.environ.get("CONDA_DEFAULT_ENV") in ("base", "root")
-    in_use = None
-    for root in (*((virtual, *projects, conda) if is_base else (virtual, conda, *projects)), pip.root):
-        if os.path.isabs(root) and environment.is_environment(root) and not cures.doubt(root, here):
-            program = environment.interpreter(root, here.platform)
-            found = layout.site(root, program, here).folders
-            one = here._replace(prefix=root, virtual=True, executable=program, sys_path=found)
-            in_use = in_use or one
-            if environment.read_path(found).keyring or _is_brought(root, here):
-                return Around(one, in_use, outside=True)
-    if pip.interpreter and not (in_use or pip.root):
-        there = layout.site("", pip.interpreter, here).folders
-        # a plain interpreter's keyring is not every client's
-        if not environment.read_path(there).keyring:
-            prefix = os.path.dirname(os.path.dirname(pip.interpreter))
-            in_use = here._replace(prefix=prefix, virtual=False, executable=pip.interpreter, sys_path=there)
-    return Around(here, in_use or here, outside=True)
+    roots = [*((virtual, *projects, conda) if is_base else (virtual, conda, *projects)), pip.root]
+    usable = (one for one in roots if os.path.isabs(one) and environment.is_environment(one))
+    root = next((one for one in usable if not cures.doubt(one, here)), "")
+    if not (root or pip.interpreter):
+        return Around(here, here, outside=is_cached)
+    program = environment.interpreter(root, here.platform) if root else pip.interpreter
+    found = layout.site(root, program, here).folders
+    prefix = root or os.path.dirname(os.path.dirname(program))
+    in_use = here._replace(prefix=prefix, virtual=bool(root), executable=program, sys_path=found)
+    has_keyring = bool(environment.read_path(found).keyring)
+    if root and (has_keyring or _is_brought(root, here)):
+        return Around(in_use, in_use, outside=True)
+    # a plain interpreter's keyring is not every client's
+    return Around(here, here if has_keyring else in_use, outside=is_cached)
+
+
+def _folders(here: Here) -> list[str]:
+    """Return the folders that may have the project's environment, the nearest first: uv says where it ends."""
+    folders, workspace = trust.upwards(here.cwd), trust.identity(clients.workspace(here))
+    end = next((number for number, one in enumerate(folders, 1) if trust.identity(one) == workspace), None)
+    return folders[:end]
 
 
 def _pip(here: Here) -> executable.Target:

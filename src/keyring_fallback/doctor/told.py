@@ -42,6 +42,8 @@ class Index(NamedTuple):
     authenticate: str  #: "auto", "always" or "never".
     source: str | None  #: The file or variable that names it, or None if that was not found.
     table: bool  #: Whether the file has a table for it, which may say when to authenticate.
+    #: Whether a workspace's member names it, for sources of its own: uv reads no settings in that file.
+    member: bool = False
 
     def is_at(self, service: str | None) -> bool:
         """Tell whether this index has a URL, whatever stands at the end of it."""
@@ -135,14 +137,46 @@ def _of_uv(told: Any, texts: Sequence[Text], here: Here) -> Index | None:
     password = f"its URL ({source or 'uv does not say where'})" if parts.get("password") else None
     if username == MASK and len(set(users)) == 1:
         username = users[0]
-    if isinstance(name, str):
-        prefix = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
-        username = here.environ.get(f"{prefix}_USERNAME") or username
-        password = f"{prefix}_PASSWORD" if f"{prefix}_PASSWORD" in here.environ else password
     username = unquote(username) if isinstance(username, str) and username else None
     name = name if isinstance(name, str) else None
     authenticate = str(told.get("authenticate", "auto")).lower()
-    return Index(hints.shown(url, whole=True), name, username, password, authenticate, source, table)
+    found = Index(hints.shown(url, whole=True), name, username, password, authenticate, source, table)
+    return _with_variables(found, here)
+
+
+def _with_variables(index: Index, here: Here) -> Index:
+    """Return an index of uv's with what its own variables have for it."""
+    if index.name is None:
+        return index
+    prefix = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", index.name.upper())
+    password = f"{prefix}_PASSWORD"
+    return index._replace(
+        username=here.environ.get(f"{prefix}_USERNAME") or index.username,
+        password=password if password in here.environ else index.password,
+    )
+
+
+def of_members(texts: Sequence[Text], here: Here) -> Iterator[Index]:
+    """Yield the indexes that members of a workspace name for sources of their own; none before Python 3.11.
+
+    uv shows the settings of the workspace only, and takes these besides (0.13.9). `texts` is what their files say.
+    """
+    try:
+        import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
+    except ImportError:
+        return
+    for _, path, text in texts:
+        try:
+            said = tomllib.loads(text)["tool"]["uv"]
+            sources = [one for some in said["sources"].values() for one in (some if isinstance(some, list) else [some])]
+            names = [one.get("index") for one in sources]
+            for one in said["index"]:
+                if one.get("name") in names:
+                    authenticate = str(one.get("authenticate", "auto")).lower()
+                    index = _of_url(one["url"], path)._replace(name=one["name"], authenticate=authenticate)
+                    yield _with_variables(index._replace(table=True, member=True), here)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # uv says so
 
 
 def _groups(text: str) -> list[Any]:
