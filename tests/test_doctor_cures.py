@@ -35,6 +35,7 @@ class Row(NamedTuple):
     adds: str
     variables: tuple[tuple[str, str], ...] = ()
     folder: str = "."
+    what: str = "keyring-fallback"
 
 
 ROWS = {
@@ -65,6 +66,17 @@ ROWS = {
         "sub",
     ),
     "locked": Row({".": PROJECT.format("p", '"keyring"')}, "", "--project {}", (("UV_LOCKED", "1"),)),
+    "older Pythons": Row(
+        {".": PROJECT.format("p", '"keyring"').replace("3.9", "3.8")},
+        "",
+        "--project {}",
+        what="\"keyring-fallback; python_version >= '3.9'\"",
+    ),
+    "a workspace's group": Row(
+        {".": WORKSPACE + '[dependency-groups]\nq = ["keyring"]\n', "packages/b": PROJECT.format("b", "")},
+        "--group q",
+        "--project {} --group q",
+    ),
 }
 
 
@@ -97,7 +109,7 @@ def test_a_cure_outlives_uv_sync(
         return {cause["name"]: cause["command"] for cause in document["causes"]}
 
     command = causes()["missing-there"]
-    assert command.partition("uv add ")[2] == f"{row.adds.format(project)} keyring-fallback"
+    assert command.partition("uv add ")[2] == f"{row.adds.format(project)} {row.what}"
     environments.run(["/bin/sh", "-c", command], env=env, cwd=project / row.folder, check=True)
     for _ in range(2):
         environments.run(sync, env=env, cwd=project / row.folder, check=True)
@@ -110,6 +122,7 @@ NAMED = {
     "no lock, a group": (PROJECT.format("p", "") + '[dependency-groups]\nx = ["keyring"]\n[tool.uv]\n', False, [["--group", "x"]]),
     "no lock, not named": (PROJECT.format("p", '"twine"') + "[tool.uv]\n", False, []),
     "none of uv's": (PROJECT.format("p", '"keyring"'), False, []),
+    "unmanaged": (PROJECT.format("p", '"keyring"') + "[tool.uv]\nmanaged = false\n", False, []),
     "an old uv, a group": (PROJECT.format("p", "") + '[dependency-groups]\ndev = ["keyring"]\n', True, [["--group", "dev"]]),
     "an old uv, an extra": (
         PROJECT.format("p", "") + '[project.optional-dependencies]\nx = ["keyring"]\n', True, [["--optional", "x"]]
@@ -137,6 +150,83 @@ def test_where_uv_does_not_tell_what_brings_keyring(
     root = tmp_path / ".venv"
     here = survey.here()._replace(environ={"PATH": str(uv.parent)}, cwd=str(tmp_path), virtual=False)
     assert [["--project", str(tmp_path), *one] for one in expected] == additions(str(root), here)
+
+
+#: What a lock tells: the files of a project, and the places that `uv add` is told.
+LOCKED = {
+    "alone": (
+        {
+            ".": PROJECT.format("p", '"p[x]"')
+            + '[project.optional-dependencies]\nx = ["build[keyring]"]\n[tool.uv]\ndev-dependencies = ["twine"]\n'
+        },
+        ["--project {}", "--project {} --group dev", "--project {} --optional x"],
+    ),
+    "members": (
+        {
+            ".": PROJECT.format("r", '"a"') + WORKSPACE + "[tool.uv.sources]\na.workspace = true\n",
+            "packages/a": PROJECT.format("a", '"twine"')
+            + '[project.optional-dependencies]\nx = ["b[y]"]\n[tool.uv.sources]\nb.workspace = true\n',
+            "packages/b": PROJECT.format("b", '"build"') + '[project.optional-dependencies]\ny = ["keyring"]\n',
+        },
+        ["--project {}/packages/a", "--project {}/packages/b --optional y"],
+    ),
+    "no project": (
+        {
+            ".": WORKSPACE + '[dependency-groups]\nq = [{include-group = "k"}]\nk = ["build[keyring]"]\nn = ["six"]\n',
+            "packages/b": PROJECT.format("b", '"build"'),
+        },
+        ["--project {} --group k", "--project {} --group q"],
+    ),
+}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no parser for TOML")
+@pytest.mark.parametrize("case", LOCKED.values(), ids=LOCKED)
+def test_what_a_lock_tells(
+    shared_environments: environments.Environments,
+    tmp_path: Path,
+    python: Path,
+    case: tuple[dict[str, str], list[str]],
+) -> None:
+    """By an old uv's lock the same is found as by the tree that a newer one tells: groups, extras, members."""
+    files, expected = case
+    for folder, text in files.items():
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "pyproject.toml").write_text(text)
+    uv = shared_environments.get(python, "uv==0.8.24").script("uv")
+    environments.run([uv, "lock", "--quiet"], env=machine.building(UV_PYTHON=str(python)), cwd=tmp_path, check=True)
+    here = survey.here()._replace(cwd=str(tmp_path), virtual=False)
+    for program in (uv, Path(machine.uv())):
+        found = additions(str(tmp_path / ".venv"), here._replace(environ={"PATH": str(program.parent)}))
+        assert [one.format(tmp_path) for one in expected] == [" ".join(one) for one in found]
+
+
+def test_dynamic_dependencies(
+    shared_environments: environments.Environments, home: Path, tmp_path: Path, python: Path, wheel: Path
+) -> None:
+    """What a build backend reads elsewhere ``uv add`` cannot write to: the doctor says in words where we belong."""
+    (tmp_path / "pyproject.toml").write_text(
+        PROJECT.format("p", "").replace("dependencies = []", "dynamic = [\n  'dependencies',\n]")
+        + '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        + '[tool.setuptools]\npy-modules = []\ndynamic.dependencies = {file = ["needs.txt"]}\n'
+    )
+    (tmp_path / "needs.txt").write_text("keyring\n")
+    root = tmp_path / ".venv"
+    env = machine.building(**machine.home_variables(home), UV_FIND_LINKS=str(wheel.parent), UV_PYTHON=str(python))
+    environments.run([machine.uv(), "sync", "--quiet"], env=env, cwd=tmp_path, check=True)
+    path = os.pathsep.join([str(root / "bin"), os.path.dirname(machine.uv()), os.environ["PATH"]])
+    script = shared_environments.get(python, "keyring", wheel).script("keyring-fallback")
+    argv: list[Text] = [script, "doctor", "--json"]
+
+    def causes() -> dict[str, dict[str, Any]]:
+        document = json.loads(environments.run(argv, env={**env, "PATH": path}, cwd=tmp_path).stdout)
+        return {cause["name"]: cause for cause in document["causes"]}
+
+    cause = causes()["missing-there"]
+    assert (None, True) == (cause["cure"], "'uv sync --refresh'" in cause["edit"])
+    (tmp_path / "needs.txt").write_text("keyring\nkeyring-fallback\n")
+    environments.run([machine.uv(), "sync", "--refresh"], env=env, cwd=tmp_path, check=True)
+    assert "missing-there" not in causes()
 
 
 def test_what_was_installed_by_hand_gets_us_by_hand(

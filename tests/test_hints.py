@@ -372,6 +372,30 @@ def test_each_quote_of_powershell_is_doubled(quote: str) -> None:
     assert expected == shell.typed(shell.Command(("it",), (shell.Variable("X", quote),)), "win32")
 
 
+@pytest.mark.skipif(machine.WINDOWS, reason="needs a POSIX shell")
+def test_posix_words_are_what_they_were() -> None:
+    """A POSIX shell reads each word as it was; a marker's quotes stay readable."""
+    marked = "keyring-fallback; python_version >= '3.9'"
+    assert f'"{marked}"' == shell.quoted(marked, "linux")
+    words = [
+        marked,
+        "",
+        "'",
+        '"',
+        "a'$HOME",
+        "a'`id`",
+        "a'\\\\",
+        "a'!!",
+        "it's\nmine\n",
+        "a'\"b",
+        "plain",
+        "a b",
+        "a'*",
+    ]
+    line = " ".join(shell.quoted(word, "linux") for word in ["printf", r"%s\0", *words])
+    assert words == environments.run(["/bin/sh", "-c", line], check=True).stdout.split("\0")[:-1]
+
+
 def test_what_mends_is_data() -> None:
     """A command, a variable and an edit, each as JSON and in words."""
     first = shell.Variable("PATH", "/a b", before=True)

@@ -14,7 +14,7 @@ from ..discovery.places import PIP_USER, PIPX_GLOBAL, SYSTEMS_PROGRAMS, USERS_PR
 from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
 from ..here import Here
 from . import project, receipt, told
-from .shell import Command, Edit, Variable
+from .shell import Command, Edit, Variable, typed
 
 #: The provider where nothing tells which: a word to be replaced.
 UNKNOWN = "PROVIDER"
@@ -168,9 +168,18 @@ def install(
         words = [*uv_install(root, here), *(["--reinstall"] if again else []), requirement]
         return Command(tuple(words), tuple(first)), advice
     hinders = [Variable(name, "0") for name in project.HINDERS if here.environ.get(name)]
-    others = "; ".join(f"'uv add {' '.join(place)} {requirement}'" for place in places[1:])
-    advice = f"keyring comes from there, too: {others}" if others else advice
-    return Command(("uv", "add", *places[0], requirement), (*hinders, *first)), advice
+    dynamic = [one for one in places if project.is_dynamic(one)]
+    adds = [
+        Command(("uv", "add", *one, project.limited(requirement, one)), (*hinders, *first))
+        for one in places
+        if one not in dynamic
+    ]
+    others = [typed(one._replace(variables=()), platform) for one in adds[1:]]
+    advice = f"keyring comes from there, too: {'; '.join(others)}" if others else advice
+    if dynamic:
+        source = f"where the build backend of {dynamic[0][1]} gets its dependencies from (they are dynamic)"
+        advice = f"add {project.limited(requirement, dynamic[0])} {source}, then run 'uv sync --refresh'"
+    return adds[0] if adds else None, advice
 
 
 def uv_install(root: str, here: Here) -> list[str]:

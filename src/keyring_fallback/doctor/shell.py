@@ -90,8 +90,8 @@ def lasting(variable: Variable, platform: str) -> str:
 
 def quoted(word: str, platform: str) -> str:
     """Return a word as it is typed in a shell."""
-    if platform != "win32":
-        return shlex.quote(word)
+    if platform != "win32":  # a requirement's marker has such quotes
+        return f'"{word}"' if re.fullmatch(r"[^\"$`\\!]*'[^\"$`\\!]*", word) else shlex.quote(word)
     return word if re.fullmatch(r"[\w.:/\\@%+=-]+", word) and not word.startswith("@") else _literal(word)
 
 
