@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -517,10 +518,65 @@ def test_ends_when_the_tools_change(owner: Stage, asker: Stage, tmp_path: Path, 
         assert "has changed" in lender.lines[-1]
 
 
+def another_socket(path: Path) -> None:
+    """Put somebody else's socket into the place of a lender's."""
+    with socket.socket(socket.AF_UNIX) as other, tempfile.TemporaryDirectory() as folder:
+        other.bind(os.path.join(folder, "s"))  # a socket's path must be short
+        os.replace(os.path.join(folder, "s"), path)
+
+
+#: By names, what happens to a lender's socket.
+GONE = {
+    "folder": lambda path: shutil.rmtree(path.parent),
+    "moved": lambda path: path.parent.rename(path.parent.parent / "moved"),
+    "file": lambda path: path.with_suffix("").unlink(),
+    "socket": lambda path: path.unlink(),
+    "another's": another_socket,
+}
+
+
+@pytest.mark.parametrize("command", [(), ("env", "PATH=/usr/local/bin:/usr/bin:/bin")], ids=["here", "command"])
+def test_ends_when_its_socket_is_gone(owner: Stage, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Where nobody finds its socket any more, a lender ends by its next sign of life, says why, and leaves what is not its own."""
+    lenders = {}
+    for name in GONE:
+        (tmp_path / name).mkdir(mode=0o700)
+        env = {**owner.env(), "XDG_RUNTIME_DIR": os.fspath(tmp_path / name)}
+        lenders[name] = Lender(owner.environment, "feed.example", command=command, env=env)
+    paths = {name: one.socket for name, one in lenders.items()}
+    for name, does in GONE.items():
+        does(paths[name])
+    for name, one in lenders.items():
+        path = paths[name].with_suffix("") if name in ("folder", "moved", "file") else paths[name]
+        why = " is another's now" if name == "another's" else ": No such file or directory"
+        one.until(f"this machine: {path}{why}: lent no more" if not command else f": {path}{why}: lent no more")
+        assert 1 == one.wait()
+    assert [True, *[False] * 4] == [path.exists() for path in reversed(paths.values())]
+
+
+def test_why_it_ends_is_on_stderr(asker: Stage) -> None:
+    """What ends a lender is an error: it is no line of those who watch the questions."""
+    result = environments.run(
+        [asker.environment.script("keyring-fallback"), "lend", "--services", "x"], env=asker.env()
+    )
+    assert (1, "", True) == (result.returncode, result.stdout, "nothing can be lent" in result.stderr)
+
+
+@linux
+def test_who_lends_nothing_is_passed_over(owner: Stage, asker: Stage) -> None:
+    """An older lender that lends nothing is a lender, and no program that could be started."""
+    with lend(owner, "feed.example") as lender:
+        lender.socket.with_suffix("").write_text("ann@box\n")
+        result, stderr = asker.calls(["get_password", URL, "u"])
+        assert (["NoKeyringError"], "") == (result[0]["error"][:1], stderr)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ((), "--services"),
+        (("--services", ""), "'' is no host"),
+        (("--services", "feed.example", " "), "' ' is no host"),
         (("--services",), "--services"),
         (("--services", "https://feed.example/simple/"), "feed.example"),
         (("--services", "--", "ssh", "box"), "--services"),

@@ -76,7 +76,7 @@ def _lend(parser: argparse.ArgumentParser, hosts: Sequence[str], command: Sequen
         return None if now.state in (survey.State.OFF, survey.State.NESTED) else now
 
     for host in hosts:
-        if not {*"/:@ "}.isdisjoint(host):
+        if not host.strip() or not {*"/:@ "}.isdisjoint(host):
             parser.error(f"{hints.shown(host)!r} is no host, such as {hints.host_of(host) or 'pkgs.dev.azure.com'}")
     return lender.lend(hosts, command, look)
 

@@ -24,7 +24,7 @@ def read(folder: str, uid: int) -> Iterator[Tool | Refusal]:
     """Yield the lenders of a folder, and what was turned down: it must be the user's alone, and so must all in it.
 
     Beside each socket lies a file that says who lends, and which hosts. The far end holds a lock on it as long as it
-    lives (``helper/far.py``): what a far end has left that was killed is passed over.
+    lives (``helper/far.py``): what a far end has left that was killed is passed over, and who lends nothing.
     """
     try:
         if not _is(os.lstat(folder), stat.S_IFDIR, uid):
@@ -47,7 +47,7 @@ def read(folder: str, uid: int) -> Iterator[Tool | Refusal]:
             yield _refusal(path, "a file of mode 0600")
         elif not socket:
             yield _refusal(path + ".sock", "a socket of mode 0600")
-        elif lines:
+        elif lines[1:]:
             yield Tool(Origin(f"lent by {lines[0]}"), path + ".sock", "", "", lent=tuple(lines[1:]))
 
 

@@ -12,7 +12,8 @@ In, on descriptor 0: one JSON document a line. The first is the set-up::
 
 Each further line answers a question: ``{"id": int, ...}``, passed on as it is; or it says that the lender still lives,
 and is empty. Out, on descriptor 1: nonce, JSON and a line feed; ``{"ready": path}`` or ``{"failed": reason}``, then
-questions: ``{"id": int, "asker": str, "method": str, "service": str, "username": str or null}``.
+questions: ``{"id": int, "asker": str, "method": str, "service": str, "username": str or null}``; or at
+last, where nobody can ask any more, ``{"failed": reason}``.
 
 On the socket, one question a connection: a line with the last three, and the answer's line.
 """
@@ -53,6 +54,7 @@ class Far:
         self.setup = setup
         self.name = os.urandom(4).hex()
         self.folder = ""
+        self.made: dict[str, os.stat_result] = {}
         self.waiting: dict[int, queue.SimpleQueue[bytes]] = {}
         self.number = 0
         self.lock = threading.Lock()
@@ -101,6 +103,7 @@ class Far:
         listener.bind(self.name + ".sock")
         listener.listen(1024)
         os.rename("." + self.name, self.name)
+        self.made = {name: os.lstat(name) for name in (self.name, self.name + ".sock")}
         threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
 
     def accept(self, listener: socket.socket) -> None:
@@ -133,13 +136,25 @@ class Far:
             self.waiting.pop(number, None)
             self.places.release()
 
-    def close(self) -> None:
-        mine = [self.name, "." + self.name, self.name + ".sock"] if self.folder else []
-        for remove, path in (*((os.unlink, name) for name in mine), (os.rmdir, self.folder)):
+    def lost(self) -> str:
+        """Return why nobody finds us any more, or ""; what we hold open keeps its inode from being used again."""
+        for name, status in self.made.items():
+            path = os.path.join(self.folder, name)
             try:
-                remove(path)
-            except OSError:
-                pass  # it was never made, or another lender's socket is in the folder
+                if not os.path.samestat(os.lstat(path), status):
+                    return path + " is another's now"
+            except OSError as error:
+                return "{}: {}".format(path, error.strerror or error)
+        return ""
+
+    def close(self) -> None:
+        for name in [self.name, "." + self.name, self.name + ".sock"] if self.folder else []:
+            with contextlib.suppress(OSError):  # it was never made, or is gone
+                status = os.lstat(name)
+                if os.path.samestat(status, self.made.get(name, status)):
+                    os.unlink(name)
+        with contextlib.suppress(OSError):  # another lender's socket is in the folder
+            os.rmdir(self.folder)
 
 
 def read_question(connection: socket.socket) -> dict[str, Any] | None:
@@ -188,7 +203,7 @@ def lines() -> Iterator[bytes]:
         if not data:
             return
         *whole, pending = (pending + data).split(b"\n")
-        yield from filter(None, whole)
+        yield from whole
 
 
 def end(*_: object) -> None:
@@ -205,7 +220,11 @@ def main() -> None:
         said = lines()
         far = Far(json.loads(next(said)))
         for line in said if far.open() else ():
-            answers = far.waiting.get(json.loads(line)["id"])
+            lost = far.lost()
+            if lost:
+                far.say({"failed": lost})
+                break
+            answers = far.waiting.get(json.loads(line)["id"]) if line else None
             if answers is not None:
                 answers.put(line)
     finally:

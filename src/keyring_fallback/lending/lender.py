@@ -50,7 +50,7 @@ def lend(hosts: Sequence[str], command: Sequence[str], look: Callable[[], InForc
     try:
         _Lender(hosts, command, look).run()
     except LendingError as error:
-        _say(str(error))
+        _say(str(error), error=True)
         return 1
     except KeyboardInterrupt:
         _say("lent no more")
@@ -148,6 +148,8 @@ class _Lender:
         return not self._changed
 
     def _take(self, question: dict[str, Any]) -> None:
+        if "failed" in question:
+            raise LendingError(f"{self._pipe.name}: {one_line(str(question['failed']))}: lent no more; start it again")
         number, service, username = question.get("id"), question.get("service"), question.get("username")
         sound = isinstance(number, int) and isinstance(service, str) and isinstance(username, (str, type(None)))
         if not sound or question.get("method") not in METHODS:
@@ -186,10 +188,10 @@ def _user() -> str:
         return "somebody"
 
 
-def _say(text: str) -> None:
+def _say(text: str, *, error: bool = False) -> None:
     """Print a line with the time; nobody reads on, or in a narrow encoding: that is no reason to stop."""
     try:
-        sys.stdout.write(f"{time.strftime('%H:%M:%S')} {one_line(text)}\n".encode("ascii", "backslashreplace").decode())
-        sys.stdout.flush()
+        line = f"{time.strftime('%H:%M:%S')} {one_line(text)}".encode("ascii", "backslashreplace").decode()
+        print(line, file=sys.stderr if error else sys.stdout, flush=True)
     except OSError:
         pass
