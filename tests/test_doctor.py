@@ -767,7 +767,25 @@ def test_a_link_that_leads_nowhere_beside_a_tool(patient: Patient) -> None:
     for tokens in ({}, {"pkgs.dev.azure.com": CANARY}):
         finding = patient.with_tokens(tokens).see_the_doctor(AZURE, USERNAME)
         (cause,) = (cause for cause in finding.document["causes"] if cause["name"] == "broken")
-        assert ("", "remove this link, which leads nowhere") == (cause["command"], cause["edit"])
+        assert ("", "remove this link, which leads nowhere", False) == (
+            cause["command"],
+            cause["edit"],
+            cause["problem"],
+        )
+
+
+@posix
+def test_a_link_that_leads_nowhere_hides_no_other_cause(
+    ill: Patient, shared_environments: environments.Environments, python: Path
+) -> None:
+    """Beside a tool it is no reason for a failure: what is missing there is."""
+    ill.with_tool(shared_environments.uv_tool(python))
+    executables = ill.home / ".local" / "bin"
+    executables.mkdir(parents=True)
+    (executables / "keyring").symlink_to("/nowhere/keyring")
+    cause = ill.ask_for_data(AZURE, USERNAME)
+    assert (["no-provider"], ["broken"]) == (cause.problems, cause.notes)
+    assert "artifacts-keyring" in cause.cause["command"]
 
 
 @pytest.mark.skipif(machine.WINDOWS, reason="there are no such permissions on Windows")
@@ -858,12 +876,13 @@ def test_a_configuration_that_powershell_wrote(patient: Patient, codec: str) -> 
     assert "save it as UTF-8 without BOM" in finding.cause["edit"]
 
 
-def test_a_mistyped_section(patient: Patient) -> None:
+@pytest.mark.parametrize("name", ["fallbak", "Fallback", "Fallback.Commands", "fallback.command", "fallback-commands"])
+def test_a_mistyped_section(patient: Patient, name: str) -> None:
     """[fallbak] in keyringrc.cfg is told, and other sections are nobody's business."""
-    patient.with_configuration("[fallbak]\nenabled = false\n[codeartifact]\nprofile_name = x\n")
-    finding = patient.see_the_doctor(AZURE, USERNAME)
+    patient.with_configuration(f"[{name}]\nenabled = false\n[codeartifact]\nprofile_name = x\n[commands]\na = b\n")
+    finding = patient.ask_for_data(AZURE, USERNAME)
     assert (0, ["setting-without-sense"]) == (finding.status, finding.notes)
-    assert "the section [fallbak] is not known" in finding.document["causes"][0]["text"]
+    assert f"the section [{name}] is not known" in finding.document["causes"][0]["text"]
 
 
 def test_the_index_that_does_not_work_is_passed_over(ill: Patient) -> None:

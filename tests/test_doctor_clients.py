@@ -493,6 +493,23 @@ def test_old_pip_has_no_choice(patient: Patient, python: Path, wheel: Path, tmp_
     assert "subprocess:" not in finding.text
 
 
+@posix
+@pytest.mark.parametrize("said", ["", "echo ''", "exit 1", "echo canary-password-of-the-provider"])
+def test_a_keyring_of_which_nothing_can_be_told(patient: Patient, tmp_path: Path, said: str) -> None:
+    """A shim, or a native program, that is first on PATH is asked itself, as uv asks it, whoever else would answer."""
+    shim = trees.put(tmp_path / "shims" / "keyring", f"#!/bin/sh\n{said}\n", executable=True)
+    path = os.pathsep.join([str(shim.parent), patient.with_uv().env()["PATH"]])
+    finding = patient.ask_for_data(AZURE, USERNAME, PATH=path, UV_KEYRING_PROVIDER="subprocess")
+    mute = said in ("", "echo ''", "exit 1")
+    assert mute == (["missing-there"] == finding.problems)
+    if mute:
+        assert str(shim) in finding.cause["text"]
+        assert (str(patient.environment.scripts), True) == (
+            finding.cause["cure"]["value"],
+            finding.cause["cure"]["before"],
+        )
+
+
 @pytest.fixture
 def with_pip(patient: Patient, shared_environments: environments.Environments, python: Path, wheel: Path) -> Patient:
     """A person whose environment has pip."""
@@ -686,7 +703,8 @@ def test_a_plain_interpreters_keyring_comes_first(
     (interpreter.parent / "keyring").chmod(0o755)
     path = f"{interpreter.parent}:{patient.with_uv().env()['PATH']}"
     finding = patient.ask_for_data(AZURE, USERNAME, PATH=path, UV_KEYRING_PROVIDER="subprocess")
-    command = "" if closed else f"uv pip install --python {interpreter} keyring-fallback"
+    command = f"uv pip install --python {interpreter} keyring-fallback"
+    command = f"export PATH={patient.environment.scripts}:$PATH" if closed else command  # nobody installs there
     assert ("missing-there", command) == (finding.cause["name"], finding.cause["command"])
     assert str(interpreter) in finding.cause["text"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 GOOGLE = "https://europe-python.pkg.dev/p/r/simple/"
 NOTHING = "Nothing was looked up; try: keyring-fallback doctor URL\n"
 ALWAYS = '[[index]]\nurl = "URL"\nauthenticate = "always"\n'
+PLAIN = ALWAYS.partition("authenticate")[0]
 SUBPROCESS = 'keyring-provider = "subprocess"\n'
 posix = pytest.mark.skipif(machine.WINDOWS, reason="the commands are POSIX'")
 
@@ -44,6 +46,9 @@ def test_nothing_to_look_up(patient: Patient) -> None:
         assert (1, ["nothing-asked"], []) == (finding.status, finding.problems, finding.document["lookups"])
         assert finding.text.startswith(NOTHING)
         assert machine.WINDOWS or "keyring-fallback doctor URL" == finding.cause["command"]
+    # nor where clients are told to ask none
+    (patient.folder / "uv.toml").write_text(f"no-index = true\nindex-url = '{AZURE}'\n")
+    assert ["nothing-asked"] == patient.ask_for_data(PIP_INDEX_URL=AZURE, PIP_NO_INDEX="1").problems
 
 
 def test_each_index_is_asked_for(patient: Patient) -> None:
@@ -135,6 +140,15 @@ def test_an_index_of_a_workspaces_member(patient: Patient, feed: Feed, python: P
     assert str(member) != unasked["cure"]["file"]
 
 
+def test_a_user_name_is_for_its_host(patient: Patient, feed: Feed) -> None:
+    """Of two hosts, or ports, one index' user name is none for the other."""
+    other = feed.proxy.rpartition(":")[0] + ":81/simple/"
+    (patient.with_uv().folder / "uv.toml").write_text(
+        f"{SUBPROCESS}[[index]]\nurl = '{other}'\n[[index]]\nurl = '{feed.proxy.replace('://', '://me@')}/simple/'\n"
+    )
+    assert "uv-no-username" in patient.ask_for_data(other).problems
+
+
 def test_a_password_elsewhere_is_a_note(patient: Patient) -> None:
     """An index that a client has a password for from elsewhere is not asked for: its place is named."""
     finding = patient.see_the_doctor(PIP_INDEX_URL=AZURE.replace("://", "://me:secret@"))
@@ -170,8 +184,8 @@ def test_sources_of_poetry(patient: Patient, shared_environments: environments.E
     poetry = shared_environments.get(python, "poetry", "keyring")
     (patient.folder / "pyproject.toml").write_text(
         "[project]\nname = 'a'\nversion = '1'\n"
-        f"[[tool.poetry.source]]\nname = 'feed'\nurl = '{AZURE}'\n"
-        f"[[tool.poetry.source]]\nname = 'other'\nurl = 'https://me:secret@h.example/'\n"
+        f"[tool.poetry]\nsource = [{{name = 'feed', url = '{AZURE}'}},\n"
+        f"  {{name = 'other', url = 'https://me:secret@h.example/'}}]\n"
     )
     path = os.pathsep.join([os.environ["PATH"], os.fspath(poetry.scripts)])
     (patient.folder.parent / ".git").mkdir()  # the nearest pyproject.toml counts, whatever lies above it
@@ -186,6 +200,34 @@ def test_sources_of_poetry(patient: Patient, shared_environments: environments.E
     assert both == [one["service"] for one in finding.document["lookups"]]
     assert ["client-lacks-us"] == finding.problems, "the person asks through poetry"
     assert f"poetry asks the keyring of its own environment, {poetry.root}" in finding.cause["text"]
+
+
+@posix
+def test_what_poetry_alone_is_told_of_is_asked_in_its_own_environment(
+    patient: Patient,
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    demo_store: Path,
+    tmp_path: Path,
+) -> None:
+    """There its keyring is: what the environment in use has, or lacks, is no matter of poetry's sources."""
+    poetry = environments.create(tmp_path / "poetry", python, "poetry", "keyring", wheel, share_files=True)
+    (patient.folder / "pyproject.toml").write_text(
+        f"[project]\nname = 'a'\nversion = '1'\n[[tool.poetry.source]]\nname = 'feed'\nurl = '{AZURE}'\n"
+    )
+    path = os.pathsep.join([os.environ["PATH"], os.fspath(poetry.scripts)])
+    patient.environment = shared_environments.get(
+        python, "keyring", "pip", wheel, demo_store
+    )  # has what poetry's lacks
+    store = {"DEMO_STORE_FILE": str(tmp_path / "store.json")}
+    (tmp_path / "store.json").write_text(json.dumps({AZURE: {"me": CANARY}}))
+    finding = patient.ask_for_data(PATH=path, **store)
+    assert (0, []) == (finding.status, finding.problems)
+    patient.with_tokens({})
+    for also, answered in (({}, False), ({"PIP_INDEX_URL": AZURE}, True)):  # what pip asks for, too, is asked here
+        lookups = patient.ask_for_data(PATH=path, **also, **store).document["lookups"]
+        assert answered == ("answer" in [one["outcome"] for one in lookups])
 
 
 POETRY_ROWS = {
@@ -262,6 +304,7 @@ UV_ROWS = {
     "user": (SUBPROCESS + "index-url = 'USER'\n", True),
     "always": (SUBPROCESS + ALWAYS + "default = true\n", True),
     "no user": (SUBPROCESS + "index-url = 'URL'\n", False),
+    "user of another index": (SUBPROCESS + PLAIN + "default = true\n[[index]]\nurl = 'MINE'\n", True),
     "not told": ("index-url = 'USER'\n", False),
     "password": (SUBPROCESS + "index-url = 'PASSWORD'\n", False),
     "password of another index": (SUBPROCESS + ALWAYS + "default = true\n[[index]]\nurl = 'OTHER'\n", False),
@@ -293,6 +336,7 @@ def test_doctor_client_and_watch_agree(patient: Patient, feed: Feed, tmp_path: P
     client, _, name = row.partition(": ")
     url = feed.direct_url
     words = {"URL": url, "USER": feed.with_username("me", url), "PASSWORD": feed.with_username("me:old", url)}
+    words["MINE"] = feed.with_username("me", f"{url}other/")
     words["OTHER"] = feed.with_username("you:old", f"{url}other/")
     patient.with_tokens({"127.0.0.1": feed.password}).with_uv()
     variables: dict[str, str] = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}

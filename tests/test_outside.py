@@ -149,8 +149,9 @@ def test_watch_from_outside(
     result = uvx(cached, env, "--", "keyring", "get", feed.url, USERNAME)
     assert 0 != result.returncode
     assert f": {active.script('keyring')} ended with status 1" in result.stderr
+    active = shared_environments.get(python, PIP)
     pip = [*map(str, (active.python, "-m", "pip", "download", "--no-deps", "demo-store"))]
-    result = uvx(cached, {**env, "PIP_KEYRING_PROVIDER": "disabled"}, "--", *pip)
+    result = uvx(cached, variables(cached, active.root, feed, PIP_NO_INPUT="1"), "--", *pip)
     assert f"  pip asked nobody for {feed.host} ({feed.url})." in result.stderr
 
 

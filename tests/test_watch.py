@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback.helper import recorder
-from support import environments
+from support import environments, machine
 from test_backends import reader
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_exit_status(stage: Stage, command: list[str], status: int) -> None:
     result = watch(stage, *command)
     assert status == result.returncode
     assert ("It cannot be started" in result.stderr) == (status in (126, 127))
-    assert ("It asked nobody" in result.stderr) == (status not in (126, 127))
+    assert ("No keyring was seen to be asked" in result.stderr) == (status not in (126, 127))
     assert "Traceback" not in result.stderr
 
 
@@ -97,6 +97,22 @@ def test_success_that_asked_nobody_is_no_fault(stage: Stage) -> None:
     result = watch(stage, python, "-c", "import keyring; keyring.get_password('python-poetry-check', 'me')")
     assert "  -c (get_password) python-poetry-check for another user name: had no answer" in result.stderr
     assert "keyring-fallback doctor" not in result.stderr
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_what_is_not_seen_is_not_said(stage: Stage, tmp_path: Path, *, runs: bool) -> None:
+    """Only of a client that asks the first keyring on PATH itself is "nobody" a fact: uv run puts others before it."""
+    lacks_us = environments.create(tmp_path / "lacks-us", stage.environment.python, "keyring")
+    keyring = [str(lacks_us.script("keyring")), "get", URL, "me"]
+    command = [machine.uv(), "run", "--no-project", *keyring] if runs else [machine.uv(), "pip", "list"]
+    result = watch(stage, *command)
+    assert runs == ("No keyring was seen to be asked; one of an environment without keyring-fallback" in result.stderr)
+    assert runs == ("It asked nobody" not in result.stderr)
+    for argv, sees in (
+        ([str(lacks_us.python), "-m", "pip"], False),
+        ([str(stage.environment.python), "-m", "pip"], True),
+    ):
+        assert sees == ("It asked nobody" in watch(stage, *argv, "--version").stderr), argv
 
 
 def test_set_reads_from_the_command(stage: Stage) -> None:
@@ -255,7 +271,7 @@ def test_the_end_of_a_watched_command(stage: Stage, tmp_path: Path, number: sign
         process.send_signal(number)
         _, said = process.communicate(timeout=60)
     assert (128 + number, []) == (process.returncode, list(temporary.iterdir()))
-    assert "It asked nobody" in said
+    assert "No keyring was seen to be asked" in said
     with pytest.raises(ProcessLookupError):
         os.kill(int(os.readlink(started)), 0)
 

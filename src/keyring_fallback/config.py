@@ -36,7 +36,7 @@ class Fault(Enum):
     FILE_TOO_LARGE = "{}: larger than {} bytes"
     FILE_OF_A_PROJECT = "{}: not read for [fallback], since {}"
     OPTION_UNKNOWN = "{} is not known; the options are {}"
-    SECTION_UNKNOWN = "{}: the section [{}] is not known, and [fallback] is meant by it perhaps"
+    SECTION_UNKNOWN = "{}: the section [{}] is not known; [fallback] or [fallback.commands] is meant perhaps"
     VALUE = "{}: {}"
     ROW = "{}: {}; this row is not used"
     ROW_BEGINS = "{}: a pattern cannot begin with {}, which is a heading to keyring: all below it is not used"
@@ -180,7 +180,8 @@ def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, l
     rows = {name: value for name, value in rows.items() if name not in parser.defaults()}
     ours = {name: value for name, value in options.items() if name in _PARSERS or name not in parser.defaults()}
     selected = parser.get("backend", "default-keyring", fallback=None)
-    strange = [one for one in parser.sections() if one not in _SECTIONS and _resembles(one, _SECTIONS[0])]
+    unknown = [one for one in parser.sections() if one not in _SECTIONS]
+    strange = [one for one in unknown if any(_resembles(one, known) for known in _SECTIONS[::2])]
     problems = [Problem(Fault.SECTION_UNKNOWN, file, "", one) for one in strange]
     if parser.has_section(_SECTIONS[2]):
         problems += [Problem(Fault.ROW_BEGINS, file, "", one) for one in _NO_ROW.findall(text)]

@@ -30,7 +30,7 @@ def find(facts: Facts) -> Iterator[Cause]:
     if is_missing(facts):
         root = facts.here.prefix
         text = f"You ask from outside, and keyring-fallback is not installed in the environment in use here, {root}."
-        yield Cause("missing-there", text, *facts.install(root, "keyring-fallback"))
+        yield Cause("missing-there", text, *facts.install(root, "keyring-fallback"), problem=not facts.poetrys)
     uv, pip = facts.client("uv"), facts.client("pip")
     if uv or (facts.uv_keyring and not pip):
         yield from _first_on_path("uv" if uv else "a program", facts.uv_keyring, facts)
@@ -91,10 +91,14 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     first = Variable("PATH", clients.scripts(here), before=True)
     way = Variable("PIP_KEYRING_PROVIDER", "import") if who == "pip" and facts.imports else first
     cached = trust.is_cached(here.prefix)  # which does not last
+    advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'" if cached else ""
     if found is None:
         text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
-        advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'" if cached else ""
         yield Cause("no-keyring-on-path", text, None if cached else way, advice, problem=told)
+        return
+    if facts.mute and found == facts.uv_keyring:
+        text = f"The first keyring on PATH, {found.path}, which {who} runs, has no answer; what it runs cannot be told."
+        yield Cause("missing-there", text, None if cached else way, advice, problem=told)
         return
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
@@ -120,6 +124,11 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
             yield Cause("missing-there", text, None if cached else way, advice, problem=told)
     elif found.ours is False and (by or tools.isdisjoint(ids)):
         text = f"The keyring that {who} runs is the one of {found.root}, and keyring-fallback is not installed there."
+        if os.path.isfile(found.root) and cures.is_externally_managed(
+            found.root, here.platform
+        ):  # nobody installs there
+            yield Cause("missing-there", text, None if cached else way, advice, problem=told)
+            return
         yield Cause("missing-there", text, *facts.install(found.root, "keyring-fallback"))
 
 

@@ -75,7 +75,7 @@ def uv(here: Here) -> Iterator[Told]:
                 known = [index.url for index in one.indexes]
                 members = (index for index in told.of_members(_texts(files)[0], here) if index.url not in known)
                 one = one._replace(indexes=(*one.indexes, *members))
-            yield one
+            yield one._replace(indexes=tuple(told.shared(one.indexes)))
 
 
 def workspace(here: Here) -> str:
@@ -100,7 +100,7 @@ def pip(here: Here) -> Iterator[Told]:
 def poetry(here: Here) -> Iterator[Told]:
     """Yield what poetry, if there is one on PATH and the project has sources of its, says of them. Never raises."""
     texts, reason = _texts((None, os.path.join(one, "pyproject.toml")) for one in trust.upwards(here.cwd))
-    source = next((path for _, path, text in texts[:1] if "tool.poetry.source" in text), "")
+    source = next((path for _, path, text in texts[:1] if "tool.poetry" in text and "source" in text), "")
     program, doubt = first("poetry", here) if source else ("", None)
     if program:
         plain = [program, "--no-plugins", "--no-ansi", "--no-interaction"]
@@ -137,6 +137,15 @@ def on_path(here: Here, without: str = "", client: str = "", name: str = "keyrin
         mine = trust.identity(root) == trust.identity(me)
         return Keyring(path, root, content.keyring, ours, mine, content.providers)
     return None
+
+
+def is_mute(keyring: Keyring | None, service: str, username: str | None, here: Here) -> bool:
+    """Tell whether a keyring of which nothing can be told has no answer: it is asked as uv asks, unless it hangs."""
+    if not keyring or keyring.root or first("keyring", here) != (keyring.path, None):
+        return False
+    words = ["get", service, username] if username else ["get", "--mode", "creds", service]
+    asked, answer = _answer(Told("uv", keyring.path), [keyring.path, *words], here)
+    return asked.stops or not (asked.silence or answer.strip())
 
 
 def has_us(folders: Iterable[str]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .. import hints, survey
-from ..discovery import search
+from ..discovery import environment, search
 from ..discovery.tool import Tool
 from ..here import Here
 from . import clients, cures, probing, shell, surroundings
@@ -58,6 +59,8 @@ class Facts(NamedTuple):
     #: The user names that may be tokens and are not shown: those of indexes, and in a URL without a password.
     hidden: Collection[str] = ()
     outside: bool = False  #: Whether it is asked from a place of ``uvx``'s, see `surroundings.Around`.
+    poetrys: bool = False  #: Whether poetry alone is told of what was looked up, and its own keyring was asked.
+    mute: bool = False  #: Whether the keyring that uv runs, of which nothing can be told, was asked and has no answer.
     due: bool = True  #: Whether there has to be an answer: what is looked up is no public index.
     each: Sequence[Facts] = ()  #: The same for each index that a keyring is to be asked for.
 
@@ -179,16 +182,25 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     whom = f"the keyring of this environment to {f'answer for {whom}' if whom else 'start'}"
     uv = next((one.program for one in told if one.client == "uv"), "")
     seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools)) * max(1, len(questions))
-    me = probing.run([here.executable], here.environ, probing.request(list(questions)), seconds, whom)
+    uv_keyring = clients.on_path(here, client=uv)
+    others = {name: one for name in clients.OTHERS if (one := clients.on_path(here, name=name))}
+    groups: dict[str, list[tuple[str, str | None]]] = {here.executable: []}
+    for question in questions:
+        groups.setdefault(_asked_in(question[0], told, others.get("poetry"), here), []).append(question)
+    probes = {
+        program: probing.run([program], here.environ, probing.request(asked), seconds, whom)
+        for program, asked in groups.items()
+    }
+    me = probes[here.executable]
     names = {secret, *(one.username for one in indexes)} - {given, *(one.username for one in hints.REGISTRIES)}
     facts = Facts(
         survey=now,
         in_use=in_use,
-        me=me if service is not None else me._replace(lookups=()),
+        me=me._replace(lookups=()),
         tools=[(tool, probing.of_tool(tool, now)) for tool in now.findings.tools],
-        uv_keyring=clients.on_path(here, client=uv),
+        uv_keyring=uv_keyring,
         pip_keyring=clients.on_path(here, clients.scripts(in_use)),
-        others={name: one for name in clients.OTHERS if (one := clients.on_path(here, name=name))},
+        others=others,
         told=told,
         preferred=list(preferred),
         service=service,
@@ -196,16 +208,31 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
         hidden=sorted(filter(None, names)),
         outside=outside,
     )
-    if service is not None:
-        return facts
     each = []
-    for number, ((url, user), due) in enumerate(questions.items()):
-        mine = [one for one in me.lookups if one["service"] == number]
-        # what never answered is said of one only
-        ended = me.lookups and me.lookups[-1] not in mine
-        view = me._replace(lookups=mine, error="" if ended else me.error)
-        each.append(facts._replace(me=view, preferred=(), service=url, username=user, due=due))
-    return facts._replace(each=each)
+    for program, asked in groups.items():
+        for number, (url, user) in enumerate(asked):
+            probe = probes[program]
+            mine = [one for one in probe.lookups if one["service"] == number]
+            # what never answered is said of one only
+            ended = probe.lookups and probe.lookups[-1] not in mine
+            view = me._replace(lookups=mine, error="" if ended else probe.error)
+            seen = facts._replace(me=view, service=url, username=user, poetrys=program != here.executable)
+            mute = seen.answered and clients.is_mute(uv_keyring, url, user, here)
+            each.append(seen._replace(mute=mute, due=questions[url, user]))
+    if service is not None:
+        return each[0]
+    # in the order in which they are told
+    each.sort(key=lambda one: list(questions).index((str(one.service), one.username)))
+    each = [one._replace(preferred=()) for one in each]
+    return facts._replace(each=each, poetrys=bool(each) and all(one.poetrys for one in each))
+
+
+def _asked_in(service: str, told: Sequence[Told], poetry: clients.Keyring | None, here: Here) -> str:
+    """Return the interpreter whose keyring is asked: poetry's own for what poetry alone is told of, where it has us."""
+    who = {one.client for one in told for index in one.indexes if index.is_at(service)}
+    if who == {"poetry"} and poetry and poetry.ours and os.path.isdir(poetry.root):
+        return environment.interpreter(poetry.root, here.platform)
+    return here.executable
 
 
 def _without_user(service: str, username: str | None) -> tuple[str, str | None, str]:

@@ -1,6 +1,6 @@
 """What uv, pip and poetry say that they would do, as data, and where they are told so: an edit belongs there.
 
-uv prints its settings in Rust's debug form, pip its options by file. What is not recognised is not known.
+What is not recognised is not known.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .. import hints
 from ..discovery import trust
 from ..here import Here
 from ..hidden import Hidden
+from .debug_form import groups
 
 #: What uv prints in the place of a secret, such as a user name without a password, which may be a token (uv 0.13.9).
 MASK = "****"
@@ -25,9 +26,6 @@ _PUBLIC = ("pypi.org", "test.pypi.org", "files.pythonhosted.org", "download.pyto
 #: By ``pip config debug``'s names: what wins comes last (pip 26.3, configuration.py).
 _PIP_ORDER = ("global", "user", "site", "env", "env_var")
 _PIP_TOLD = r"^(\w+):$|^  (\S.*), exists: True$|^    (global|install)\.([\w-]+): (.*(?:\n    (?![\w-]+\.[\w-]+: ).*)*)$"
-#: A value of Rust's debug form, with the key before it: a text, the beginning or the end of a group, or a word. The
-#: quote at the end of a text is optional, so that none is looked for twice.
-_VALUE = r'(?:(\w+): )?(?:"((?:[^"\\]|\\.)*)"?|[\w.:-]*\s?([\[({])|([\])}])|([\w.:-]+))'
 #: What a file or a variable says, before that what uv calls its origin (None: the project), and its path or name.
 Text = tuple[Optional[str], str, Hidden]
 
@@ -80,8 +78,8 @@ class Told(NamedTuple):
 
 def by_uv(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told:
     """Return what uv says: what was asked, with what it answered; `texts` is where it may be told so."""
-    groups = _groups(_without_passwords(answer))
-    settings = next((one["settings"] for one in groups if isinstance(one, dict) and "settings" in one), None)
+    found = groups(_without_passwords(answer))
+    settings = next((one["settings"] for one in found if isinstance(one, dict) and "settings" in one), None)
     locations, provider = (
         map(settings.get, ("index_locations", "keyring_provider")) if isinstance(settings, dict) else (None, None)
     )
@@ -95,7 +93,7 @@ def by_uv(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told
     indexes: dict[str, Index] = {}
     names: set[str | None] = set()
     default = False
-    for one in listed if isinstance(listed, list) else ():
+    for one in listed if isinstance(listed, list) and locations.get("no_index") is not True else ():
         index = _of_uv(one, texts, here)
         # of two that have a name in common, or are both the default one, the first counts
         if index and not (index.name and index.name in names) and not (default and one.get("default")):
@@ -144,6 +142,16 @@ def _of_uv(told: Any, texts: Sequence[Text], here: Here) -> Index | None:
     return _with_variables(found, here)
 
 
+def shared(indexes: Sequence[Index]) -> Iterator[Index]:
+    """Yield indexes of uv's: one without a user name has the one of another on its host (0.13.9, uv-auth, cache.rs)."""
+    names = {
+        tuple(one.url.split("/")[:3]): one.username for one in reversed(indexes) if one.username and not one.password
+    }
+    for one in indexes:
+        taken = names.get(tuple(one.url.split("/")[:3])) if one.authenticate == "auto" else None
+        yield one._replace(username=one.username or taken)
+
+
 def _with_variables(index: Index, here: Here) -> Index:
     """Return an index of uv's with what its own variables have for it."""
     if index.name is None:
@@ -177,27 +185,6 @@ def of_members(texts: Sequence[Text], here: Here) -> Iterator[Index]:
                     yield _with_variables(index._replace(table=True, member=True), here)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # uv says so
-
-
-def _groups(text: str) -> list[Any]:
-    """Return what stands in Rust's debug form: a group with keys as a dict, others as a list or as their only part.
-
-    What is not that form comes out as something else, and never raises.
-    """
-    stack: list[tuple[str, str, list[tuple[str, Any]]]] = [("", "", [])]
-    for before, quoted, opening, closing, word in re.findall(_VALUE, text):
-        key, value = before, quoted
-        if opening:
-            stack.append((key, opening, []))
-            continue
-        if closing and len(stack) > 1:
-            key, opened, parts = stack.pop()
-            value = dict(parts) if opened == "{" else [part for _, part in parts]
-            value = value[0] if opened == "(" and len(value) == 1 else value
-        elif word:
-            value = {"None": None, "true": True, "false": False}.get(word, word)
-        stack[-1][2].append((key, value))
-    return [part for _, part in stack[0][2]]
 
 
 def _without_passwords(text: str) -> str:
@@ -276,12 +263,17 @@ def by_pip(told: Told, answer: Hidden, here: Here) -> Told:
     if not kind:
         return told.not_understood()
     indexes = []
-    for value, source in (options.get(name, ("", None)) for name in ("index-url", "extra-index-url")):
+    urls = () if _is_on(options.get("no-index", ("", None))[0]) else ("index-url", "extra-index-url")
+    for value, source in (options.get(name, ("", None)) for name in urls):
         indexes += [_of_url(url, source) for url in value.split()]
     quiet, where = options.get("no-input", ("", None))
-    where = where if quiet.lower() in ("y", "yes", "t", "true", "on", "1") else None  # pip 26.3, cli/parser.py
+    where = where if _is_on(quiet) else None
     told = told._replace(indexes=tuple(indexes), quiet=where)
     if [int(part) for part in told.program.split(".")[:2] if part.isdigit()] < [23, 1]:
         return told  # it has no choice
     provider, source = options.get("keyring-provider", ("auto", None))
     return told._replace(provider=provider, source=source)
+
+
+def _is_on(value: str) -> bool:
+    return value.lower() in ("y", "yes", "t", "true", "on", "1")  # pip 26.3, cli/parser.py

@@ -39,10 +39,12 @@ def find(facts: Facts) -> Iterator[Cause]:
     stores = any(tool.known and tool.own and tool.isolated for tool, _ in facts.tools)
     useful = stores or bool(facts.able)
     refusals = list(_refusals(facts, useful=useful))
-    refused = [cause for refusal in refusals for cause in _refused(refusal, facts)]
-    yield from (cause._replace(problem=not useful) for cause in refused)
+    # beside a tool nothing is lost with a link to nothing
+    lost = [one for one in refusals if not (one.kind is Kind.DEAD_LINK and facts.tools)]
+    refused = [cause._replace(problem=not useful and one in lost) for one in refusals for cause in _refused(one, facts)]
+    yield from refused
     # one that is to be mended may have a provider
-    if facts.able or stopped or any(not one.kind.foreign for one in refusals):
+    if facts.able or stopped or any(not one.kind.foreign for one in lost):
         return
     distribution, names = _missing(facts)
     command, advice = addition(facts, distribution)

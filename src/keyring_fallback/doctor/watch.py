@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import hints, survey
 from ..delegation.scripts import script
+from ..discovery import executable, layout
 from ..helper.recorder import PASSED, RECORDS, WATCH
 from ..helper.recorder import digest as digest_of
 from ..here import Here
@@ -52,8 +53,11 @@ def watch(command: Sequence[str]) -> int:
     if not file:
         lines += ["  Whom it asks cannot be told: no folder can be had for that, in which programs run."]
     elif not reason:
-        told = [*(clients.uv(here) if client != "pip" else ()), *(clients.pip(in_use) if client != "uv" else ())]
-        lines = _lines(records, others, _unasked(records, told, failed=bool(status)), failed=bool(status))
+        unseen, unasked = _unseen(command, client, here), {}
+        if not unseen:
+            told = [*clients.uv(here)] if client == "uv" else [*clients.pip(in_use)]
+            unasked = _unasked(records, told, failed=bool(status))
+        lines = _lines(records, others, unseen, unasked, failed=bool(status))
     _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
     return status
 
@@ -137,6 +141,20 @@ def _records(file: str) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def _unseen(command: Sequence[str], client: str, here: Here) -> str:
+    """Return in words what a command may ask that is not seen, or "" where all is."""
+    path = shutil.which(command[0], path=here.environ.get("PATH", "")) or command[0]
+    name, beside = os.path.basename(path).lower().partition(".")[0], os.path.join(os.path.dirname(path), "keyring.exe")
+    if name == "uv" and "run" not in command:
+        # Windows looks there first, see `clients.on_path`
+        return f"{beside} would not be" if here.platform == "win32" and os.path.isfile(beside) else ""
+    target = executable.target(os.path.abspath(path), here.platform) if client == "pip" else executable.Target()
+    found = layout.read(target.root, target.interpreter, here)
+    if target.interpreter and (clients.has_us(found.folders) or not found.keyring):
+        return ""
+    return "one of an environment without keyring-fallback that it imports, or puts first on PATH, would not be"
+
+
 def _unasked(records: list[dict[str, Any]], told: Sequence[Told], *, failed: bool) -> dict[str, str]:
     """Return in words who asked nobody for an index that takes a password, or may where it failed, and its URL."""
     asked = {hints.host_of(record.get("service")) for record in records}
@@ -150,9 +168,14 @@ def _unasked(records: list[dict[str, Any]], told: Sequence[Told], *, failed: boo
 
 
 def _lines(
-    records: list[dict[str, Any]], keyring: clients.Keyring | None, unasked: dict[str, str], *, failed: bool
+    records: list[dict[str, Any]],
+    keyring: clients.Keyring | None,
+    unseen: str,
+    unasked: dict[str, str],
+    *,
+    failed: bool,
 ) -> list[str]:
-    """Return in words who was asked for what, and what came."""
+    """Return in words who was asked for what, and what came, or what of that is not seen."""
     found: list[str] = []
     for record in records:
         whom = f" for {_name(record.get('username'))}" if record.get("username") else ""
@@ -173,6 +196,7 @@ def _lines(
     if not found:
         whom = keyring.path if keyring else "a keyring, since there is none on PATH"
         found = [f"  It asked nobody: not {whom}, and nothing that it imports with keyring-fallback in it."]
+        found = [f"  No keyring was seen to be asked; {unseen}."] if unseen else found
     found += unasked
     if unasked or not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
         services = (without_secrets(hints.shown(record.get("service"))) for record in records)
