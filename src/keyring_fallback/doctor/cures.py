@@ -168,18 +168,13 @@ def install(
         words = [*uv_install(root, here), *(["--reinstall"] if again else []), requirement]
         return Command(tuple(words), tuple(first)), advice
     hinders = [Variable(name, "0") for name in project.HINDERS if here.environ.get(name)]
-    dynamic = [one for one in places if project.is_dynamic(one)]
-    adds = [
-        Command(("uv", "add", *one, project.limited(requirement, one)), (*hinders, *first))
-        for one in places
-        if one not in dynamic
-    ]
-    others = [typed(one._replace(variables=()), platform) for one in adds[1:]]
-    advice = f"keyring comes from there, too: {'; '.join(others)}" if others else advice
-    if dynamic:
-        source = f"where the build backend of {dynamic[0][1]} gets its dependencies from (they are dynamic)"
-        advice = f"add {project.limited(requirement, dynamic[0])} {source}, then run 'uv sync --refresh'"
-    return adds[0] if adds else None, advice
+    adds = [("uv", "add", *one, project.limited(requirement, one)) for one in places if not project.is_dynamic(one)]
+    others = "; ".join(typed(Command(one), platform) for one in adds[1:])
+    advice = f"keyring comes from there, too: {others}" if others else advice
+    for one in filter(project.is_dynamic, places):
+        source = f"where the build backend of {one[1]} gets its dependencies from (they are dynamic)"
+        advice = f"add {project.limited(requirement, one)} {source}, then run 'uv sync --refresh'"
+    return Command(adds[0], (*hinders, *first)) if adds else None, advice
 
 
 def uv_install(root: str, here: Here) -> list[str]:

@@ -31,8 +31,10 @@ def additions(root: str, here: Here) -> list[list[str]]:
     if not folder or not (named or chosen):
         return []
     tree = _tree(folder, here)
-    if tree is None:  # a uv before 0.9.31, which does not tell, or no lock
-        return _named(folder) if named else []
+    if tree is None and named:  # a uv before 0.9.31, which does not tell, or no lock
+        tree = _read(folder)
+    if tree is None:
+        return []
     workspace = str(tree["workspace_root"])
     if trust.identity(os.path.join(workspace, chosen or ".venv")) != trust.identity(root):
         return []
@@ -59,71 +61,66 @@ def additions(root: str, here: Here) -> list[list[str]]:
     return [found[key] for key in sorted(found)]
 
 
-def _named(folder: str) -> list[list[str]]:
-    """Return the same by a project's lock, or before there is one by where its own file names keyring."""
+def _read(folder: str) -> dict[str, Any] | None:
+    """Return the same as `_tree` by a project's lock, or before there is one by what its own file names, or None."""
     lock = os.path.join(folder, "uv.lock")
+    root: dict[str, Any] = {"name": "", "source": {"virtual": "."}}
     try:
         import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
 
         said = tomllib.loads(_text(os.path.join(folder, "pyproject.toml")))
         uvs = said.get("tool", {}).get("uv")
         if (uvs or {}).get("managed") is False:
-            return []
+            return None
         if os.path.isfile(lock):
-            return _locked(tomllib.loads(_text(lock)), folder)
-        is_uvs = uvs is not None or os.path.isfile(os.path.join(folder, "uv.toml"))
-        lists = _lists(said["project"], said.get("dependency-groups", {})) if is_uvs else []
+            return _inverted(tomllib.loads(_text(lock)), folder)
+        if uvs is None and not os.path.isfile(os.path.join(folder, "uv.toml")):
+            return None
+        root["dependencies"] = _named(said["project"].get("dependencies", ()))
+        extras, groups = said["project"].get("optional-dependencies", {}), said.get("dependency-groups", {})
+        root["optional-dependencies"] = {name: _named(one) for name, one in extras.items()}
+        root["dev-dependencies"] = {name: _named(one) for name, one in groups.items()}
     except ImportError:  # before 3.11
-        return [["--project", folder]] if os.path.isfile(lock) else []
+        root["dependencies"] = [{"name": "keyring"}] if os.path.isfile(lock) else []
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return []
-    return [["--project", folder, *words] for words, listed in lists if any(map(_is_keyring, listed))]
+        return None
+    return _inverted({"package": [root]}, folder)
 
 
-def _locked(lock: dict[str, Any], folder: str) -> list[list[str]]:
-    """Return the same by a lock: from what each member lists, not through other members, to keyring."""
-    packages: dict[str, list[dict[str, Any]]] = {}
-    for package in lock["package"]:  # a name may have several versions
-        packages.setdefault(package["name"], []).append(package)
+def _named(requirements: list[Any]) -> list[dict[str, str]]:
+    found = (re.match(r"[\w.-]+", one) for one in requirements if isinstance(one, str))
+    return [{"name": one[0].lower()} for one in found if one]
+
+
+def _inverted(lock: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Return who needs what, as `_tree` tells it."""
     manifest = lock.get("manifest", {})
     named = manifest.get("members", ())  # none where the root is the only one
-    members = {}
-    for name, (package, *_) in packages.items():
-        paths = [path for kind, path in package["source"].items() if kind in ("editable", "virtual", "directory")]
-        if paths and (name in named if named else paths == ["."]):
-            members[name] = paths[0], _lists(package, package.get("dev-dependencies", {}))
-    members[""] = ".", _lists({}, manifest.get("dependency-groups", {}))  # of a workspace whose root is no project
-    found = []
-    for name, (path, lists) in members.items():
-        for option, todo in lists:
-            seen: set[tuple[str, str]] = set()
-            while todo:
-                one = todo.pop()
-                wanted = {(one["name"], extra) for extra in ("", *one.get("extra", one.get("extras", ())))} - seen
-                seen |= wanted
-                for package in packages.get(one["name"], ()) if one["name"] not in members else ():
-                    todo += [more for _, extra in wanted for more in _extras(package).get(extra, ())]
-            if ("keyring", "") in seen:
-                found.append((bool(option), name, ["--project", os.path.normpath(os.path.join(folder, path)), *option]))
-    return [place for *_, place in sorted(found)]
-
-
-def _lists(package: dict[str, Any], groups: dict[str, list[Any]]) -> list[tuple[list[str], list[Any]]]:
-    """Return copies of what a project, or a package of a lock, depends on, by the options of ``uv add``."""
-    lists = [(["--optional", extra] if extra else [], [*one]) for extra, one in _extras(package).items()]
-    return lists + [(["--group", name], [*one]) for name, one in groups.items()]
-
-
-def _extras(package: dict[str, Any]) -> dict[str, list[Any]]:
-    return {"": package.get("dependencies", []), **package.get("optional-dependencies", {})}
+    # the groups of a workspace whose root is no project
+    root = {"name": "", "source": {"virtual": "."}, "dev-dependencies": manifest.get("dependency-groups", {})}
+    nodes: dict[str, dict[str, Any]] = {}
+    members = []
+    for package in (*lock["package"], root):
+        name = package["name"]
+        path = next(filter(None, map(package["source"].get, ("editable", "virtual", "directory"))), None)
+        if path and (not name or (name in named if named else path == ".")):
+            members.append({"name": name, "path": os.path.normpath(os.path.join(folder, path))})
+        extras, groups = package.get("optional-dependencies", {}), package.get("dev-dependencies", {})
+        lists: list[tuple[str, object, Any]] = [(name, "package", package.get("dependencies", ()))]
+        lists += [(f"{name}[{extra}]", {"extra": extra}, listed) for extra, listed in extras.items()]
+        lists += [(f"{name}:{group}", {"group": group}, listed) for group, listed in groups.items()]
+        for identifier, kind, listed in lists:
+            nodes.setdefault(identifier, {"dependencies": []}).update(name=name, kind=kind, source=package["source"])
+            for one in listed:
+                for extra in ("", *(f"[{extra}]" for extra in one.get("extra", one.get("extras", ())))):
+                    node = nodes.setdefault(one["name"] + extra, {"dependencies": []})
+                    node["dependencies"].append({"id": identifier})
+    roots = [{"id": "keyring"}] if "keyring" in nodes else []
+    return {"workspace_root": folder, "members": members, "roots": roots, "resolution": nodes}
 
 
 def _text(path: str) -> str:
     return read_head(path, _MAX_BYTES).decode()
-
-
-def _is_keyring(requirement: object) -> bool:
-    return isinstance(requirement, str) and bool(re.match(r"keyring(?![\w.-])", requirement, re.IGNORECASE))
 
 
 def is_dynamic(place: list[str]) -> bool:
