@@ -30,13 +30,11 @@ def additions(root: str, here: Here) -> list[list[str]]:
     folder = os.path.dirname(root) if named else here.cwd
     if not folder or not (named or chosen):
         return []
-    tree = _tree(folder, here)
-    if tree is None and named:  # a uv before 0.9.31, which does not tell, or no lock
-        tree = _read(folder)
-    if tree is None:
+    # a uv before 0.9.31 does not tell, nor does any without a lock
+    tree = _tree(folder, here) or (_read(folder) if named else None)
+    if not tree:
         return []
-    workspace = str(tree["workspace_root"])
-    if trust.identity(os.path.join(workspace, chosen or ".venv")) != trust.identity(root):
+    if trust.identity(os.path.join(tree["workspace_root"], chosen or ".venv")) != trust.identity(root):
         return []
     members = {member["name"]: member["path"] for member in tree.get("members", ())}
     found: dict[tuple[bool, str], list[str]] = {}
@@ -131,25 +129,21 @@ def is_dynamic(place: list[str]) -> bool:
 
 
 def limited(requirement: str, place: list[str]) -> str:
-    """Return a requirement; if it is us, as ``uv add`` finds versions for where a project allows older Pythons, too.
-
-    They are those of the lock, which has what all members of a workspace allow, or else of the project.
-    """
+    """Return a requirement; if it is us, as ``uv add`` finds versions for where a project allows older Pythons, too."""
+    # a lock has what all members of a workspace allow
     locks = (os.path.join(folder, "uv.lock") for folder in trust.upwards(place[1]))
     file = next(filter(os.path.isfile, locks), os.path.join(place[1], "pyproject.toml"))
     allowed = _field("requires-python", r"[\"'](.*?)[\"']", file)
     least = re.findall(r"(?:[>=~]=|>)\s*(\d+)(?:\.(\d+))?", allowed or "")
-    if requirement != "keyring-fallback" or allowed is None:
-        return requirement
-    if any((int(major), int(minor or 0)) >= _OUR_PYTHON for major, minor in least):
-        return requirement
-    return f"{requirement}; python_version >= '{'.'.join(map(str, _OUR_PYTHON))}'"
+    older = all((int(major), int(minor or 0)) < _OUR_PYTHON for major, minor in least)
+    marker = f"; python_version >= '{'.'.join(map(str, _OUR_PYTHON))}'"
+    return requirement + marker if requirement == "keyring-fallback" and allowed is not None and older else requirement
 
 
 def _field(name: str, value: str, file: str) -> str | None:
     """Return a field of a TOML file, also where no parser is there; `value` matches it."""
     try:
-        found = re.search(rf"^\s*{name}\s*=\s*{value}", _text(file), re.MULTILINE | re.DOTALL)
+        found = re.search(rf"^[ \t]*{name}[ \t]*=[ \t]*{value}", _text(file), re.MULTILINE | re.DOTALL)
     except (OSError, ValueError):
         return None
     return found[1] if found else None

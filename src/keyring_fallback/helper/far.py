@@ -138,13 +138,13 @@ class Far:
 
     def lost(self) -> str:
         """Return why nobody finds us any more, or ""; what we hold open keeps its inode from being used again."""
-        for name, status in self.made.items():
-            path = os.path.join(self.folder, name)
-            try:
+        try:
+            for name, status in self.made.items():
+                path = os.path.join(self.folder, name)
                 if not os.path.samestat(os.lstat(path), status):
                     return path + " is another's now"
-            except OSError as error:
-                return "{}: {}".format(path, error.strerror or error)
+        except OSError as error:
+            return "{}: {}".format(error.filename, error.strerror)
         return ""
 
     def close(self) -> None:
@@ -220,8 +220,7 @@ def main() -> None:
         said = lines()
         far = Far(json.loads(next(said)))
         for line in said if far.open() else ():
-            lost = far.lost()
-            if lost:
+            if lost := far.lost():
                 far.say({"failed": lost})
                 break
             answers = far.waiting.get(json.loads(line)["id"]) if line else None
