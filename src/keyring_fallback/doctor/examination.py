@@ -157,82 +157,107 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     now = survey.make(here)
     now = now._replace(findings=search.find(here, now.settings.tool))
     told = [*clients.uv(here), *clients.pip(in_use), *clients.poetry(here)]
-    indexes = [index for one in told for index in one.indexes]
-    given, secret = username, ""
+    asked = _questions(told, here) if service is None else _question(service, username, told, here)
+    names = {asked.secret, *(index.username for one in told for index in one.indexes)}
+    uv = next((one.program for one in told if one.client == "uv"), "")
+    facts = Facts(
+        survey=now,
+        in_use=in_use,
+        me=Probe(),
+        tools=[(tool, probing.of_tool(tool, now)) for tool in now.findings.tools],
+        uv_keyring=clients.on_path(here, client=uv),
+        pip_keyring=clients.on_path(here, clients.scripts(in_use)),
+        others={name: one for name in clients.OTHERS if (one := clients.on_path(here, name=name))},
+        told=told,
+        preferred=asked.preferred,
+        service=None,
+        username=None,
+        hidden=sorted(filter(None, names - {username, *(one.username for one in hints.REGISTRIES)})),
+        outside=outside,
+    )
+    me, views = _looked_up(facts, asked.questions)
+    if service is not None:
+        return views[0]
+    each = [one._replace(preferred=()) for one in views]
+    return facts._replace(me=me, each=each, poetrys=bool(each) and all(one.poetrys for one in each))
+
+
+class _Asked(NamedTuple):
+    """What is to be looked up."""
+
+    #: Each service with the user name, or None, and whether there has to be an answer.
+    questions: Mapping[tuple[str, str | None], bool]
+    preferred: Sequence[tuple[str, str]]  #: As in `Facts`.
+    secret: str = ""  #: A user name that may be a token, or "".
+
+
+def _question(service: str, username: str | None, told: Sequence[Told], here: Here) -> _Asked:
+    """Return what was named, as the clients ask for it that are told of it."""
+    service, username, secret = _without_user(service, username)
+    there: list[tuple[Told, Index | None]] = []
+    there += [(one, index) for one in told for index in one.indexes if index.is_at(service)]
+    found = [index for _, index in there if index]
+    urls = [index.url for index in found if index.url.rstrip("/") == service.rstrip("/")]
+    service = service if service in urls else next(iter(urls), service)  # a client asks for what it is told
+    named = (index.username for index in found if index.username not in (None, MASK))
+    username = username or next(named, None)  # which may be a token, as one in a URL may
+    preferred: dict[tuple[str, str], None] = {}
+    for client, index in there or [(one, None) for one in told]:
+        places = clients.preferred(client, service, index, username, here)
+        preferred.update(((service, place), None) for place in places)
+    return _Asked({(service, username): True}, [*preferred], secret)
+
+
+def _questions(told: Sequence[Told], here: Here) -> _Asked:
+    """Return each index that a keyring is to be asked for."""
     preferred: dict[tuple[str, str], None] = {}
     questions: dict[tuple[str, str | None], bool] = {}
-    if service is not None:
-        service, username, secret = _without_user(service, username)
-        there: list[tuple[Told, Index | None]] = []
-        there += [(one, index) for one in told for index in one.indexes if index.is_at(service)]
-        urls = [index.url for _, index in there if index and index.url.rstrip("/") == service.rstrip("/")]
-        service = service if service in urls else next(iter(urls), service)  # a client asks for what it is told
-        named = (one.username for one in indexes if one.is_at(service) and one.username not in (None, MASK))
-        username = username or next(named, None)  # which may be a token, as one in a URL may
-        for client, at in there or [(one, None) for one in told]:
-            places = clients.preferred(client, service, at, username, here)
-            preferred.update(((service, place), None) for place in places)
-        questions[service, username] = True
-    for client, index in ((one, index) for one in told for index in one.indexes if service is None):
+    for client, index in ((one, index) for one in told for index in one.indexes):
         places = clients.preferred(client, index.url, index, index.username, here)
         preferred.update(((index.url, place), None) for place in places)
         if not (places or index.public):
             questions[index.url, index.username if index.username != MASK else None] = index.public is False
+    return _Asked(questions, [*preferred])
+
+
+def _looked_up(facts: Facts, questions: Mapping[tuple[str, str | None], bool]) -> tuple[Probe, list[Facts]]:
+    """Return what keyring is like in this environment, and the facts with what each lookup came to."""
+    here, settings = facts.here, facts.survey.settings
     whom = " and ".join(repr(hints.shown(one)) for one, _ in questions)
     whom = f"the keyring of this environment to {f'answer for {whom}' if whom else 'start'}"
-    uv = next((one.program for one in told if one.client == "uv"), "")
-    seconds = LOCAL_SECONDS + 2 * now.settings.timeout * max(1, len(now.findings.tools)) * max(1, len(questions))
-    uv_keyring = clients.on_path(here, client=uv)
-    others = {name: one for name in clients.OTHERS if (one := clients.on_path(here, name=name))}
-    groups: dict[str, list[tuple[str, str | None]]] = {here.executable: []}
-    for question in questions:
-        groups.setdefault(_asked_in(question[0], told, others.get("poetry"), here), []).append(question)
+    seconds = LOCAL_SECONDS + 2 * settings.timeout * max(1, len(facts.tools)) * max(1, len(questions))
+    programs = {question: _asked_in(question[0], facts) for question in questions}
+    groups = {one: [q for q in questions if programs[q] == one] for one in (here.executable, *programs.values())}
     probes = {
         program: probing.run([program], here.environ, probing.request(asked), seconds, whom)
         for program, asked in groups.items()
     }
-    me = probes[here.executable]
-    names = {secret, *(one.username for one in indexes)} - {given, *(one.username for one in hints.REGISTRIES)}
-    facts = Facts(
-        survey=now,
-        in_use=in_use,
-        me=me._replace(lookups=()),
-        tools=[(tool, probing.of_tool(tool, now)) for tool in now.findings.tools],
-        uv_keyring=uv_keyring,
-        pip_keyring=clients.on_path(here, clients.scripts(in_use)),
-        others=others,
-        told=told,
-        preferred=list(preferred),
-        service=service,
-        username=username,
-        hidden=sorted(filter(None, names)),
-        outside=outside,
-    )
-    each = []
-    for program, asked in groups.items():
-        for number, (url, user) in enumerate(asked):
-            probe = probes[program]
-            mine = [one for one in probe.lookups if one["service"] == number]
-            # what never answered is said of one only
-            ended = probe.lookups and probe.lookups[-1] not in mine
-            view = me._replace(lookups=mine, error="" if ended else probe.error)
-            seen = facts._replace(me=view, service=url, username=user, poetrys=program != here.executable)
-            mute = seen.answered and clients.is_mute(uv_keyring, url, user, here)
-            each.append(seen._replace(mute=mute, due=questions[url, user]))
-    if service is not None:
-        return each[0]
-    # in the order in which they are told
-    each.sort(key=lambda one: list(questions).index((str(one.service), one.username)))
-    each = [one._replace(preferred=()) for one in each]
-    return facts._replace(each=each, poetrys=bool(each) and all(one.poetrys for one in each))
+    me, views = probes[here.executable]._replace(lookups=()), []
+    for (url, user), due in questions.items():
+        program = programs[url, user]
+        probe, number = probes[program], groups[program].index((url, user))
+        mine = [one for one in probe.lookups if one["service"] == number]
+        # what never answered is said of one only
+        ended = probe.lookups and probe.lookups[-1] not in mine
+        view = facts._replace(
+            me=me._replace(lookups=mine, error="" if ended else probe.error),
+            service=url,
+            username=user,
+            poetrys=program != here.executable,
+            due=due,
+        )
+        mute = view.answered and clients.is_mute(facts.uv_keyring, url, user, here)
+        views.append(view._replace(mute=mute))
+    return me, views
 
 
-def _asked_in(service: str, told: Sequence[Told], poetry: clients.Keyring | None, here: Here) -> str:
+def _asked_in(service: str, facts: Facts) -> str:
     """Return the interpreter whose keyring is asked: poetry's own for what poetry alone is told of, where it has us."""
-    who = {one.client for one in told for index in one.indexes if index.is_at(service)}
+    poetry, platform = facts.others.get("poetry"), facts.here.platform
+    who = {one.client for one in facts.told for index in one.indexes if index.is_at(service)}
     if who == {"poetry"} and poetry and poetry.ours and os.path.isdir(poetry.root):
-        return environment.interpreter(poetry.root, here.platform)
-    return here.executable
+        return environment.interpreter(poetry.root, platform)
+    return facts.here.executable
 
 
 def _without_user(service: str, username: str | None) -> tuple[str, str | None, str]:
