@@ -377,6 +377,7 @@ def test_posix_words_are_what_they_were() -> None:
     """A POSIX shell reads each word as it was; a marker's quotes stay readable."""
     marked = "keyring-fallback; python_version >= '3.9'"
     assert f'"{marked}"' == shell.quoted(marked, "linux")
+    assert "'keyring-fallback; python_version >= ''3.9'''" == shell.quoted(marked, "win32")
     words = [
         marked,
         "",
