@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import time
 
 from . import config
 from .discovery import search, trust
-from .discovery.tool import SETTING, Findings
+from .discovery.tool import Findings, State, Survey
 from .here import NESTED, Here, config_file, here
-from .records import Record
 
 __all__ = ["State", "Survey", "current", "here", "make"]
 
 #: How long a survey is used again: a tool may be installed meanwhile.
 _FRESH_SECONDS = 5.0
-
-
-class State(enum.Enum):
-    """What keyring-fallback does in this process."""
-
-    NOTHING = enum.auto()  #: There is no tool, or none has a provider that this environment lacks.
-    OFF = enum.auto()  #: The user has switched it off.
-    NESTED = enum.auto()  #: It has started this process itself, to answer from this environment.
-    AT_HOME = enum.auto()  #: This environment is itself a tool, and there are neither commands nor lenders.
-    DELEGATING = enum.auto()
-
-
-class Survey(Record):
-    """What is in force."""
-
-    settings: config.Settings  #: The user's settings.
-    here: Here  #: This environment.
-    findings: Findings  #: The tools; none where we are switched off or nested.
-    state: State  #: What follows from them.
-
-    @property
-    def answers_itself(self) -> bool:
-        """Whether this environment answers for itself, whatever tools there are."""
-        return self.state in (State.OFF, State.NESTED, State.AT_HOME)
-
-    def problems(self) -> list[str]:
-        """Return what is wrong with the settings, and with the tools that they name, a line each."""
-        if self.answers_itself or self.findings.at_home:
-            return [*map(str, self.settings.problems)]
-        named = f"{self.settings.sources.get('tool', '')}: the tool"
-        unused = [one for one in self.findings.refusals if one.origin == SETTING]
-        doubtful = [one for one in self.findings.tools if one.doubt]
-        closing = "close that to others if you can"
-        return [
-            *map(str, self.settings.problems),
-            *(f"{named} {one.path} is not used: {one.reason}" for one in unused),
-            *(f"{named} {one.path} is used, although {one.doubt}; {closing}" for one in doubtful),
-        ]
 
 
 def make(here: Here) -> Survey:

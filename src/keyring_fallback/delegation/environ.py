@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from ..discovery import trust, wsl
 from ..discovery.places import is_remote
-from ..discovery.tool import Tool
+from ..discovery.tool import Survey, Tool
 from ..discovery.trust import identity
 from ..here import NESTED, Here
 from ..hidden import Variables
@@ -46,29 +45,7 @@ UTF_8 = {"PYTHONIOENCODING": "utf-8", "PYTHON_COLORS": "0"}
 _TOLD_TO_WINDOWS = ("ARTIFACTS_KEYRING_", "VSS_NUGET_")
 
 
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    from ..config import Settings
-    from ..discovery.tool import Findings
-
-    class InForce(Protocol):
-        """What is in force, as `survey.Survey` has it."""
-
-        @property
-        def settings(self) -> Settings:
-            """The user's settings."""
-
-        @property
-        def here(self) -> Here:
-            """This environment."""
-
-        @property
-        def findings(self) -> Findings:
-            """The tools."""
-
-
-def child_environ(survey: InForce, tool: Tool) -> Variables:
+def child_environ(survey: Survey, tool: Tool) -> Variables:
     """Return the environment for a tool that we start; one that runs with ``-I`` ignores more by itself.
 
     Everything that is not named here stays: clouds', proxies', D-Bus's variables, HOME.

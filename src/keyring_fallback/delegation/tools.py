@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keyring.backend import KeyringBackend, get_all_keyring
 from keyring.errors import PasswordDeleteError
 
 from .. import hints
+from ..config import Row
 from ..discovery import trust
-from ..discovery.tool import SETTING, Provider, Tool
+from ..discovery.tool import SETTING, Provider, Survey, Tool
 from ..errors import NotAskedError, ToolError
 from ..helper.backends import below
 from ..helper.shared import name_of
@@ -18,15 +19,11 @@ from . import trace
 from .call import ADVICE, Call, Invocation, Reply, Setup
 from .environ import child_environ, neutral_folder
 
-if TYPE_CHECKING:
-    from ..config import Row
-    from .environ import InForce
-
 #: As long as a helper runs, Windows neither removes nor replaces the tool's files.
 _WINDOWS_IDLE_SECONDS = 4.0
 
 
-def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.0) -> Any:
+def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0) -> Any:
     """Return the first answer of a tool, or None; for what is stored or deleted, True is the answer.
 
     Unless it is everything, only those backends are asked that this environment lacks; `idle` is that of `Invocation`.
@@ -61,7 +58,7 @@ def ask_tools(survey: InForce, call: Call, *, everything: bool, idle: float = 0.
     return None
 
 
-def command_for(survey: InForce, service: object) -> Row | None:
+def command_for(survey: Survey, service: object) -> Row | None:
     """Return the row of ``[fallback.commands]`` that answers for a service, or None."""
     if not survey.settings.commands:
         return None
@@ -70,7 +67,7 @@ def command_for(survey: InForce, service: object) -> Row | None:
     return commands.row_for(survey.settings.commands, service)
 
 
-def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
+def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
     """Ask one tool; arguments as for `ask_tools`. ToolError: it could not be asked."""
     if tool.lent:
         from . import lent  # few people have a lender
@@ -100,7 +97,7 @@ def ask(survey: InForce, tool: Tool, call: Call, *, everything: bool, idle: floa
     return command_line.ask(invocation, call)
 
 
-def _ask_command(survey: InForce, call: Call) -> Reply:
+def _ask_command(survey: Survey, call: Call) -> Reply:
     """Return the reply of the command that the user has for a service; a failure is a part of it."""
     row = command_for(survey, call.service) if call.method.startswith("get") else None
     if row is None:
@@ -119,7 +116,7 @@ def _ask_command(survey: InForce, call: Call) -> Reply:
         return Reply(failures=(error,))
 
 
-def _wanted(survey: InForce, tool: Tool, service: object) -> list[Provider]:
+def _wanted(survey: Survey, tool: Tool, service: object) -> list[Provider]:
     """Return the tool's providers that may answer for a service, and that have not answered here."""
     failed = [one.module for one in survey.findings.local.providers if _has_failed(one.module)]
     return [
@@ -137,7 +134,7 @@ def _has_failed(module: str) -> bool:
     return module not in sys.modules or unusable or any(below(name, [module]) for name in trace.raised())
 
 
-def _setup(survey: InForce, tool: Tool, service: object, *, everything: bool) -> Setup:
+def _setup(survey: Survey, tool: Tool, service: object, *, everything: bool) -> Setup:
     if everything:
         return Setup(everything=True, entry_points=(), own=(), skip=())
     viable = {type(backend).__module__ for backend in get_all_keyring()}

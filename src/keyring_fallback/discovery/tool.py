@@ -1,13 +1,15 @@
-"""The nouns of discovery: a tool, what it holds, a candidate that was turned down, and all that was found."""
+"""The nouns: a tool, what it holds, a candidate that was turned down, all that was found, and what is in force."""
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, auto
 
+from ..config import Settings
+from ..here import Here
 from ..records import Record
 from .places import SETTING, Origin
 
-__all__ = ["SETTING", "Content", "Findings", "Kind", "Origin", "Provider", "Reason", "Refusal", "Tool"]
+__all__ = ["SETTING", "Origin"]  # which belong to these
 
 
 class Kind(Enum):
@@ -189,3 +191,41 @@ class Findings(Record):
     refusals: tuple[Refusal, ...] = ()  #: The candidates that were turned down.
     at_home: bool = False  #: Whether this environment is itself a globally installed tool.
     local: Content = Content()  #: What this environment holds.
+
+
+class State(Enum):
+    """What keyring-fallback does in this process."""
+
+    NOTHING = auto()  #: There is no tool, or none has a provider that this environment lacks.
+    OFF = auto()  #: The user has switched it off.
+    NESTED = auto()  #: It has started this process itself, to answer from this environment.
+    AT_HOME = auto()  #: This environment is itself a tool, and there are neither commands nor lenders.
+    DELEGATING = auto()
+
+
+class Survey(Record):
+    """What is in force."""
+
+    settings: Settings  #: The user's settings.
+    here: Here  #: This environment.
+    findings: Findings  #: The tools; none where we are switched off or nested.
+    state: State  #: What follows from them.
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether this environment answers for itself, whatever tools there are."""
+        return self.state in (State.OFF, State.NESTED, State.AT_HOME)
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with the settings, and with the tools that they name, a line each."""
+        if self.answers_itself or self.findings.at_home:
+            return [*map(str, self.settings.problems)]
+        named = f"{self.settings.sources.get('tool', '')}: the tool"
+        unused = [one for one in self.findings.refusals if one.origin == SETTING]
+        doubtful = [one for one in self.findings.tools if one.doubt]
+        closing = "close that to others if you can"
+        return [
+            *map(str, self.settings.problems),
+            *(f"{named} {one.path} is not used: {one.reason}" for one in unused),
+            *(f"{named} {one.path} is used, although {one.doubt}; {closing}" for one in doubtful),
+        ]

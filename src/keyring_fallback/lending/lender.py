@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
 from keyring.errors import KeyringError
 
@@ -18,16 +18,10 @@ from .. import hints
 from ..delegation import tools
 from ..delegation.call import Call, line
 from ..discovery import layout, trust
-from ..discovery.tool import Findings, Origin, Tool
+from ..discovery.tool import Findings, Origin, Survey, Tool
 from ..helper.backends import plain
 from ..helper.shared import METHODS, one_line
-from ..records import Record
 from .pipe import LendingError, Pipe
-
-if TYPE_CHECKING:
-    from ..config import Settings
-    from ..delegation.environ import InForce
-    from ..here import Here
 
 #: Questions at once; the far end passes fewer on.
 _AT_ONCE = 32
@@ -36,7 +30,7 @@ _LOOK_SECONDS = 5.0
 _FOREVER = 365 * 86400.0
 
 
-def lend(hosts: Sequence[str], command: Sequence[str], look: Callable[[], InForce | None]) -> int:
+def lend(hosts: Sequence[str], command: Sequence[str], look: Callable[[], Survey | None]) -> int:
     """Lend until Ctrl-C, SIGTERM, or the end of the terminal, the command or the tools; return the exit status.
 
     Args:
@@ -57,17 +51,8 @@ def lend(hosts: Sequence[str], command: Sequence[str], look: Callable[[], InForc
     return 0
 
 
-class _Offer(Record):
-    """What is lent, as what is in force, and what tells whether each tool is still the same."""
-
-    settings: Settings
-    here: Here
-    findings: Findings
-    identities: list[object]
-
-
-def _offer(now: InForce | None, *, everything: bool) -> _Offer:
-    """Return what this machine has to lend; what it has borrowed is not its own. LendingError: there is nothing.
+def _offer(now: Survey | None, *, everything: bool) -> Survey:
+    """Return what this machine has to lend: of what is in force what is not borrowed. LendingError: there is nothing.
 
     Unless it is everything, stores are left out: this machine's other environments have those themselves.
     """
@@ -83,7 +68,7 @@ def _offer(now: InForce | None, *, everything: bool) -> _Offer:
     if not (found or now.settings.commands):
         tells = "'keyring-fallback doctor' tells more"
         raise LendingError(f"nothing can be lent: no global keyring was found here; {tells}")
-    return _Offer(now.settings, here, Findings(tuple(found)), [_identity(one) for one in found])
+    return now._replace(findings=Findings(tuple(found)))
 
 
 def _identity(tool: Tool) -> object:
@@ -100,11 +85,12 @@ def _identity(tool: Tool) -> object:
 class _Lender:
     """Answers the questions of one far end."""
 
-    def __init__(self, hosts: Sequence[str], command: Sequence[str], look: Callable[[], InForce | None]) -> None:
+    def __init__(self, hosts: Sequence[str], command: Sequence[str], look: Callable[[], Survey | None]) -> None:
         self._hosts = tuple(hosts)
         self._everything = bool(command)
         self._look = look
         self._offer = _offer(look(), everything=self._everything)
+        self._identities = [*map(_identity, self._offer.findings.tools)]
         self._asking, self._changed = 0, False
         self._lock = threading.Lock()
         self._pipe = Pipe(command)
@@ -141,8 +127,7 @@ class _Lender:
 
     def _is_same(self) -> bool:
         """Tell whether the tools are what they were, or else end it."""
-        tools = self._offer.findings.tools
-        self._changed = self._changed or [_identity(one) for one in tools] != self._offer.identities
+        self._changed = self._changed or [*map(_identity, self._offer.findings.tools)] != self._identities
         if self._changed:
             self._pipe.close()
         return not self._changed
