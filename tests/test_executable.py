@@ -338,7 +338,7 @@ def test_launcher_whose_python_is_gone(tmp_path: Path) -> None:
     trees.put(base / "python.exe")
     assert "" == str(executable.target(os.fspath(script), "win32").broken or "")
     shutil.rmtree(tmp_path / "k/Scripts")
-    assert "is missing" in str(executable.environment_target(os.fspath(tmp_path / "k"), "win32").broken)
+    assert "is missing" in str(executable.target(os.fspath(tmp_path / "k"), "win32").broken)
 
 
 def test_named_interpreters(tmp_path: Path) -> None:
@@ -401,10 +401,10 @@ def test_interpreter_for_another_processor(tmp_path: Path) -> None:
         (b"#!/bin/sh\n", True),
     ):
         python.write_bytes(head)
-        broken = executable.environment_target(os.fspath(tmp_path / "k"), "darwin").broken
+        broken = executable.target(os.fspath(tmp_path / "k"), "darwin").broken
         expected = f"its interpreter {python} is for another kind of processor, and Rosetta is not installed"
         assert ("" if runs else expected) == str(broken or "")
-    assert not executable.environment_target(os.fspath(tmp_path / "k"), "linux").broken
+    assert not executable.target(os.fspath(tmp_path / "k"), "linux").broken
 
 
 @posix
@@ -414,7 +414,7 @@ def test_rosetta_runs_the_other_kind(tmp_path: Path, monkeypatch: pytest.MonkeyP
     trees.make_environment(tmp_path / "k")
     for kind in ("x86_64", "arm64"):
         (tmp_path / "k/bin/python").write_bytes(mach_o(kind))
-        assert not executable.environment_target(os.fspath(tmp_path / "k"), "darwin").broken
+        assert not executable.target(os.fspath(tmp_path / "k"), "darwin").broken
 
 
 @posix

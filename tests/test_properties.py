@@ -204,7 +204,7 @@ def test_files_of_an_environment(tmp_path: Path, content: bytes) -> None:
         interpreter = environment.interpreter(os.fspath(root), platform)
         layout.read(os.fspath(root), interpreter, survey.here()._replace(platform=platform))
         executable.target(os.fspath(root / "bin" / "keyring"), platform)
-        executable.environment_target(os.fspath(root), platform)
+        executable.target(os.fspath(root), platform)
     here = survey.here()._replace(environ={"PATH": os.fspath(root / "bin")}, home=os.fspath(tmp_path))
     assert isinstance(search.find(here), Findings)
     assert isinstance(search.find(here, [os.fspath(root), os.fspath(root / "bin" / "keyring")]), Findings)

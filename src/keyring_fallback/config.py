@@ -191,10 +191,8 @@ def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, l
 def _resembles(name: str, known: str) -> bool:
     """Tell whether a name may be a mistyped known one: most of its letters are the same."""
     letters = [c for c in name.lower() if c.isalpha()]
-    return (
-        len(letters) <= len(known) + 2
-        and sum(min(letters.count(c), known.count(c)) for c in {*known}) >= len(known) - 2
-    )
+    same = sum(min(letters.count(c), known.count(c)) for c in {*known})
+    return len(letters) <= len(known) + 2 and same >= len(known) - 2
 
 
 def _enabled(value: str, _home: str) -> bool:

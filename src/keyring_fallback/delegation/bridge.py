@@ -63,8 +63,8 @@ class _Session:
             if document is None:
                 status = self.process.wait(1.0) if self.process is not None else None
                 how = f"killed by signal {-status}" if status and status < 0 else f"exit status {status}"
-                ended = "ended without a reply" if status is None else f"ended without a reply ({how})"
-                raise ToolError(f"{invocation.name} {ended}", ADVICE)
+                how = "" if status is None else f" ({how})"
+                raise ToolError(f"{invocation.name} ended without a reply{how}", ADVICE)
             reply = read(document, call.method, invocation.name)
         except BaseException:
             self.close(kill=True)
@@ -116,10 +116,9 @@ class _Session:
             if interrupts(error):
                 raise
             if isinstance(error, TimeoutError):
-                raise ToolError(
-                    f"{invocation.name} gave no answer within {invocation.seconds:g} seconds",
-                    f"if it was waiting for you, run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}",
-                ) from None
+                what = f"{invocation.name} gave no answer within {invocation.seconds:g} seconds"
+                advice = f"if it was waiting for you, run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}"
+                raise ToolError(what, advice) from None
             raise ToolError(f"{invocation.name} cannot be asked ({error.strerror})", ADVICE) from None
         finally:
             waiting.end()

@@ -109,21 +109,11 @@ def _set(invocation: Invocation, words: list[str], password: str) -> bool | None
     return True
 
 
-def _may_lack_statuses() -> bool:
-    """Tell whether this program ignores SIGCHLD, or waits for all children itself, as gunicorn does.
-
-    Any exit status may be 0 to us then (CPython 3.13, subprocess.py).
-    """
-    return hasattr(signal, "SIGCHLD") and signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL
-
-
 def _from_json(output: Hidden, mode: str, name: str) -> Any:
     """Return what keyring's JSON document says; a provider may have printed something around it."""
-    for line in reversed(output.splitlines()):
-        answer = _answer_in(line, mode)
+    for answer in (_answer_in(line, mode) for line in reversed(output.splitlines())):
         if answer is not None:
             return answer
-    line = ""  # a traceback may show locals
     raise ToolError(f"{name} printed something else than a credential", ADVICE)
 
 
@@ -219,7 +209,9 @@ def finished(
     """
     name, seconds = invocation.name, invocation.seconds
     data = HiddenBytes(stdin.encode("utf-8"))
-    tells = os.name == "posix" and os.access("/bin/sh", os.X_OK) and (certain or _may_lack_statuses())
+    # who ignores SIGCHLD, or waits for all children as gunicorn does, may leave us a 0 (CPython 3.13, subprocess.py)
+    tells = os.name == "posix" and (certain or signal.getsignal(signal.SIGCHLD) is not signal.SIG_DFL)
+    tells = tells and os.access("/bin/sh", os.X_OK)
     arguments = [*(_TELLING if tells else ()), *invocation.arguments]
     try:
         process = Process(arguments, invocation.environ, listen=True, folder=invocation.folder)

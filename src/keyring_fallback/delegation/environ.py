@@ -55,11 +55,8 @@ def child_environ(survey: Survey, tool: Tool) -> Variables:
     dropped = {*DROPPED, *trust.foreign_variables(here, judge)}
     if not (tool.interpreter and tool.isolated):
         dropped.update(_DROPPED_WITHOUT_ISOLATION)
-    environ: dict[str, str] = {
-        name: value
-        for name, value in here.environ.items()
-        if name not in dropped and not name.startswith("VIRTUAL_ENV")
-    }
+    passed = (one for one in here.environ if one not in dropped and not one.startswith("VIRTUAL_ENV"))
+    environ: dict[str, str] = {name: here.environ[name] for name in passed}
     if not tool.interpreter:  # it may be a version manager's shim, which chooses a program by its folder or by these
         foreign = {one for one in environ if one.startswith(_FOLDERS) and judge.project(environ[one])}
         kept = {*_MANAGERS_HOMES, *(one for one in environ if not one.startswith(_MANAGERS))} - foreign

@@ -259,11 +259,8 @@ def _stop(pid: int, found: list[int]) -> None:
         except (OSError, ValueError, IndexError, subprocess.SubprocessError):
             break
         groups = {one: group for one, _, group in listing}
-        fresh = [
-            child
-            for child, parent, group in listing
-            if parent in found and child not in found and group == groups.get(pid)
-        ]
+        ours = [(child, parent) for child, parent, group in listing if group == groups.get(pid)]
+        fresh = [child for child, parent in ours if parent in found and child not in found]
 
 
 def _signal(pid: int, name: str) -> None:

@@ -41,9 +41,7 @@ _PATH_CODE = ("addsitedir", "sys.path")
 class Budget:
     """What may be looked at before the answer is "not known": folders, files and bytes, by what they cost."""
 
-    def __init__(self, microseconds: int = 20000) -> None:
-        """Grant so much, on a machine of 2026."""
-        self.left = microseconds
+    left = 20000  #: Microseconds, on a machine of 2026.
 
 
 #: What is spent, in microseconds: for a folder with packages, whose whole path has to be trusted, for another one, for
@@ -186,11 +184,7 @@ class _Scan:
         return tuple(self._suspects)
 
     def _list(self, folder: str) -> list[os.DirEntry[str]]:
-        """Return what is in a folder.
-
-        Raises:
-            OSError: It cannot be listed.
-        """
+        """Return what is in a folder; OSError: it cannot be listed."""
         with os.scandir(folder) as entries:
             found = list(itertools.islice(entries, max(self._budget.left, 0) // _NAME))
         self._spend(_FOLDER + len(found) * _NAME, folder)
@@ -258,9 +252,8 @@ class _Scan:
             told = json.loads(data)
             root = unquote(told["url"].partition("file://")[2]) if told["dir_info"]["editable"] is True else ""
             root = root[1:] if root[2:3] == ":" else root  # file:///C:/
-            return [
-                (one, False) for one in (root, os.path.join(root, "src")) if os.path.isabs(one) and os.path.isdir(one)
-            ]
+            folders = (root, os.path.join(root, "src")) if os.path.isabs(root) else ()
+            return [(one, False) for one in filter(os.path.isdir, folders)]
         return []
 
     def _read(self, path: str, *, decides: bool = True) -> bytes:
@@ -269,10 +262,8 @@ class _Scan:
             return b""
         try:
             data = here.read_head(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return b""
-        except OSError:
-            self._complete = False
+        except OSError as error:
+            self._complete = self._complete and isinstance(error, (FileNotFoundError, NotADirectoryError))
             return b""
         if len(data) >= here.HEAD_BYTES:
             self._stop(path if decides else None)

@@ -46,7 +46,7 @@ def programs(name: str, here: Here, first: str = "", ends: Sequence[str] = (".ex
 def target(path: str, platform: str) -> Target:
     """Return what an executable file, an interpreter or an environment runs, by its absolute path."""
     if environment.is_environment(path):
-        return environment_target(path, platform)
+        return _checked(Target(path, environment.interpreter(path, platform)), platform)
     is_batch = platform == "win32" and path.lower().endswith((".bat", ".cmd"))
     if is_batch or not os.path.isfile(path):  # nor is one what the system takes for a loop of links
         return Target(broken=Reason(Kind.BATCH_FILE) if os.path.isfile(path) else _missing(path))
@@ -72,11 +72,6 @@ def _missing(path: str) -> Reason:
     except (OSError, ValueError):
         pass
     return Reason(Kind.DEAD_LINK if os.path.islink(path) else Kind.NO_FILE)
-
-
-def environment_target(root: str, platform: str) -> Target:
-    """Return what an environment runs."""
-    return _checked(Target(root, environment.interpreter(root, platform)), platform)
 
 
 def interpreter_target(path: str, platform: str) -> Target:

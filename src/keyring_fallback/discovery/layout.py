@@ -90,9 +90,8 @@ def _library(program: str, platform: str) -> str:
     """Return the standard library of an interpreter, or "" if its name and its place do not tell."""
     folder, name = os.path.split(program)
     paths = [os.path.join(os.path.dirname(folder), library, name) for library in _LIBRARIES]
-    if platform == "win32":
-        paths = [os.path.join(folder, "Lib")]
-    return next((path for path in paths if program and environment.is_library(path)), "")
+    paths = [os.path.join(folder, "Lib")] if platform == "win32" else paths
+    return next(filter(environment.is_library, paths), "")
 
 
 def _base_folders(folder: str, library: str, platform: str) -> list[str]:

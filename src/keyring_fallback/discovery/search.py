@@ -25,10 +25,8 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
     at_home = myself = False
     me, budget, judge = _roots_of(here), environment.Budget(), trust.Trust(here)
     foreign = trust.foreign_variables(here, judge)
-    seen = here
-    if foreign:
-        kept = {name: here.environ[name] for name in here.environ if name not in foreign}
-        seen = here._replace(environ=Variables(kept))
+    kept = {name: here.environ[name] for name in here.environ if name not in foreign}
+    seen = here._replace(environ=Variables(kept))
     named = ((places.Place(SETTING, places.FOLDER, path), "") for path in chosen)
     found_places = named if chosen else places.candidates(here.environ, here.home, here.platform)
     for number, (place, unseen) in enumerate(found_places):
@@ -63,9 +61,8 @@ def find(here: Here, chosen: Sequence[str] = ()) -> Findings:
         refusals[Refusal(places.OF_WINDOWS[places.UV], users, Reason(Kind.PROFILE_UNKNOWN))] = None
     lenders, refused = ([], []) if chosen else lent.find(here)
     # a plain interpreter is other environments' tool, and may itself need a better one
-    return Findings(
-        (*lenders, *found), (*refused, *refusals), at_home or (myself and not here.virtual and not found), local
-    )
+    at_home = at_home or (myself and not here.virtual and not found)
+    return Findings((*lenders, *found), (*refused, *refusals), at_home, local)
 
 
 def _target(here: Here, judge: trust.Trust, place: places.Place, unseen: str) -> executable.Target:

@@ -113,7 +113,10 @@ class Trust:
         self._ways: dict[str, _Way] = {}
         self._status: dict[str, os.stat_result | OSError] = {}
         self._found_projects: list[tuple[Kind, str, tuple[int, int], tuple[int, int] | None]] | None = None
-        self._allowed = {identity(folder) for folder in self._windows_folders()} - {None}
+        # a copy of os.environ has upper-case names only
+        values = (here.environ.get(one) or here.environ.get(one.upper(), "") for one in _WINDOWS_FOLDERS)
+        windows = (here.home, here.prefix, here.base, *values) if here.platform == "win32" else ()
+        self._allowed = {identity(folder) for folder in windows if folder} - {None}
 
     def project(self, path: str) -> Reason | None:
         """Return why an absolute path may have come with a project, or None.
@@ -166,23 +169,13 @@ class Trust:
                 found.append(entry.path)
         return found
 
-    def _windows_folders(self) -> Iterator[str]:
-        if self._here.platform == "win32":
-            # a copy of os.environ has upper-case names only
-            values = (
-                self._here.environ.get(one) or self._here.environ.get(one.upper(), "") for one in _WINDOWS_FOLDERS
-            )
-            yield from (folder for folder in (self._here.home, self._here.prefix, self._here.base, *values) if folder)
-
     def _look(self, path: str) -> os.stat_result | OSError:
-        found = self._status.get(path)
-        if found is None:
+        if path not in self._status:
             try:
-                found = os.lstat(path)
+                self._status[path] = os.lstat(path)
             except (OSError, ValueError) as error:
-                found = OSError(errno.EINVAL, str(error)) if isinstance(error, ValueError) else error
-            self._status[path] = found
-        return found
+                self._status[path] = error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))
+        return self._status[path]
 
     def _judged(self, path: str, *, strict: bool = False) -> tuple[Reason | None, Reason | None]:
         """Return why others can change a folder, a file or a link, by owner and by mode, or None and None."""
@@ -192,10 +185,8 @@ class Trust:
         mode = status.st_mode
         group = self._here.platform == "darwin" and status.st_gid == _STAFF and mode & stat.S_IWGRP
         opened = (mode & stat.S_IWOTH or group) and (strict or not mode & stat.S_ISVTX) and not stat.S_ISLNK(mode)
-        return (
-            None if status.st_uid in self._owners else Reason(Kind.OWNED, path),
-            Reason(Kind.OPEN, path) if opened else None,
-        )
+        owned = status.st_uid not in self._owners
+        return Reason(Kind.OWNED, path) if owned else None, Reason(Kind.OPEN, path) if opened else None
 
     def _way(self, path: str) -> _Way:
         """Return how an absolute path is followed, part by part."""
@@ -228,10 +219,9 @@ class Trust:
                 hops = (*hops, one)
                 ends = ends if pending else (*ends, one)
                 left -= 1
-                try:
+                target = ""
+                with contextlib.suppress(OSError):  # gone meanwhile
                     target = os.readlink(one) if left else ""
-                except OSError:
-                    target = ""  # gone meanwhile
                 if not target:
                     owned, real = owned or Reason(Kind.UNSEEN_PART, one, os.strerror(errno.ELOOP)), one
                     break

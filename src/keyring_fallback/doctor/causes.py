@@ -113,14 +113,11 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             cure, advice = None, f"correct {settings.file}, or remove it ({unread.detail})"
         yield Cause("keyring-broken", text, cure, advice)
     delegating = facts.survey.state is survey.State.DELEGATING
-    if delegating and not (selected or me.error or me.broken or any(map(_is_ours, me.backends))):
+    loaded = any(one["name"].startswith(_OURS) for one in me.backends)
+    if delegating and not (selected or me.error or me.broken or loaded):
         text = "The keyring of this environment cannot load the backends of keyring-fallback."
         again, _ = facts.install(here.prefix, "keyring-fallback", again=True)
         yield Cause("not-loaded", text, again, "run 'keyring --list-backends' to see why")
-
-
-def _is_ours(backend: dict[str, Any]) -> bool:
-    return str(backend["name"]).startswith(_OURS)
 
 
 def _failures(facts: Facts) -> Iterator[Cause]:

@@ -63,19 +63,15 @@ def provide(distribution: str, findings: Findings, here: Here, urls: Collection[
         if command := add_provider(distribution, tool, here.platform, urls):
             return command
     uvs = any(refusal.origin == UV and os.path.isdir(refusal.path) for refusal in findings.refusals)
-    if uvs or any(one.origin == SETTING or _is_in_uvs_place(one) for one in findings.tools):
+    full = (one.origin for one in findings.tools if one.content.providers or (one.interpreter and not one.known))
+    in_uvs_place = any(origin in (USERS_PROGRAMS, PIP_USER) for origin in full)
+    if uvs or in_uvs_place or any(one.origin == SETTING for one in findings.tools):
         return None
     if on_path("pipx", here) and not on_path("uv", here):
         return Command(("pipx", "install", "keyring"))
     # without --force uv leaves an executable that is in its way, and gives up
     force = ["--force"] if findings.tools else []
     return Command(("uv", "tool", "install", *force, "keyring", "--with", distribution), mends=distribution != UNKNOWN)
-
-
-def _is_in_uvs_place(tool: Tool) -> bool:
-    """Tell whether uv would put its own keyring in the place of one that has providers, or may have some."""
-    lost = tool.content.providers or (tool.interpreter and not tool.known)
-    return bool(lost) and tool.origin in (USERS_PROGRAMS, PIP_USER)
 
 
 def reinstall(found: Tool | Refusal, platform: str, urls: Collection[str] = ()) -> Command | None:

@@ -186,10 +186,11 @@ def _changed(meant: dict[str, Any], edit: Edit, parse: Callable[[str], dict[str,
     """Return what a file is to mean; CannotEditError: there is nothing there that could be changed so."""
     wanted = copy.deepcopy(meant)
     table: Any = wanted
-    for key in _keys(edit):
+    for key in filter(None, edit.table.split(".")) if edit.file.endswith(".toml") else [edit.table]:
         table = table.setdefault(key, {}) if isinstance(table, dict) else None
     if edit.element and isinstance(table, list):
-        table = next((one for one in table if isinstance(one, dict) and _is_element(one, edit)), None)
+        tables = (one for one in table if isinstance(one, dict))
+        table = next((one for one in tables if hints.shown(one.get("url"), whole=True) == edit.element), None)
     if not isinstance(table, dict) or (edit.element and not table):
         raise CannotEditError(f"it has no table [{edit.table}] for that")
     if edit.value is None:
@@ -197,24 +198,13 @@ def _changed(meant: dict[str, Any], edit: Edit, parse: Callable[[str], dict[str,
         if parse is _ini and not table:
             del wanted[edit.table]
         elif edit.option == "default-keyring":  # keyring complains of a [backend] without it (25.7.0, core.py)
-            raise CannotEditError(
-                "keyring wants a default-keyring there: keyring.backends.chainer.ChainerBackend is all"
-            )
+            wants = "keyring wants a default-keyring there"
+            raise CannotEditError(f"{wants}: keyring.backends.chainer.ChainerBackend is all")
     elif parse is _ini:
         table[edit.option] = edit.value
     else:
         table[edit.option] = parse(f"x = {edit.value}")["x"]
     return wanted
-
-
-def _keys(edit: Edit) -> list[str]:
-    if edit.file.endswith(".toml"):
-        return [key for key in edit.table.split(".") if key]
-    return [edit.table]
-
-
-def _is_element(table: dict[str, Any], edit: Edit) -> bool:
-    return hints.shown(table.get("url"), whole=True) == edit.element
 
 
 def _candidates(text: str, edit: Edit) -> Iterator[str]:

@@ -28,12 +28,15 @@ def find(facts: Facts) -> Iterator[Cause]:
         if not facts.me.content.providers:
             yield from (_unusable(one, facts) for one in findings.refusals if one.origin == SETTING)
         return
-    for tool, _ in facts.tools:
+    stopped = []
+    for tool, probe in facts.tools:
+        if reason := facts.stopped(probe):  # it does not start, or its keyring does not
+            reason = f"{tool.interpreter}: {reason}" if probe.error else reason
+            stopped.append(_broken(tool, tool.location, reason, facts))
         if tool.doubt:
             text = f"The keyring {tool.location} is used since the setting 'tool' names it, although {tool.doubt}."
             closing = _closed(tool.path, tool.doubt.decides, facts.here)
             yield Cause("untrusted", text, closing, "" if closing else "close that to others if you can", problem=False)
-    stopped = list(_stopped(facts))
     yield from stopped
     # keyring's own backends may work there only, as files tell of a tool that somebody has made for that
     stores = any(tool.known and tool.own and tool.isolated for tool, _ in facts.tools)
@@ -122,14 +125,6 @@ def _missing(facts: Facts) -> tuple[str, str]:
     services = [index.url for index in facts.indexes] if facts.service is None else [facts.service]
     registry = next(filter(None, map(hints.registry_of, services)), None)
     return (registry.distribution, "") if registry else (cures.UNKNOWN, _PROVIDERS)
-
-
-def _stopped(facts: Facts) -> Iterator[Cause]:
-    """Yield the tools that do not start, or whose keyring does not."""
-    for tool, probe in facts.tools:
-        if reason := facts.stopped(probe):
-            text = f"{tool.interpreter}: {reason}" if probe.error else reason
-            yield _broken(tool, tool.location, text, facts)
 
 
 def _refusals(facts: Facts, *, useful: bool) -> Iterator[Refusal]:

@@ -51,7 +51,7 @@ class Backends:
 
         values = setup["entry_points"]
         if values is None:
-            values = [one for one in entry_point_values() if not below(one.partition(":")[0].strip(), ["keyring"])]
+            values, skip = entry_point_values(), [*skip, "keyring"]
         for value in [one for one in values if not below(one.partition(":")[0].strip(), skip)] + setup["own"]:
             try:
                 load(value)

@@ -63,10 +63,7 @@ def examine(known: Known, request: dict[str, Any]) -> None:
 
 def main() -> None:
     stdin, stdout = take_descriptors()
-    data = b""
-    while more := stdin.read(65536):
-        data += more
-    request = json.loads(data)
+    request = json.loads(b"".join(iter(lambda: stdin.read(65536), b"")))
     known = Known(stdout)
     try:
         examine(known, request)

@@ -53,12 +53,12 @@ def run(arguments: list[str]) -> int:
     if os.name == "posix":  # what the person presses is for the other one, which decides what comes of it
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    while True:
+    status = None
+    while status is None:
         try:
             status = process.wait()
-            break
         except KeyboardInterrupt:
-            continue
+            pass
     record.update(status=status, milliseconds=round((time.monotonic() - started) * 1000))
     write(record)
     if status < 0:  # the caller sees the same end
