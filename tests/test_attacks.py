@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ def tool(tmp_path: Path) -> Path:
     """A global tool with all that may decide what it runs: a base, links, .pth files, an editable provider."""
     for name in ("os.py", "queue.py", "json/__init__.py", "lib-dynload/_ssl.so", "encodings/utf_8.py"):
         trees.put(tmp_path / LIBRARY / name)
+    for name in ("logging/__init__.py", "__pycache__/queue.pyc", "json/__pycache__/scanner.pyc", "email/utils.py"):
+        trees.put(tmp_path / LIBRARY / name)
     for name in ("libpython3.12.so.1.0", "python312.zip"):
         trees.put(tmp_path / "base/lib" / name)
     trees.put(tmp_path / "base/bin/python3.12", executable=True)
@@ -69,6 +72,9 @@ def tool(tmp_path: Path) -> Path:
     direct = f'{{"url": "file://{tmp_path}/source", "dir_info": {{"editable": true}}}}'
     trees.put(site / "two-1.0.dist-info/direct_url.json", direct)
     trees.put(tmp_path / "source/src/two/__init__.py")
+    trees.put(site / "__editable__.two-1.0.pth", "import __editable___two_finder; __editable___two_finder.install()\n")
+    trees.put(site / "__editable___two_finder.py", f"MAPPING: dict[str, str] = {{'two': '{tmp_path}/code/two'}}\n")
+    trees.put(tmp_path / "code/two/part.py")
     return root
 
 
@@ -81,7 +87,10 @@ DECIDES = [
     *(f"{SITE}/keyring/backends/__pycache__", f"{SITE}/keyring/backends/__pycache__/x.pyc", f"{SITE}/__pycache__"),
     *(f"{SITE}/one.py", f"{SITE}/sitecustomize.py", f"{SITE}/jaraco", f"{SITE}/_cffi.so", f"{SITE}/easy-install.pth"),
     *(f"{SITE}/one-1.0.dist-info", f"{SITE}/inside", "linked", "linked/two.py", "eggs", "eggs/x.egg", "later"),
-    *("source", "source/src", "source/src/two", "source/src/two/__init__.py"),
+    *("source", "source/src", "source/src/two", "source/src/two/__init__.py", "code", "code/two/part.py"),
+    *(f"{LIBRARY}{one}" for one in ("/encodings/utf_8.py", "/logging/__init__.py", "/email/utils.py", "/__pycache__")),
+    *(f"{LIBRARY}{one}" for one in ("/__pycache__/queue.pyc", "/json/__pycache__", "/json/__pycache__/scanner.pyc")),
+    *(f"{SITE}{one}" for one in ("/__pycache__/one.pyc", "/jaraco/classes/__init__.py", "/__editable___two_finder.py")),
 ]
 
 
@@ -105,6 +114,28 @@ def test_open_to_all(tmp_path: Path, here: Here, what: str) -> None:
     path = tmp_path / what
     path.chmod(path.stat().st_mode | 0o002)
     assert [(Kind.OPEN, os.fspath(path))] == refusals(here)
+
+
+def _access_list(*entries: tuple[int, int, int]) -> bytes:
+    """An access control list as Linux keeps it (linux/posix_acl_xattr.h): kind, rights and id of each entry."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries)
+
+
+@pytest.mark.usefixtures("tool")
+@pytest.mark.skipif(sys.platform != "linux", reason="the lists are Linux'")
+@pytest.mark.parametrize("what", [f"{SITE}/keyring/__init__.py", f"{SITE}/one.py", SITE, "base"])
+@pytest.mark.parametrize(("mask", "who"), [(7, MALLORY), (5, MALLORY), (7, os.getuid() if os.name == "posix" else 0)])
+def test_open_to_one(tmp_path: Path, here: Here, what: str, mask: int, who: int) -> None:
+    """An access control list that lets another user write opens it, too: the mode shows that as the group's right."""
+    nobody = 0xFFFFFFFF
+    data = _access_list((1, 7, nobody), (2, 7, who), (4, 5, nobody), (0x10, mask, nobody), (0x20, 5, nobody))
+    path = tmp_path / what
+    try:
+        os.setxattr(path, "system.posix_acl_access", data)
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+    opens = mask == 7 and who == MALLORY
+    assert ([(Kind.SHARED, os.fspath(path))] if opens else []) == refusals(here)
 
 
 @as_root

@@ -22,8 +22,10 @@ OPTIONAL = {
 }
 
 _MAX_MODULES = 1000
-#: The folders of a standard library that are imported from at each start, or by keyring.
-_IMPORTED = ("collections", "importlib", "json", "lib-dynload", "re", "urllib")
+#: The folders of a standard library that are imported from at each start, or by keyring and what it depends on.
+_IMPORTED = ("collections", "email", "encodings", "http", "importlib", "json", "lib-dynload", "logging", "re", "urllib")
+#: What keyring depends on wherever it runs, by what is imported (25.7.0, pyproject.toml), and the modules' bytecode.
+_BESIDES = {"__pycache__", "backports", "importlib_metadata", "jaraco", "more_itertools", "zipp"}
 #: What code in .pth files has in it that brings no distribution, or one whose metadata lie beside it.
 _HARMLESS_CODE = (
     "SETUPTOOLS_USE_DISTUTILS",  # setuptools, distutils-precedence.pth (setup.py, 80.9)
@@ -100,7 +102,7 @@ def modules(folders: Iterable[str], judge: trust.Trust) -> list[str]:
         above, name = os.path.split(library)
         beside = (f"lib{name}.so.1.0", f"lib{name}.dylib", f"{name.replace('.', '')}.zip")  # loaded before all others
         found += filter(os.path.lexists, (os.path.join(above, one) for one in beside))
-        for folder in ("", *_IMPORTED):
+        for folder in (os.path.join(one, below) for one in ("", *_IMPORTED) for below in ("", "__pycache__")):
             with contextlib.suppress(OSError), os.scandir(os.path.join(library, folder)) as entries:
                 found += judge.suspects(itertools.islice(entries, _MAX_MODULES))
     return found
@@ -175,7 +177,7 @@ class _Scan:
 
     def files(self) -> tuple[str, ...]:
         """Return what has to be asked about in the folders, and in the packages of keyring and the providers."""
-        tops = {"keyring", *(provider.module.partition(".")[0] for provider in self._providers)}
+        tops = {"keyring", *_BESIDES, *(provider.module.partition(".")[0] for provider in self._providers)}
         packages = (os.path.join(one, name) for one, names in self._names.items() for name in tops.intersection(names))
         todo = list(filter(os.path.isdir, packages))
         for folder in itertools.takewhile(lambda _: self._budget.left > 0, todo):  # which grows meanwhile
@@ -213,6 +215,8 @@ class _Scan:
                 named, whole = _added(line), True
                 harmless = any(mark in line for mark in _HARMLESS_CODE) and not any(mark in line for mark in _PATH_CODE)
                 self._complete = self._complete and (harmless or bool(named))
+                if "_editable" in line:
+                    yield from self._mapped(os.path.join(os.path.dirname(path), line.split()[1].rstrip(";") + ".py"))
             if named and not named.startswith("#"):
                 linked = os.path.join(os.path.dirname(path), named)
                 if os.path.isdir(linked):
@@ -222,6 +226,14 @@ class _Scan:
                     self._suspects.append(linked)
                 elif self._spend(_FOLDER, path):  # whoever can make it
                     self._suspects += itertools.islice(filter(os.path.isdir, trust.folders_above(linked)), 1)
+
+    def _mapped(self, path: str) -> Iterator[tuple[str, bool]]:
+        """Yield the folders of what an editable distribution's finder maps (setuptools 80.9, editable_wheel.py)."""
+        text = decoded(self._read(path, decides=False))
+        for one in (text.split("'") if "MAPPING" in text else ())[1::2]:
+            folder = os.path.dirname(one.replace("\\\\", "\\"))
+            if os.path.isabs(folder) and os.path.isdir(folder):
+                yield folder, False
 
     def _add_distribution(self, entry_points: str, folder: str) -> list[tuple[str, bool]]:
         """Add what a folder with metadata tells; return where a provider is if it is elsewhere."""

@@ -27,6 +27,7 @@ class Kind(Enum):
     RELATIVE = "what {detail} says is not an absolute path"
     OWNED = "{decides} belongs to another user"
     OPEN = "everybody can write to {decides}"
+    SHARED = "another user can write to {decides}, by its access control list"
     OUTSIDE = "{decides} is outside of your profile and of the system's program folders"
     CUT = "{decides} is too large to be read to its end"
     TOO_MANY = "there are too many before it"
@@ -65,7 +66,7 @@ class Kind(Enum):
     @property
     def of_others(self) -> bool:
         """Whether others than the user may decide what it runs."""
-        return self in (Kind.OWNED, Kind.OPEN, Kind.OUTSIDE)
+        return self in (Kind.OWNED, Kind.OPEN, Kind.SHARED, Kind.OUTSIDE)
 
 
 class Reason(Record):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from ..here import Here
 from ..records import Record
+from . import acl
 from .tool import Kind, Reason
 
 #: Files and folders that mark a project's root: version control, what tools and version managers look for. No others'
@@ -165,7 +166,9 @@ class Trust:
                 status = entry.stat(follow_symlinks=False)
             except OSError:
                 continue  # gone meanwhile
-            if status.st_mode & loose or status.st_uid not in owners or entry.is_symlink():
+            mode = status.st_mode
+            is_odd = mode & loose or status.st_uid not in owners or entry.is_symlink()
+            if is_odd or (mode & stat.S_IWGRP and not owners.issuperset(acl.writers(entry.path))):
                 found.append(entry.path)
         return found
 
@@ -184,9 +187,12 @@ class Trust:
             return Reason(Kind.UNSEEN_PART, path, str(status.strerror)), None
         mode = status.st_mode
         group = self._here.platform == "darwin" and status.st_gid == _STAFF and mode & stat.S_IWGRP
-        opened = (mode & stat.S_IWOTH or group) and (strict or not mode & stat.S_ISVTX) and not stat.S_ISLNK(mode)
+        opened = Kind.OPEN if mode & stat.S_IWOTH or group else None
+        if mode & stat.S_IWGRP and not self._owners.issuperset(acl.writers(path)):
+            opened = opened or Kind.SHARED
         owned = status.st_uid not in self._owners
-        return Reason(Kind.OWNED, path) if owned else None, Reason(Kind.OPEN, path) if opened else None
+        closed = stat.S_ISLNK(mode) or (mode & stat.S_ISVTX and not strict)
+        return Reason(Kind.OWNED, path) if owned else None, Reason(opened, path) if opened and not closed else None
 
     def _way(self, path: str) -> _Way:
         """Return how an absolute path is followed, part by part."""

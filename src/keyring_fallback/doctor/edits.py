@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import Any, Callable
 
 from .. import hints
+from ..discovery import acl
 from .shell import Edit
 
 #: What is added to a file's name for the copy that stays beside it.
@@ -81,7 +82,7 @@ class Change:
                 raise MeanwhileError("it has changed meanwhile")
             if status and not status.st_mode & stat.S_IWUSR:
                 raise CannotEditError("it is read-only")
-            if _has_acl(self.file):
+            if acl.is_there(self.file):
                 raise CannotEditError("it has an access control list")
             descriptor, temporary = tempfile.mkstemp(prefix=name, dir=folder)
             _write(descriptor, self.after, status)
@@ -127,14 +128,6 @@ def _write(descriptor: int, text: str, status: os.stat_result | None) -> None:
             if status.st_uid != os.geteuid():
                 raise  # one's own may have a group that one is not in
         os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-
-
-def _has_acl(file: str) -> bool:
-    """Tell whether a file on Linux has an access control list, which a new one would lack."""
-    try:
-        return sys.platform == "linux" and "system.posix_acl_access" in os.listxattr(file)
-    except OSError:  # there is no file yet, or its file system has none
-        return False
 
 
 def _read(file: str) -> tuple[str, os.stat_result | None]:
