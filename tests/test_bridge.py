@@ -77,7 +77,7 @@ def complaint(code: str, call: Call = GET, seconds: float = 60.0) -> str:
 
 
 def test_what_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The set-up has a nonce, which is another one each time; a request has a number, the call and the folder."""
+    """The set-up has a nonce, which is another one each time; a request has a number, the call and what surrounds it."""
     monkeypatch.chdir(tmp_path)
     call = Call("set_password", "sérvice\ud800", None, Hidden("pässword\0"))
     code = "say(True, backend=json.dumps([setup, request]))"
@@ -86,7 +86,9 @@ def test_what_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 32 == len(nonce)
     assert {"everything": False, "entry_points": ["one", "two"], "own": ["own"], "skip": ["skip"]} == setup
     expected = {"method": "set_password", "service": "sérvice\ud800", "username": None, "password": "pässword\0"}
-    assert {"id": 1, **expected, "directory": os.fspath(tmp_path)} == request
+    assert ("umask" in request) == os.path.exists("/proc/self/status")
+    request.pop("umask", None)
+    assert {"id": 1, **expected, "directory": os.fspath(tmp_path), "handled": []} == request
     assert 2 == json.loads(ask(code, call).backend)[1]["id"]
     again, request = json.loads(ask(code, call, OTHER="environment").backend)
     assert (nonce != again["nonce"], 3) == (True, request["id"])

@@ -510,6 +510,18 @@ def test_a_keyring_of_which_nothing_can_be_told(patient: Patient, tmp_path: Path
         )
 
 
+@posix
+@pytest.mark.parametrize("place", ["variable", "file"])
+def test_the_python_of_pips_settings_is_not_run(with_pip: Patient, tmp_path: Path, place: str) -> None:
+    """A repository's variable or file may name one: pip is asked what it is told, and runs nothing for that."""
+    evil = trees.put(with_pip.folder / "tools" / "evil", f"#!/bin/sh\ntouch {tmp_path}/ran\n", executable=True)
+    (with_pip.folder / "pip.conf").write_text(f"[global]\npython = {evil}\nindex-url = {AZURE}\n")
+    both = {"variable": {"PIP_PYTHON": str(evil)}, "file": {"PIP_CONFIG_FILE": str(with_pip.folder / "pip.conf")}}
+    finding = with_pip.ask_for_data(AZURE, USERNAME, **both[place])
+    (told,) = (one for one in finding.document["told"] if one["client"] == "pip")
+    assert (0, None, False) == (finding.status, told["silence"], (tmp_path / "ran").exists())
+
+
 @pytest.fixture
 def with_pip(patient: Patient, shared_environments: environments.Environments, python: Path, wheel: Path) -> Patient:
     """A person whose environment has pip."""

@@ -463,6 +463,57 @@ def test_interrupt_between_two_lookups(stage: Stage) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGALRM"])
+def test_signals_that_the_program_handles(stage: Stage, name: str) -> None:
+    """They reach its whole process group, and end no lookup; a program that a provider has started gets them."""
+    stage.there(
+        "import signal, subprocess\nclass There(KeyringBackend):\n    priority = 9\n"
+        "    def get_password(self, service, username):\n"
+        "        child = subprocess.Popen(['sleep', '60'])\n"
+        f"        os.killpg(0, signal.{name}); time.sleep(0.1)\n"
+        "        return str(-child.wait())\n"
+        "    set_password = delete_password = None\n"
+    )
+    code = (
+        f"import keyring, signal; signal.signal(signal.{name}, lambda number, _: print('handled'))\n"
+        "for one in (1, 2): print(keyring.get_password('https://host/', 'user'))\n"
+    )
+    argv = [os.fspath(stage.environment.python), "-c", code]
+    result = subprocess.run(argv, env=stage.env(), capture_output=True, text=True, start_new_session=True, check=True)
+    expected = ["handled", str(int(getattr(signal, name)))]
+    assert 2 * expected == result.stdout.splitlines(), result.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="nothing tells a umask without changing it")
+def test_umask_of_the_program(stage: Stage) -> None:
+    """A provider writes its files with the program's umask of the lookup."""
+    stage.there(
+        "class There(KeyringBackend):\n    priority = 9\n"
+        "    def get_password(self, service, username):\n        mask = os.umask(0); os.umask(mask); return oct(mask)\n"
+        "    set_password = delete_password = None\n"
+    )
+    code = "import keyring, os\nfor one in (0o22, 0o77, 0o2):\n os.umask(one); print(keyring.get_password('https://host/', 'user'))"
+    result = stage.environment.run(["-c", code], env=stage.env(), check=True)
+    assert ["0o22", "0o77", "0o2"] == result.stdout.split()
+
+
+def test_threads_of_a_provider_at_the_end(stage: Stage) -> None:
+    """A thread that a provider has started is waited for, for a moment, as the end of a program does."""
+    stage.there(
+        "import threading\ndef late():\n    time.sleep(0.1); note('written')\n"
+        "class There(KeyringBackend):\n    priority = 9\n"
+        "    def get_password(self, service, username):\n        threading.Thread(target=late).start(); return 'x'\n"
+        "    set_password = delete_password = None\n"
+    )
+    notes = stage.folder / "notes"
+    code = "import keyring; keyring.get_password('https://host/', 'user')"
+    stage.environment.run(["-c", code], env={**stage.env(), "NOTES": str(notes)}, check=True)
+    end = time.monotonic() + 20
+    while not notes.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert "written\n" == notes.read_text()
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Many at once
 

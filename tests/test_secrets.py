@@ -278,6 +278,28 @@ def test_no_local_shows_what_was_heard(source: str, error: type[BaseException]) 
     assert [] == [text for text in shown if "a secret" in text]
 
 
+def test_bytes_in_the_place_of_a_password(stage: Stage) -> None:
+    """A program's mistake: the error says so, no local of ours shows them, and a backend gets them as they are."""
+    stage.here(
+        "class Here(KeyringBackend):\n    priority = 9\n    def get_password(self, s, u): return None\n"
+        "    def set_password(self, s, u, p):\n        note(type(p).__name__)\n        raise NotImplementedError\n"
+        "    delete_password = None\n"
+    )
+    code = (
+        "import keyring, os, sys, traceback\n"
+        "try: keyring.set_password('https://host/', 'u', os.environ['CANARY'].encode())\n"
+        "except Exception as error:\n"
+        " for one in traceback.TracebackException.from_exception(error, capture_locals=True).stack:\n"
+        "  if 'keyring_fallback' in one.filename: print(one.name, one.locals)\n"
+        " print(error)\n"
+    )
+    notes = stage.folder / "notes"
+    env = {**stage.env(), "CANARY": "a-secret", "NOTES": str(notes)}
+    said = stage.environment.run(["-c", code], env=env, check=True).stdout
+    assert ("a-secret" in said, "must be strings or None" in said, "set_password" in said) == (False, True, True), said
+    assert {"bytes"} == set(notes.read_text().split())
+
+
 def parts(value: object) -> Iterator[str]:
     """What rich shows of a value: its repr, a shortened string, the items of a container."""
     yield repr(value)

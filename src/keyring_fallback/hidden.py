@@ -23,13 +23,13 @@ class Hidden(str):
 
 
 def hide(value: Any) -> Any:
-    """Return a string hidden, and anything else, which a caller may give in its place, as it is."""
-    return Hidden(value) if isinstance(value, str) else value
+    """Return a string, or the bytes that a caller may give in its place, hidden, and anything else as it is."""
+    return Hidden(value) if isinstance(value, str) else HiddenBytes(value) if isinstance(value, bytes) else value
 
 
 def reveal(value: Any) -> Any:
     """Return what `hide` was given."""
-    return str(value) if isinstance(value, Hidden) else value
+    return str(value) if isinstance(value, Hidden) else bytes(value) if isinstance(value, HiddenBytes) else value
 
 
 class HiddenBytes(bytes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
 import time
@@ -21,6 +22,12 @@ from .waiting import Waiting, has_unseen_stderr, waiting_for
 IDLE_SECONDS, _LATER = 240.0, 1.25
 #: Seconds for which a lookup may keep another one of the same tool waiting, and helpers of a tool at the most.
 PATIENCE_SECONDS, MOST_HELPERS = 0.5, 4
+#: What a terminal, a supervisor or ``kill 0`` sends to all of a process group.
+_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM")
+    if hasattr(signal, name)
+]
 
 
 def ask(invocation: Invocation, setup: Setup, call: Call) -> Reply:
@@ -39,6 +46,22 @@ def _who() -> tuple[object, ...]:
         return ()
     ids = os.getuid(), os.geteuid(), os.getgid(), os.getegid()
     return *ids, tuple(os.getgroups()), os.getpgrp(), os.getsid(0)
+
+
+def _state() -> dict[str, object]:
+    """Return what a provider in this process would be run with: see the helper's request."""
+    found: dict[str, object] = {"directory": working_directory() or None}
+    found["handled"] = [number for number in _SIGNALS if _is_handled(signal.getsignal(number))]
+    try:
+        with open("/proc/self/status", "rb") as file:  # os.umask would change it, for other threads too
+            found["umask"] = int(next(one for one in file if one.startswith(b"Umask:")).split()[1], 8)
+    except (OSError, StopIteration):
+        pass  # no Linux, or one before 4.7
+    return found
+
+
+def _is_handled(handler: object) -> bool:
+    return callable(handler) and handler is not signal.default_int_handler
 
 
 class _Session:
@@ -98,8 +121,8 @@ class _Session:
         """Send a request, behind what is to be said first; return the reply's document, or None if the helper ended."""
         assert self.process is not None  # noqa: S101 - for the type checker
         self._number += 1
-        directory = (working_directory() or None) if invocation.shared else None
-        request = line({"id": self._number, **call._asdict(), "directory": directory}, invocation.name)
+        state = _state() if invocation.shared else {}
+        request = line({"id": self._number, **call._asdict(), **state}, invocation.name)
         waiting = Waiting(waiting_for(invocation.name, invocation.seconds, f" to answer for {shown(call.service)!r}"))
         deadline = time.monotonic() + invocation.seconds
         try:

@@ -93,6 +93,8 @@ def pip(here: Here) -> Iterator[Told]:
     version = found.version
     name = "pip.ini" if here.platform == "win32" else "pip.conf"
     _, reason = _texts([(None, here.environ.get("PIP_CONFIG_FILE", "")), (None, os.path.join(here.prefix, name))])
+    # it runs what `python` in its settings names, maybe a project's, unless that has run it (26.3, main_parser.py)
+    here = here._replace(environ=Variables({**here.environ, "_PIP_RUNNING_IN_SUBPROCESS": "1"}))
     one, answer = _answer(Told("pip", version, reason), [here.executable, "-c", _PIP, "config", "debug"], here)
     yield one if one.silence else told.by_pip(one, answer, here)
 

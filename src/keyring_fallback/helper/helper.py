@@ -15,7 +15,11 @@ In, on descriptor 0: one JSON document a line. The first is the set-up::
 
 Each further line is a request::
 
-    {"id": int, "method": str, "service": any, "username": any, "password": any, "directory": str or null}
+    {"id": int, "method": str, "service": any, "username": any, "password": any}
+
+``directory``       the working directory, or null.
+``handled``         the signals that the program has handlers for: they are for it alone.
+``umask``           its umask, where that can be told; all three where the helper sees what the program sees.
 
 Out, on a private copy of descriptor 1: for each request the nonce, one JSON document and a line feed::
 
@@ -146,6 +150,7 @@ def run_exit_handlers() -> None:
             signal.setitimer(signal.ITIMER_REAL, 10 * GRACE_SECONDS)
         threading.Thread(target=leave, daemon=True).start()
         atexit._run_exitfuncs()
+        threading._shutdown()  # type: ignore[attr-defined] # waits for threads, as the end of a program does
     except BaseException:
         pass
 
@@ -155,18 +160,20 @@ def main() -> None:
     process = os.getpid()
     requests = Requests(pipe)
     requests.start()
-    interrupted: Any = None
+    kept: dict[int, Any] = {}
     try:
         setup = requests.next()
         backends = None
         while setup is not None:
             requests.idle = setup.get("idle", IDLE_SECONDS)
             request = requests.next()
-            if interrupted is not None:
-                signal(SIGINT, interrupted)
             if request is None:
                 break
-            move(request["directory"])
+            handled = request.get("handled", [])
+            pass_over(handled, kept)
+            move(request.get("directory"))
+            if "umask" in request:
+                os.umask(request["umask"])
             if backends is None:
                 gc.disable()  # modules being loaded leave nothing to collect
                 backends = Backends(setup)
@@ -177,13 +184,25 @@ def main() -> None:
             if os.getpid() != process:
                 os._exit(0)  # a child that a provider forked came back here: only its parent answers
             document = setup["nonce"] + json.dumps(reply) + "\n"
-            interrupted = signal(SIGINT, lambda *_: None)  # Ctrl-C while nobody asks is meant for others
+            pass_over([SIGINT, *handled], kept)  # Ctrl-C while nobody asks is meant for others
             write(replies, document.encode("ascii"))  # an OSError where a provider has closed it, too
             move(sys.prefix)  # an idle helper must not keep the caller's folder in use (Windows)
     except (KeyboardInterrupt, OSError):
         os._exit(1)
     run_exit_handlers()
     os._exit(0)
+
+
+def pass_over(numbers: list[int], kept: dict[int, Any]) -> None:
+    """Pass over these signals and no others; a program that a provider runs gets them all the same.
+
+    `kept` has the handlers of those that are passed over now.
+    """
+    for number in [one for one in kept if one not in numbers]:
+        signal(number, kept.pop(number))
+    for number in numbers:
+        if number not in kept:
+            kept[number] = signal(number, lambda *_: None)
 
 
 def move(directory: str | None) -> None:
