@@ -13,8 +13,6 @@ from .records import Record
 
 #: Marks the environment of what we start: nothing in there delegates again.
 NESTED = "KEYRING_FALLBACK_NESTED"
-
-
 #: What is read of a file of whose size nobody else has said anything.
 HEAD_BYTES = 16 << 10
 

@@ -24,22 +24,18 @@ def make(here: Here) -> Survey:
     if settings.commands and (reason := next(filter(None, trust.Trust(here).others([file])), None)):
         problem = config.Problem(config.Fault.COMMANDS_OF_OTHERS, file, "", str(reason))
         settings = settings._replace(commands=(), problems=(*settings.problems, problem))
-    findings = Findings()
-    if here.environ.get(NESTED):
-        state = State.NESTED
-    elif not settings.enabled:
-        state = State.OFF
-    else:
-        findings = search.find(here, settings.tool)
-        if findings.at_home:  # no other tool is asked then
-            findings = findings._replace(tools=tuple(tool for tool in findings.tools if tool.lent))
-        versions = {provider.module: provider.version for provider in findings.local.providers}
-        useful = bool(settings.commands) or any(
-            # who does not work here may work there in another version
-            tool.useful or any(versions.get(one.module, one.version) != one.version for one in tool.content.providers)
-            for tool in findings.tools
-        )
-        state = State.DELEGATING if useful else State.AT_HOME if findings.at_home else State.NOTHING
+    if here.environ.get(NESTED) or not settings.enabled:
+        return Survey(settings, here, Findings(), State.NESTED if here.environ.get(NESTED) else State.OFF)
+    findings = search.find(here, settings.tool)
+    if findings.at_home:  # no other tool is asked then
+        findings = findings._replace(tools=tuple(tool for tool in findings.tools if tool.lent))
+    versions = {provider.module: provider.version for provider in findings.local.providers}
+    # who does not work here may work there in another version
+    theirs = (one for tool in findings.tools for one in tool.content.providers)
+    useful = any(tool.useful for tool in findings.tools)
+    useful = useful or any(versions.get(one.module, one.version) != one.version for one in theirs)
+    delegating = useful or settings.commands
+    state = State.DELEGATING if delegating else State.AT_HOME if findings.at_home else State.NOTHING
     return Survey(settings, here, findings, state)
 
 

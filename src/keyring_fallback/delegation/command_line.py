@@ -15,7 +15,6 @@ from ..errors import NotAskedError, ToolError, interrupts
 from ..helper.backends import forms
 from ..helper.shared import one_line
 from ..hidden import Hidden, HiddenBytes, Variables
-from ..records import Record
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
 from .environ import UTF_8
 from .process import Process, ReplyTooLargeError, ended
@@ -58,7 +57,7 @@ def ask(invocation: Invocation, call: Call) -> Reply:
         elif call.method == "set_password":
             answer = _set(invocation, words, call.password or Hidden())
         else:
-            answer = _run(invocation, "del", words).succeeded or None
+            answer = None if _run(invocation, "del", words) is None else True
     except errors.KeyringError as error:
         if isinstance(error, ToolError):
             raise
@@ -66,27 +65,16 @@ def ask(invocation: Invocation, call: Call) -> Reply:
     return Reply(answer, invocation.name if answer is not None else "")
 
 
-class _Outcome(Record):
-    """What running a tool's keyring has come to: whether it knew the options, what it found and what it printed."""
-
-    understood: bool
-    succeeded: bool
-    output: Hidden
-
-
 def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
     """Return a password, or a credential, or None."""
     if invocation.arguments not in _old:
-        outcome = _run(invocation, "get", words, ("--mode", mode, "--output", "json"))
-        if outcome.understood:
-            return _from_json(outcome.output, mode, invocation.name) if outcome.succeeded else None
-        _old.add(invocation.arguments)
-    if len(words) == 1:
+        output = _run(invocation, "get", words, ("--mode", mode, "--output", "json"))
+        if output is not None:
+            return _from_json(output, mode, invocation.name)
+    output = _run(invocation, "get", words) if invocation.arguments in _old and len(words) > 1 else None
+    if output is None:
         return None
-    outcome = _run(invocation, "get", words)
-    if not outcome.succeeded:
-        return None
-    password = Hidden(outcome.output.removesuffix("\n").removesuffix("\r"))  # a Windows program may run elsewhere, too
+    password = Hidden(output.removesuffix("\n").removesuffix("\r"))  # a Windows program may run elsewhere, too
     if "\n" in password:  # a provider may have printed something: nothing tells that from the password
         raise ToolError(
             f"{invocation.name} printed more than one line, and its keyring is too old to tell which of them is the "
@@ -101,7 +89,7 @@ def _set(invocation: Invocation, words: list[str], password: str) -> bool | None
     # for an empty one it would ask on the terminal, and carriage returns become line feeds (keyring 25.7.0, cli.py)
     if not password or "\r" in password or ("\n" in password and invocation.arguments in _old):
         raise errors.PasswordSetError(f"{invocation.name}{_ASKED}, where a password must be one line")
-    if not _run(invocation, "set", words, stdin=Hidden(f"{password}\n")).succeeded:
+    if _run(invocation, "set", words, stdin=Hidden(f"{password}\n")) is None:
         return None
     # keyring's own chain loses a password silently when no backend takes it, and exits with 0
     if _get(invocation, words, "password") != password:
@@ -170,37 +158,34 @@ class _Listening(Waiting):
 
 
 def _run(
-    invocation: Invocation, operation: str, words: list[str], options: tuple[str, ...] = (), stdin: Hidden | None = None
-) -> _Outcome:
+    invocation: Invocation, operation: str, words: list[str], options: tuple[str, ...] = (), stdin: str = ""
+) -> Hidden | None:
+    """Return what a tool's keyring has printed, or None: it has found nothing, or is too old for these options."""
     separator = ["--"] if any(word.startswith("-") for word in words) else []
     run = invocation._replace(
         arguments=(*invocation.arguments, *options, operation, *separator, *words),
         environ=Variables({**invocation.environ, **UTF_8}),
     )
-    secret = Hidden((stdin or "").removesuffix("\n"))
+    secret = Hidden(stdin.removesuffix("\n"))
     listening = _Listening(waiting_for(invocation.name, invocation.seconds), secret, words[-1])
     try:
-        status, output = finished(run, listening, stdin or Hidden(), certain=operation == "del")
+        status, output = finished(run, listening, stdin, certain=operation == "del")
         if status == _USAGE and options and any(mark in listening.said for mark in _USAGE_MARKS):
-            return _Outcome(understood=False, succeeded=False, output=Hidden())
+            _old.add(invocation.arguments)
+            return None
         exception = _exception(listening.said, secret, words[-1]) if status == _NOTHING else ("", "")
         succeeded = _succeeded(status, exception, listening, invocation.name)
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
             raise ToolError(f"{invocation.name} printed something that is not UTF-8", ADVICE)
-        return _Outcome(understood=True, succeeded=succeeded, output=output)
     except UnicodeEncodeError:
         raise ToolError(f"{invocation.name}{_ASKED}, where a password must not have lone surrogates") from None
+    else:
+        return output if succeeded else None
     finally:
         listening.end()
 
 
-def finished(
-    invocation: Invocation,
-    waiting: Waiting,
-    stdin: Hidden = Hidden(),  # noqa: B008
-    *,
-    certain: bool = False,
-) -> tuple[int, Hidden]:
+def finished(invocation: Invocation, waiting: Waiting, stdin: str = "", *, certain: bool = False) -> tuple[int, Hidden]:
     """Run a program to its end, of it and of what it started; return its exit status and what it printed.
 
     `waiting` hears what it says on stderr; whoever made it ends it. Where the status has to be `certain` a shell tells

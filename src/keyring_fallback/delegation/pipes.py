@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
@@ -82,10 +83,8 @@ class Selected:
         self._selector.register(self._watched[where], event, where)
 
     def _unwatch(self, where: str) -> None:
-        try:
+        with contextlib.suppress(KeyError):  # another thread has closed it meanwhile
             self._selector.unregister(self._watched.pop(where))
-        except KeyError:  # another thread has closed it meanwhile
-            pass
 
     def is_ours(self) -> bool:
         """Tell whether all pipes are still there: the caller may close all descriptors."""
@@ -184,13 +183,11 @@ class Threaded:
             self._write(data, end)
 
     def _write(self, data: bytes, end: bool) -> None:  # noqa: FBT001 - a thread passes it on by position
-        try:
+        with contextlib.suppress(OSError):
             while data:
                 data = data[self._stdin.write(data[:_CHUNK_BYTES]) :]
             if end:
                 self._stdin.close()
-        except OSError:
-            pass
 
     def hear(self, seconds: float) -> Heard | None:
         """See `Selected.hear`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import os
 import signal
@@ -15,6 +16,7 @@ from typing import Callable, Protocol
 from ..helper.shared import MAX_REPLY_BYTES, Descriptor, processes
 from ..hidden import HiddenBytes
 from . import pipes
+from .waiting import has_terminal
 
 #: Seconds between two looks at whether the program still lives, while a child of its own may hold its pipes open.
 _LOOK_SECONDS = 0.2
@@ -156,10 +158,8 @@ class Process:
         finally:  # a second Ctrl-C must leave nobody stopped
             for pid in found[1:]:
                 _signal(pid, "SIGKILL")
-            try:
+            with contextlib.suppress(OSError):
                 self._popen.kill()
-            except OSError:
-                pass
             self._pipes.close()
         self.wait(1.0)
 
@@ -198,7 +198,8 @@ def _popen(
             stderr=ends["stderr"].number() if "stderr" in ends else None if _is_open(2) else subprocess.DEVNULL,
             # no new session: a provider asks for passwords on the controlling terminal
             close_fds=True,
-            creationflags=0 if _has_console() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            # without a console to inherit Windows would open a window for it
+            creationflags=0 if os.name == "posix" or has_terminal() else getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except BaseException as error:
         if isinstance(error, OSError) and error.errno == errno.ENOEXEC and arguments[0].endswith(".exe"):
@@ -224,17 +225,6 @@ def _is_open(descriptor: int) -> bool:
         return bool(os.fstat(descriptor))
     except OSError:
         return False
-
-
-def _has_console() -> bool:
-    """Tell whether there is a console to inherit; without one Windows would open a window for the program."""
-    if os.name != "nt":
-        return True
-    try:
-        os.close(os.open("CONOUT$", os.O_WRONLY))
-    except OSError:
-        return False
-    return True
 
 
 def _stop(pid: int, found: list[int]) -> None:
@@ -264,7 +254,5 @@ def _stop(pid: int, found: list[int]) -> None:
 
 
 def _signal(pid: int, name: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.kill(pid, getattr(signal, name))
-    except OSError:
-        pass

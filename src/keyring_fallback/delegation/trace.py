@@ -89,19 +89,15 @@ class Question:
 
     def _tell(self) -> None:
         for listener in listeners:
-            try:
+            with contextlib.suppress(Exception):  # who listens must not change what is heard
                 listener(self)
-            except Exception:  # noqa: S112 - who listens must not change what is heard
-                continue
 
     def came(self, answer: Any) -> Any:
         """Take note of what was answered, and return it."""
         self.outcome = Outcome.NOTHING if answer is None and self.method.startswith("get") else Outcome.ANSWER
         if listeners and answer is not None:
-            try:
+            with contextlib.suppress(Exception):  # no answer that keyring knows: the caller has to make something of it
                 self._read(answer)
-            except Exception:  # noqa: S110 - it is no answer that keyring knows: the caller has to make something of it
-                pass
         return answer
 
     def replied(self, answer: Any, backend: str, failures: Iterable[Exception]) -> None:

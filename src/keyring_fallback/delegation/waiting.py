@@ -25,13 +25,15 @@ _FOREVER = 3600.0
 
 def has_unseen_stderr() -> bool:
     """Tell whether stderr is not a terminal although the process has one: pip 26.2 and uv keep it to themselves."""
-    if _is_terminal(2):
-        return False
+    return not _is_terminal(2) and has_terminal()
+
+
+def has_terminal() -> bool:
+    """Tell whether the process has a terminal, or a console."""
     terminal = _open_terminal()
-    if terminal is None:
-        return False
-    terminal.close()
-    return True
+    if terminal is not None:
+        terminal.close()
+    return terminal is not None
 
 
 def takes(number: int, seconds: float = 0.0) -> bool:

@@ -91,13 +91,11 @@ class Change:
             if status:
                 _copy(self.file, self.before, status)
             os.replace(temporary, self.file)
-            temporary = ""
         except OSError as error:
             raise CannotEditError(f"it cannot be written ({error.strerror})") from None
         finally:
-            if temporary:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+            with contextlib.suppress(OSError):  # it was not made, or has become the file
+                os.unlink(temporary)
 
 
 #: The files that have their copies.
@@ -139,16 +137,15 @@ def _read(file: str) -> tuple[str, os.stat_result | None]:
             if not stat.S_ISREG(status.st_mode):
                 raise CannotEditError("it is no regular file")
             data = stream.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise CannotEditError(f"it is larger than {_MAX_BYTES} bytes")
+        return data.decode("utf-8"), status
+    except UnicodeDecodeError:
+        raise CannotEditError("it is not UTF-8: save it as UTF-8") from None
     except FileNotFoundError:
         return "", None
     except OSError as error:
         raise CannotEditError(f"it cannot be read ({error.strerror})") from None
-    if len(data) > _MAX_BYTES:
-        raise CannotEditError(f"it is larger than {_MAX_BYTES} bytes")
-    try:
-        return data.decode("utf-8"), status
-    except UnicodeDecodeError:
-        raise CannotEditError("it is not UTF-8: save it as UTF-8") from None
 
 
 def _toml() -> Callable[[str], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any, Callable
 from urllib.parse import urlsplit
@@ -19,16 +20,14 @@ def look_up(tell: Callable[..., object], *questions: tuple[str, str | None]) -> 
     `tell` takes ``lookups``, all that is known by then, without secrets: see `probing.Probe`.
     """
     logging.getLogger("keyring_fallback").disabled = True  # the doctor says it all
-    lookups: list[trace.Question] = []
-    numbers: list[int] = []
+    lookups: dict[trace.Question, int] = {}
     number = 0
 
     def tell_all(question: trace.Question) -> None:
-        if question.kind is trace.Kind.KEYRING and question not in lookups and question.outer is None:
-            lookups.append(question)
-            numbers.append(number)
+        if question.kind is trace.Kind.KEYRING and question.outer is None:
+            lookups.setdefault(question, number)
         secrets = [secret for lookup in lookups for secret in lookup.secrets()]
-        tell(lookups=[{**one.as_data(secrets), "service": place} for one, place in zip(lookups, numbers)])
+        tell(lookups=[{**one.as_data(secrets), "service": place} for one, place in lookups.items()])
 
     trace.listeners.append(tell_all)
     tell(lookups=[])
@@ -52,11 +51,8 @@ def _ask_as_client(service: str, username: str | None) -> None:
 
 def _ask(method: str, service: str, username: str | None) -> trace.Outcome:
     question = trace.asked_of_keyring(method, service, username)
-    try:
-        with question as asked:
-            asked.came(_answer(method, service, username))
-    except BaseException:  # noqa: S110 - it has been told
-        pass
+    with contextlib.suppress(BaseException), question as asked:  # which has been told
+        asked.came(_answer(method, service, username))
     return asked.outcome
 
 

@@ -76,12 +76,9 @@ def _path(host: str, path: str, secrets: Collection[str]) -> str:
         part, previous = parts[index], parts[index - 2] if index else ""
         token = index == first and host in _TOKEN_FIRST and part not in _TOKEN_FIRST[host]
         token = token or (part in secrets and not hints.registry_of(host))  # where the name may be an organisation's
-        if part and (token or previous in _TOKEN_NEXT or _is_random(part)):
+        token = token or any(not (run.isalpha() or run.isdigit()) for run in _RUN.findall(part))
+        if part and (token or previous in _TOKEN_NEXT):
             parts[index] = HIDDEN
         elif "@" in re.split("[:;]", unquote(part), maxsplit=1)[-1] and re.search("[:;]", unquote(part)):
             parts[index] = f"{HIDDEN}@{part.rpartition('@')[2]}" if "@" in part else HIDDEN
     return "".join([*parts, end]) + (f"?{HIDDEN}" if query else "")
-
-
-def _is_random(part: str) -> bool:
-    return any(not (run[0].isalpha() or run[0].isdigit()) for run in _RUN.finditer(part))

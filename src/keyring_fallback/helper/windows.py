@@ -19,13 +19,9 @@ class _Entry(ctypes.Structure):
     """PROCESSENTRY32W (tlhelp32.h)."""
 
     _fields_ = [
-        ("size", wintypes.DWORD),
-        ("usage", wintypes.DWORD),
-        ("pid", wintypes.DWORD),
+        *((name, wintypes.DWORD) for name in ("size", "usage", "pid")),
         ("heap", ctypes.c_size_t),
-        ("module", wintypes.DWORD),
-        ("threads", wintypes.DWORD),
-        ("parent", wintypes.DWORD),
+        *((name, wintypes.DWORD) for name in ("module", "threads", "parent")),
         ("priority", wintypes.LONG),
         ("flags", wintypes.DWORD),
         ("file", wintypes.WCHAR * 260),

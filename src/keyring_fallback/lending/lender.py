@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import signal
@@ -175,8 +176,6 @@ def _user() -> str:
 
 def _say(text: str, *, error: bool = False) -> None:
     """Print a line with the time; nobody reads on, or in a narrow encoding: that is no reason to stop."""
-    try:
-        line = f"{time.strftime('%H:%M:%S')} {one_line(text)}".encode("ascii", "backslashreplace").decode()
+    line = f"{time.strftime('%H:%M:%S')} {one_line(text)}".encode("ascii", "backslashreplace").decode()
+    with contextlib.suppress(OSError):
         print(line, file=sys.stderr if error else sys.stdout, flush=True)
-    except OSError:
-        pass

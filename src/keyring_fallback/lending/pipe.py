@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -101,12 +102,9 @@ class Pipe:
 
     def send(self, data: bytes) -> None:
         """Write all; nobody reads: then the far end's end is seen elsewhere."""
-        try:
-            with self._lock:
-                while data:
-                    data = data[self._stdin.write(data) :]
-        except (OSError, ValueError):
-            pass
+        with contextlib.suppress(OSError, ValueError), self._lock:
+            while data:
+                data = data[self._stdin.write(data) :]
 
     def how(self) -> str:
         """Return how the command has ended, in words."""
