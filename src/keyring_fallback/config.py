@@ -158,23 +158,19 @@ def _commands(rows: Mapping[str, str], file: str, platform: str, problems: list[
 def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, list[Problem]]:
     """Return the options of [fallback], the rows of [fallback.commands], default-keyring or None, and problems."""
     parser = configparser.RawConfigParser()
-    problem, text = None, ""
     try:
         data = read_head(file, _MAX_BYTES + 1) if file else b""
         if len(data) > _MAX_BYTES:
-            problem = Problem(Fault.FILE_TOO_LARGE, file, "", str(_MAX_BYTES), _DEFAULTS)
-        else:
-            text = data.decode("utf-8")
-            parser.read_file(io.StringIO(text, newline=None), file)
+            return {}, {}, None, [Problem(Fault.FILE_TOO_LARGE, file, "", str(_MAX_BYTES), _DEFAULTS)]
+        text = data.decode("utf-8")
+        parser.read_file(io.StringIO(text, newline=None), file)
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        text = ""
     except (OSError, ValueError, configparser.Error) as error:
         detail = str(error).split("\n")[0] or type(error).__name__
         if isinstance(error, UnicodeDecodeError) or str(error.__dict__.get("line", "")).startswith("\ufeff"):
             detail = "it is no UTF-8, or has a byte order mark, as from PowerShell: save it as UTF-8 without BOM"
-        problem = Problem(Fault.FILE_UNREADABLE, file, "", detail, _DEFAULTS)
-    if problem:
-        return {}, {}, None, [problem]
+        return {}, {}, None, [Problem(Fault.FILE_UNREADABLE, file, "", detail, _DEFAULTS)]
     options, rows = (dict(parser.items(one)) if parser.has_section(one) else {} for one in _SECTIONS[::2])
     # [DEFAULT] is everybody's
     rows = {name: value for name, value in rows.items() if name not in parser.defaults()}

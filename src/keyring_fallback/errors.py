@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 import types
 
 from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, PasswordSetError
@@ -50,10 +51,6 @@ def interrupts(error: BaseException) -> bool:
     Who takes that for the failure of a backend lets a job go on that was to end. A handler is what is called with the
     frame that it interrupts (Python, signal.signal).
     """
-    step = error.__traceback__
-    while step is not None:
-        for value in step.tb_frame.f_locals.values():
-            if any(isinstance(one, types.FrameType) for one in (value if isinstance(value, tuple) else (value,))):
-                return True
-        step = step.tb_next
-    return False
+    values = (value for frame, _ in traceback.walk_tb(error.__traceback__) for value in frame.f_locals.values())
+    parts = (one for value in values for one in (value if isinstance(value, tuple) else (value,)))
+    return any(isinstance(one, types.FrameType) for one in parts)

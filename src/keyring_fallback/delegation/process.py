@@ -57,27 +57,19 @@ class Process:
     ) -> None:
         ours: dict[str, Descriptor] = {}
         theirs: dict[str, Descriptor] = {}
-        try:
+        with contextlib.ExitStack() as in_the_end, contextlib.ExitStack() as if_it_fails:
             for name in ("stdin", "stdout", "stderr") if listen else ("stdin", "stdout"):
                 read, write = pipes.pair()
                 ours[name], theirs[name] = (write, read) if name == "stdin" else (read, write)
+                if_it_fails.callback(ours[name].close)
+                in_the_end.callback(theirs[name].close)
             self._popen = _popen(arguments, environ, theirs, folder)
+            if_it_fails.callback(self._popen.wait)
+            if_it_fails.callback(self._popen.kill)  # the last one comes first
             kind = pipes.Selected if os.name == "posix" else pipes.Threaded
-            readers = {name: pipe for name, pipe in ours.items() if name != "stdin"}
-            try:
-                self._pipes: pipes.Selected | pipes.Threaded = kind(ours["stdin"], readers)
-            except BaseException:  # there is no thread left, for example
-                self._popen.kill()
-                self._popen.wait()
-                raise
-        except BaseException:
-            for pipe in ours.values():
-                pipe.close()
-            raise
-        finally:
-            for pipe in theirs.values():
-                pipe.close()
-        self._open = set(readers)
+            self._pipes: pipes.Selected | pipes.Threaded = kind(ours.pop("stdin"), ours)
+            if_it_fails.pop_all()
+        self._open = set(ours)
         _left[:] = [popen for popen in _left if popen.poll() is None]
         self.pid = self._popen.pid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -25,7 +26,7 @@ _FOREVER = 3600.0
 
 def has_unseen_stderr() -> bool:
     """Tell whether stderr is not a terminal although the process has one: pip 26.2 and uv keep it to themselves."""
-    return not _is_terminal(2) and has_terminal()
+    return not _is_stderr_terminal() and has_terminal()
 
 
 def has_terminal() -> bool:
@@ -61,7 +62,7 @@ class Waiting:
 
     def heard(self, data: bytes) -> None:
         """Pass on what the tool said: to our stderr, and once the wait is long to the terminal too."""
-        self._write(_opened(2), data)
+        self._write(_stderr(), data)
         if self._on_terminal:
             self._show(data)
         elif not self._asked:
@@ -82,8 +83,8 @@ class Waiting:
         self._asked = True
         # on a line of its own: the caller's progress bar may stand in this one
         line = f"\n{self._line}\n".encode("ascii", "backslashreplace")
-        if _is_terminal(2):
-            self._write(_opened(2), line)
+        if _is_stderr_terminal():
+            self._write(_stderr(), line)
         else:
             self._on_terminal = True
             self._show(line + self._kept)
@@ -129,27 +130,24 @@ def _excepthook(kind: type[BaseException], error: BaseException, traceback: Trac
         sys.__excepthook__(kind, error, traceback)
 
 
-def _is_terminal(descriptor: int) -> bool:
-    try:
-        return os.isatty(descriptor) and bool(os.get_terminal_size(descriptor))  # NUL passes for one on Windows
-    except OSError:
-        return False
+def _is_stderr_terminal() -> bool:
+    with contextlib.suppress(OSError):
+        return os.isatty(2) and bool(os.get_terminal_size(2))  # NUL passes for one on Windows
+    return False
 
 
-def _opened(number: int) -> Descriptor | None:
-    try:
-        return Descriptor(number)
-    except OSError:
-        return None
+def _stderr() -> Descriptor | None:
+    with contextlib.suppress(OSError):
+        return Descriptor(2)
+    return None
 
 
 def _open_terminal() -> Descriptor | None:
     """Return a descriptor of the controlling terminal or console, or None."""
     flags = os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
+    with contextlib.suppress(OSError):
         return Descriptor(raised(os.open("CONOUT$" if sys.platform == "win32" else "/dev/tty", flags)))
-    except OSError:
-        return None
+    return None
 
 
 def _write_some(descriptor: int, data: bytes) -> int:

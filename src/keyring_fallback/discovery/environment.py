@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator
 
 from .. import here
@@ -38,6 +39,7 @@ _HARMLESS_CODE = (
     "certifi.where()",  # what adds a company's certificates to certifi's
 )
 _PATH_CODE = ("addsitedir", "sys.path")
+_ADDED = re.compile(r"import +site *; *site\.addsitedir\((['\"])((?:(?!\1)[^\\])*)\1\s*\);?\s*")
 
 
 class Budget:
@@ -212,7 +214,8 @@ class _Scan:
                 break
             named, whole = line.rstrip(), False
             if line.startswith(("import ", "import\t")):
-                named, whole = _added(line), True
+                added = _ADDED.fullmatch(line)
+                named, whole = added[2] if added else "", True
                 harmless = any(mark in line for mark in _HARMLESS_CODE) and not any(mark in line for mark in _PATH_CODE)
                 self._complete = self._complete and (harmless or bool(named))
                 if "_editable" in line:
@@ -280,11 +283,3 @@ class _Scan:
         if len(data) >= here.HEAD_BYTES:
             self._stop(path if decides else None)
         return data
-
-
-def _added(code: str) -> str:
-    """Return the folder that a line ``import site; site.addsitedir('...')`` names, or "" if it is none."""
-    before, _, rest = code.partition("site.addsitedir(")
-    named, _, after = rest[1:].partition(rest[:1] or " ")
-    plain = rest[:1] in ("'", '"') and "\\" not in named
-    return named if plain and before.replace(" ", "") == "importsite;" and after.strip() in (")", ");") else ""

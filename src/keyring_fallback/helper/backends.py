@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 
 from .deferred import DEFERRED, defer
-from .shared import is_empty, module_of, name_of, of_class, one_line
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # the typing module costs a start some milliseconds
-    from typing import Any, Iterable
+from .shared import Any, Iterable, is_empty, module_of, name_of, of_class, one_line
 
 #: How "'" is escaped in HTML: not, by Python's html, by others.
 HTML = ("'", "&#x27;", "&#39;", "&apos;")

@@ -11,9 +11,7 @@ import sys
 import threading
 from types import ModuleType
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # the typing module costs a start some milliseconds
-    from typing import Any, Iterable, Mapping
+from .shared import Any, Iterable, Mapping
 
 #: The modules, with the names that others take from them while they are being loaded themselves: functions that they
 #: call later or never (jaraco.context those of shutil and tarfile, urllib3 that of importlib.metadata), and values

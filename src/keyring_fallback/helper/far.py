@@ -33,11 +33,7 @@ import sys
 import threading
 import time
 
-from .shared import MAX_QUESTION_BYTES, METHODS, peer
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # the typing module costs a start some milliseconds
-    from typing import Any, Iterator
+from .shared import MAX_QUESTION_BYTES, METHODS, Any, Iterator, peer
 
 #: Questions that are passed on at once; who comes then waits in the socket's queue.
 AT_ONCE = 16

@@ -42,11 +42,7 @@ import time
 from signal import SIGINT, signal
 
 from .backends import Backends
-from .shared import Pipe, end_children
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # the typing module costs a start some milliseconds
-    from typing import Any
+from .shared import Any, Pipe, end_children
 
 #: Seconds without a request after which the helper ends, if it is not told; the parent stops using it before.
 IDLE_SECONDS = 300.0

@@ -17,11 +17,7 @@ import sys
 
 from .backends import described
 from .helper import take_descriptors, write
-from .shared import Pipe, name_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from .shared import Any, Pipe, name_of
 
 
 class Known:

@@ -7,10 +7,11 @@ import os
 import sys
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:  # the typing module costs a start some milliseconds
+if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
-    from typing import Any
+    from typing import Any, Iterable, Iterator, Mapping
+else:  # names for annotations, here and in the other modules: the typing module costs a start some milliseconds
+    Any = Iterable = Iterator = Mapping = None
 
 #: Characters of a provider's message that are passed on.
 MESSAGE_LENGTH = 500

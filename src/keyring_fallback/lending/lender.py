@@ -20,7 +20,7 @@ from ..delegation import tools
 from ..delegation.call import Call, line
 from ..discovery import layout, trust
 from ..discovery.tool import Findings, Origin, Survey, Tool
-from ..helper.backends import plain
+from ..helper.backends import failure, plain
 from ..helper.shared import METHODS, one_line
 from .pipe import LendingError, Pipe
 
@@ -155,9 +155,7 @@ class _Lender:
             try:
                 answer = tools.ask_tools(self._offer, call, everything=self._everything, idle=_FOREVER)
             except KeyringError as error:
-                kinds = [cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "keyring.errors"]
-                failure = {"backend": "", "type": type(error).__name__, "error": kinds[0], "message": str(error)}
-                reply["failures"], outcome = [failure], f"failed: {error}"
+                reply["failures"], outcome = [failure("", error)], f"failed: {error}"
             else:
                 outcome = "no answer" if answer is None else "answered"
                 reply["answer"] = answer and plain(call.method, answer)
