@@ -54,12 +54,8 @@ def hint(service: object, holds: Callable[[str], bool]) -> None:
 def is_keyrings_command() -> bool:
     """Tell whether this program is keyring's own command, asked for a known registry: what uv and pip run."""
     name = os.path.basename(sys.argv[0]) if sys.argv else ""
-    return (
-        "keyring.cli" in sys.modules
-        and name.partition(".")[0] in ("keyring", "__main__")
-        and "get" in sys.argv
-        and any(hints.registry_of(word) for word in sys.argv[1:])
-    )
+    asked = "keyring.cli" in sys.modules and name.partition(".")[0] in ("keyring", "__main__") and "get" in sys.argv
+    return asked and any(hints.registry_of(word) for word in sys.argv[1:])
 
 
 def warn(message: str) -> None:

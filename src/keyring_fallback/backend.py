@@ -37,9 +37,8 @@ class _Ours:
         try:
             state = _survey().state
             # in keyring's own command, where a provider may be missing, that is said instead of keyring's traceback
-            return state is State.DELEGATING or (
-                cls.says_what_is_missing and state is State.NOTHING and is_keyrings_command()
-            )
+            missing = cls.says_what_is_missing and state is State.NOTHING
+            return state is State.DELEGATING or (missing and is_keyrings_command())
         except Exception as error:
             if interrupts(error):
                 raise
@@ -49,9 +48,8 @@ class _Ours:
     def get_password(self, service: str, username: str) -> str | None:
         """Return the password that the first to answer has, or None.
 
-        Raises:
-            KeyringError: Nobody answered, and a tool or a provider in it failed (`GlobalKeyring`).
-            Exception: Nobody answered; what the first backend of this environment raised (`FallbackKeyring`).
+        Where nobody answered, it raises what the first backend of this environment did (`FallbackKeyring`), or a
+        KeyringError if a tool or a provider in it failed (`GlobalKeyring`).
         """
         return self._asked("get_password", service, username)  # type: ignore[no-any-return]
 
@@ -125,9 +123,7 @@ class FallbackKeyring(_Ours, ChainerBackend):
     def set_password(self, service: str, username: str, password: str) -> None:
         """Store a password in the first backend of this environment that takes it, or else in the global keyring.
 
-        Raises:
-            PasswordSetError: Nobody stored it.
-            Exception: What the first backend raised that did not leave it to the next.
+        PasswordSetError: nobody stored it; others: what the first backend raised that did not leave it to the next.
         """
         password = hide(password)  # a traceback may show locals
         _store(_local_first(), service, username, password)
@@ -236,10 +232,8 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         from .delegation import call, tools  # with all that starting a program needs: not before it is needed
     except (ImportError, OSError) as error:  # no file can be opened any more, or pip is installing
         reason = getattr(error, "strerror", None) or error
-        raise ToolError(
-            f"the modules in {os.path.dirname(__file__)} cannot be loaded ({reason}); "
-            "free what the system lacks, or install keyring-fallback again"
-        ) from None
+        what = f"the modules in {os.path.dirname(__file__)} cannot be loaded ({reason})"
+        raise ToolError(what, "free what the system lacks, or install keyring-fallback again") from None
     asked = call.Call(method, service, username, password)
     alone = _is_alone()
     if alone and not (now.findings.tools or now.findings.at_home or tools.command_for(now, service)):

@@ -14,8 +14,7 @@ from . import __version__
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, it works; 1, it does not; 130, interrupted. argparse exits with 2.
 
-    Args:
-        arguments: The command line without the program's name; None: that of this process.
+    `arguments` is the command line without the program's name; None: that of this process.
     """
     # see `doctor.watch`; launchers leave out the end of their names (distlib scripts.py, uv-install-wheel wheel.rs)
     if arguments is None and os.path.basename(sys.argv[0]).lower() in ("keyring", "keyring.exe"):
@@ -57,11 +56,10 @@ def _doctor(options: argparse.Namespace) -> int:
             return repair.repair(options.service, options.username, **how, say=_write)
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
-        _write(
-            document.as_json(facts, found)
-            if options.json
-            else report.as_text(facts, found, colour=_has_colours(), verbose=options.verbose)
-        )
+        if options.json:
+            _write(document.as_json(facts, found))
+        else:
+            _write(report.as_text(facts, found, colour=_has_colours(), verbose=options.verbose))
     except KeyboardInterrupt:
         return 130
     return int(any(cause.problem for cause in found))
@@ -83,19 +81,13 @@ def _lend(parser: argparse.ArgumentParser, hosts: Sequence[str], command: Sequen
 
 def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """Return the parser of the command line, and those of the commands by their names."""
-    parser = argparse.ArgumentParser(
-        prog="keyring-fallback",
-        description="Makes this environment's keyring answer with the providers of the globally installed keyring.",
-    )
+    does = "Makes this environment's keyring answer with the providers of the globally installed keyring."
+    parser = argparse.ArgumentParser(prog="keyring-fallback", description=does)
     parser.add_argument("-V", "--version", action="version", version=f"keyring-fallback {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
     does = "say why lookups are not answered, and what mends that"
-    doctor = commands.add_parser(
-        "doctor",
-        help=does,
-        description=f"{does.capitalize()}. It never shows a password. "
-        "Exit status: 0, it works; 1, it does not; 2, wrong usage.",
-    )
+    more = "It never shows a password. Exit status: 0, it works; 1, it does not; 2, wrong usage."
+    doctor = commands.add_parser("doctor", help=does, description=f"{does.capitalize()}. {more}")
     doctor.add_argument("service", metavar="SERVICE", nargs="?", help="what to look up: the URL of a package index")
     doctor.add_argument("username", metavar="USERNAME", nargs="?", help="the user name to look it up for")
     doctor.add_argument("-v", "--verbose", action="store_true", help="show all that was found")
@@ -104,13 +96,10 @@ def _parser() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     doctor.add_argument("-y", "--yes", action="store_true", help="with --fix: ask nobody")
     doctor.add_argument("--dry-run", action="store_true", help="show what --fix would do now, and do nothing")
     lends = "let keyrings elsewhere ask the global keyring of this machine, for some hosts, until Ctrl-C"
-    lend = commands.add_parser(
-        "lend",
-        help=lends,
-        usage="%(prog)s --services HOST [HOST ...] [-- COMMAND ...]",
-        description=f"L{lends[1:]}. COMMAND runs elsewhere what is appended: ssh BOX, docker exec -i NAME. "
-        "Without it, this machine's environments are answered without a start. One line a question, never a password.",
-    )
+    usage = "%(prog)s --services HOST [HOST ...] [-- COMMAND ...]"
+    more = "COMMAND runs elsewhere what is appended: ssh BOX, docker exec -i NAME. Without it, this machine's "
+    more += "environments are answered without a start. One line a question, never a password."
+    lend = commands.add_parser("lend", help=lends, usage=usage, description=f"L{lends[1:]}. {more}")
     lend.add_argument("--services", metavar="HOST", nargs="+", required=True, help="the hosts, by name or pattern")
     about = commands.add_parser("help", help="show this, or the help of a command")
     about.add_argument("about", metavar="COMMAND", nargs="?", choices=commands.choices, help="the command")

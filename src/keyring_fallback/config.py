@@ -52,11 +52,6 @@ class Problem(Record):
     detail: str  #: What is wrong with it, in words.
     used: str = ""  #: What is used instead, or "".
 
-    @property
-    def of_file(self) -> bool:
-        """Whether the whole file is what makes no sense."""
-        return self.fault in (Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE, Fault.FILE_OF_A_PROJECT)
-
     def __str__(self) -> str:
         where = f"{self.source}: option {self.option!r} in [fallback]" if self.option else self.source
         line = str(self.fault.value).format(where, self.detail)

@@ -11,9 +11,7 @@ from keyring.errors import KeyringError, NoKeyringError, PasswordDeleteError, Pa
 class ToolError(KeyringError):
     """The tool could not be asked: it does not start, gives no reply or takes too long.
 
-    Args:
-        what: What failed, where.
-        advice: What to do, or "": it ends the message, and the doctor has its own.
+    `what` has failed, and where; `advice` is what to do, or "": it ends the message, and the doctor has its own.
     """
 
     def __init__(self, what: str, advice: str = "") -> None:

@@ -76,10 +76,8 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
         return None
     password = Hidden(output.removesuffix("\n").removesuffix("\r"))  # a Windows program may run elsewhere, too
     if "\n" in password:  # a provider may have printed something: nothing tells that from the password
-        raise ToolError(
-            f"{invocation.name} printed more than one line, and its keyring is too old to tell which of them is the "
-            "password: install keyring 25.2 or newer there"
-        )
+        old = "its keyring is too old to tell which of them is the password: install keyring 25.2 or newer there"
+        raise ToolError(f"{invocation.name} printed more than one line, and {old}")
     return str(password) if mode == "password" else credential(words[1], str(password))
 
 
@@ -139,7 +137,7 @@ class _Listening(Waiting):
             marks = (*_USAGE_MARKS, _TRACEBACK_MARK)
             if line.startswith(marks) or (not end and any(mark.startswith(line) for mark in marks)):
                 break
-            self._pass(line + end)
+            super().heard(self.struck(line + end))
             self._back = rest
 
     def pause(self) -> float:
@@ -149,12 +147,12 @@ class _Listening(Waiting):
 
     def release(self) -> None:
         data, self._back = self._back, b""
-        self._pass(data)
+        super().heard(self.struck(data))
 
-    def _pass(self, data: bytes) -> None:
+    def struck(self, data: bytes) -> bytes:
         for form in self._forms:
             data = data.replace(form, b"***")
-        super().heard(data)
+        return data
 
 
 def _run(
@@ -162,10 +160,8 @@ def _run(
 ) -> Hidden | None:
     """Return what a tool's keyring has printed, or None: it has found nothing, or is too old for these options."""
     separator = ["--"] if any(word.startswith("-") for word in words) else []
-    run = invocation._replace(
-        arguments=(*invocation.arguments, *options, operation, *separator, *words),
-        environ=Variables({**invocation.environ, **UTF_8}),
-    )
+    arguments = (*invocation.arguments, *options, operation, *separator, *words)
+    run = invocation._replace(arguments=arguments, environ=Variables({**invocation.environ, **UTF_8}))
     secret = Hidden(stdin.removesuffix("\n"))
     listening = _Listening(waiting_for(invocation.name, invocation.seconds), secret, words[-1])
     try:
@@ -173,7 +169,7 @@ def _run(
         if status == _USAGE and options and any(mark in listening.said for mark in _USAGE_MARKS):
             _old.add(invocation.arguments)
             return None
-        exception = _exception(listening.said, secret, words[-1]) if status == _NOTHING else ("", "")
+        exception = _exception(listening) if status == _NOTHING else ("", "")
         succeeded = _succeeded(status, exception, listening, invocation.name)
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
             raise ToolError(f"{invocation.name} printed something that is not UTF-8", ADVICE)
@@ -244,14 +240,12 @@ def _succeeded(status: int, exception: tuple[str, str], waiting: _Listening, nam
     return status == 0
 
 
-def _exception(said: bytes, secret: Hidden, username: str) -> tuple[str, str]:
+def _exception(listening: _Listening) -> tuple[str, str]:
     """Return the type and the message of the exception that ended a program, or two empty strings."""
-    _, found, rest = said.rpartition(_TRACEBACK_MARK)
+    _, found, rest = listening.said.rpartition(_TRACEBACK_MARK)
     if not found:
         return "", ""
-    text = rest.decode("utf-8", "replace")
-    for form in map(Hidden, forms(str(secret), username)):
-        text = text.replace(form, "***")
+    text = listening.struck(rest).decode("utf-8", "replace")
     last = next((one for one in text.splitlines()[1:] if one and not one[0].isspace()), "an exception")
     kind, _, message = last.partition(":")
     return kind, one_line(message)

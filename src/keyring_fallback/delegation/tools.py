@@ -119,11 +119,8 @@ def _ask_command(survey: Survey, call: Call) -> Reply:
 def _wanted(survey: Survey, tool: Tool, service: object) -> list[Provider]:
     """Return the tool's providers that may answer for a service, and that have not answered here."""
     failed = [one.module for one in survey.findings.local.providers if _has_failed(one.module)]
-    return [
-        one
-        for one in tool.content.providers
-        if (one in tool.adds or one.module in failed) and hints.may_answer(one.distribution, one.version, service)
-    ]
+    held = (one for one in tool.content.providers if one in tool.adds or one.module in failed)
+    return [one for one in held if hints.may_answer(one.distribution, one.version, service)]
 
 
 def _has_failed(module: str) -> bool:

@@ -113,10 +113,7 @@ def modules(folders: Iterable[str], judge: trust.Trust) -> list[str]:
 def read(folders: Iterable[str], budget: Budget, judge: trust.Trust | None = None) -> Content:
     """Return what site-packages folders hold, and those that their .pth files add. Never raises.
 
-    Args:
-        folders: The folders.
-        budget: What may be looked at; several can share it.
-        judge: Who says which files have to be asked about.
+    Several can share a budget. `judge` says which files have to be asked about.
     """
     scan = _Scan(budget, judge)
     unreadable = scan.add(folders, follow=True)

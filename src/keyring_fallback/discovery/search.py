@@ -178,12 +178,9 @@ def _trusted(
 def _compared(tool: Tool, local: Content, platform: str) -> Tool:
     """Return a tool with what it adds to what this environment holds."""
     here = {provider.module for provider in local.providers}
-    own = (
-        module
-        for module, needed in environment.OPTIONAL.items()
-        if platform not in ("win32", "darwin")  # where keyring's own backends lack nothing
-        and needed not in local.optional
-        and (needed in tool.content.optional or not tool.known)
-    )
+    # on Windows and macOS keyring's own backends lack nothing
+    optional = environment.OPTIONAL if platform not in ("win32", "darwin") else {}
+    lacking = [(module, needed) for module, needed in optional.items() if needed not in local.optional]
+    own = (module for module, needed in lacking if needed in tool.content.optional or not tool.known)
     adds = (provider for provider in tool.content.providers if provider.module not in here)
     return tool._replace(adds=tuple(adds), own=(_VAULT,) if tool.windows else tuple(own))

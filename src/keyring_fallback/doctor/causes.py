@@ -17,6 +17,9 @@ from .told import poetry_variable
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
 _OURS = "keyring_fallback."
 _CHAINS = ("keyring.backends.chainer.", _OURS)
+#: What makes no sense as a whole.
+_FILES = dict.fromkeys((Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE, Fault.FILE_OF_A_PROJECT), "file")
+_WHAT = {Fault.SECTION_UNKNOWN: "section", **_FILES}
 
 
 def find(facts: Facts) -> list[Cause]:
@@ -57,8 +60,7 @@ def _settings(facts: Facts) -> Iterator[Cause]:
     for problem in settings.problems:
         if facts.me.broken and problem.fault is Fault.FILE_UNREADABLE:
             continue  # keyring cannot read it either, and that is more
-        what = "section" if problem.fault is Fault.SECTION_UNKNOWN else "file" if problem.of_file else "option"
-        advice = f"correct this {what}, or remove it"
+        advice = f"correct this {_WHAT.get(problem.fault, 'option')}, or remove it"
         yield Cause("setting-without-sense", str(problem), advice=advice, problem=False)
     if facts.here.environ.get(NESTED):
         text = f"The variable {NESTED} is set, as in what keyring-fallback itself starts: nothing is delegated."
@@ -89,10 +91,8 @@ def _selected(facts: Facts) -> Iterator[Cause]:
         lacking = [place for place, probe in probes.items() if probe.lacks(name)]
         lacks = me.lacks(name)
         if lacking:
-            text = (
-                f"{said} selects a backend that cannot be used in {' and '.join(lacking)}: there keyring fails before "
-                f"it loads any other ({probes[lacking[0]].broken})."
-            )
+            fails = f"there keyring fails before it loads any other ({probes[lacking[0]].broken})"
+            text = f"{said} selects a backend that cannot be used in {' and '.join(lacking)}: {fails}."
             tool = next((tool for tool, _ in facts.tools if tool.location in lacking), None)
             if tool and not lacks and name.startswith(_OURS):
                 advice = f"install keyring-fallback there, too, or remove the setting ({source})"
@@ -167,12 +167,10 @@ def _nothing(facts: Facts) -> Cause:
     """Why nobody answered, where nothing went wrong."""
     host, registry = hints.host_of(facts.service), hints.registry_of(facts.service)
     if not hints.is_url(facts.service):
-        return Cause(
-            "not-a-url",
-            f"{hints.shown(facts.service)!r} is not a URL, and providers answer for URLs only.",
-            Command(("keyring-fallback", "doctor", f"https://{host if '.' in host else 'HOST'}/..."), mends=False),
-            "have the client ask with the whole URL of the index: some ask with the name of a repository",
-        )
+        text = f"{hints.shown(facts.service)!r} is not a URL, and providers answer for URLs only."
+        url = f"https://{host if '.' in host else 'HOST'}/..."
+        advice = "have the client ask with the whole URL of the index: some ask with the name of a repository"
+        return Cause("not-a-url", text, Command(("keyring-fallback", "doctor", url), mends=False), advice)
     held = [one for probe in (facts.me, *(probe for _, probe in facts.tools)) for one in probe.content.providers]
     if registry and not (facts.commanded or any(hints.serves(registry, one.distribution) for one in held)):
         text = f"No keyring here has a provider for {registry.name} ({host})."

@@ -185,11 +185,7 @@ def uv_install(root: str, here: Here) -> list[str]:
 def bring(client: str, root: str, here: Here, urls: Collection[str] = ()) -> tuple[Command | None, str]:
     """Return what installs us into a client's own environment, the way that was made, and what else to do, or "".
 
-    Args:
-        client: The client's name.
-        root: The root of its environment; of a plain interpreter the interpreter.
-        here: This environment.
-        urls: As for `add_provider`.
+    `client` is its name, `root` the root of its environment, or a plain interpreter; `urls` are as for `add_provider`.
     """
     ours, name = "keyring-fallback", os.path.basename(root)
     if os.path.isfile(root):

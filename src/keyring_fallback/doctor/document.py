@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import __version__, advice, hints
 from ..discovery.tool import Refusal, Tool
-from . import clients, shell
+from . import shell
 from .examination import Cause, Facts
 from .probing import Probe
 from .shown import without_secrets
@@ -16,6 +16,8 @@ from .told import Told
 
 #: The number of the JSON document's form; it changes when something is taken away or gets another meaning.
 SCHEMA = 2
+#: The names of what a `clients.Keyring` has.
+_OF_A_CLIENT = ("path", "environment", "keyring", "has_keyring_fallback", "is_this_environment")
 
 
 def as_json(facts: Facts, causes: Sequence[Cause]) -> str:
@@ -30,6 +32,7 @@ def of(facts: Facts) -> dict[str, Any]:
     now, me = facts.survey, facts.me
     settings = now.settings._asdict()
     del settings["problems"]
+    clients = {"uv": facts.uv_keyring, "pip": facts.pip_keyring, **facts.others}
     settings["commands"] = [row.pattern for row in now.settings.commands]  # not their words, which may hold anything
     document = {
         "version": __version__,
@@ -46,11 +49,7 @@ def of(facts: Facts) -> dict[str, Any]:
         "tools": [_tool_as_data(tool, probe) for tool, probe in facts.tools],
         "refused": list(map(_refusal_as_data, now.findings.refusals)),
         "settings": settings,
-        "clients": {
-            "uv": _keyring_as_data(facts.uv_keyring),
-            "pip": _keyring_as_data(facts.pip_keyring),
-            **{name: _keyring_as_data(one) for name, one in facts.others.items()},
-        },
+        "clients": {name: one and dict(zip(_OF_A_CLIENT, one)) for name, one in clients.items()},
         "told": [_told_as_data(one, facts) for one in facts.told],
         "lookups": [
             {**one, "service": hints.shown(view.service), "username": facts.name(one["username"]) or None}
@@ -90,8 +89,3 @@ def _tool_as_data(tool: Tool, probe: Probe) -> dict[str, Any]:
 def _refusal_as_data(refusal: Refusal) -> dict[str, str]:
     words = {name: getattr(refusal, name) for name in ("source", "path", "decides", "reason")}
     return {**words, "kind": refusal.kind.name.lower()}
-
-
-def _keyring_as_data(keyring: clients.Keyring | None) -> dict[str, Any] | None:
-    names = ("path", "environment", "keyring", "has_keyring_fallback", "is_this_environment")
-    return dict(zip(names, keyring)) if keyring else None

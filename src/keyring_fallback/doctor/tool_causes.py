@@ -146,7 +146,8 @@ def _refusals(facts: Facts, *, useful: bool) -> Iterator[Refusal]:
 def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
     path, kind = refusal.path, refusal.kind
     # the keyrings of this environment and of the one that comes first on PATH are not meant to be global ones
-    known = [facts.here.prefix, facts.uv_keyring.root if facts.uv_keyring else ""]
+    roots = (facts.here.prefix, facts.uv_keyring.root if facts.uv_keyring else "")
+    known = tuple(os.path.join(root, "") for root in roots if root)
     if refusal.origin == SETTING:
         yield _unusable(refusal, facts)
     elif kind in (Kind.UNSEEN, Kind.UNSEEN_PART):
@@ -156,9 +157,7 @@ def _refused(refusal: Refusal, facts: Facts) -> Iterator[Cause]:
         yield Cause("untrusted", text, own, "; ".join(filter(None, ("the command installs one of your own", names))))
     elif not (kind.of_others or kind.foreign):
         yield _broken(refusal, path, refusal.reason, facts)
-    elif (kind.of_others and refusal.origin != PATH) or not any(
-        root and os.path.abspath(path).startswith(os.path.join(root, "")) for root in known
-    ):
+    elif (kind.of_others and refusal.origin != PATH) or not os.path.abspath(path).startswith(known):
         why = "others than you may decide what it runs" if kind.of_others else "it may not be yours"
         advice = f"if it is meant, say so: 'tool = {path}' in [fallback] of {facts.survey.settings.file}"
         if kind is Kind.OWNED:  # a tool that is named must not belong to others, either

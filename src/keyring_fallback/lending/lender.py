@@ -34,10 +34,8 @@ _FOREVER = 365 * 86400.0
 def lend(hosts: Sequence[str], command: Sequence[str], look: Callable[[], Survey | None]) -> int:
     """Lend until Ctrl-C, SIGTERM, or the end of the terminal, the command or the tools; return the exit status.
 
-    Args:
-        hosts: The hosts that are lent, by name or pattern.
-        command: What runs a program elsewhere (``ssh box``); nothing: on this machine.
-        look: Tells what is in force now, or None where nothing is delegated.
+    The hosts are lent, by name or pattern; the command runs a program elsewhere (``ssh box``), or if there is none on
+    this machine; `look` tells what is in force now, or None where nothing is delegated.
     """
     for number in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
