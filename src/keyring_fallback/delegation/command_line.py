@@ -158,7 +158,7 @@ class _Listening(Waiting):
 def _run(
     invocation: Invocation, operation: str, words: list[str], options: tuple[str, ...] = (), stdin: str = ""
 ) -> Hidden | None:
-    """Return what a tool's keyring has printed, or None: it has found nothing, or is too old for these options."""
+    """Return what a tool's keyring has printed, or None: it found nothing, or nobody, or does not know the options."""
     separator = ["--"] if any(word.startswith("-") for word in words) else []
     arguments = (*invocation.arguments, *options, operation, *separator, *words)
     run = invocation._replace(arguments=arguments, environ=Variables({**invocation.environ, **UTF_8}))
@@ -169,14 +169,20 @@ def _run(
         if status == _USAGE and options and any(mark in listening.said for mark in _USAGE_MARKS):
             _old.add(invocation.arguments)
             return None
-        exception = _exception(listening) if status == _NOTHING else ("", "")
-        succeeded = _succeeded(status, exception, listening, invocation.name)
+        kind, message = _exception(listening) if status == _NOTHING else ("", "")
+        if not kind:
+            listening.release()
+        elif kind not in _NOBODY:
+            module, _, last = kind.rpartition(".")
+            raise as_exception(last if module == errors.__name__ else "", message, f"{invocation.name} failed: {last}")
+        if status not in (0, _NOTHING):
+            raise (NotAskedError if status in _NOT_STARTED else ToolError)(f"{invocation.name} {ended(status)}", ADVICE)
         if not output.isascii() and any("\udc80" <= c <= "\udcff" for c in output):
             raise ToolError(f"{invocation.name} printed something that is not UTF-8", ADVICE)
     except UnicodeEncodeError:
         raise ToolError(f"{invocation.name}{_ASKED}, where a password must not have lone surrogates") from None
     else:
-        return output if succeeded else None
+        return None if status else output
     finally:
         listening.end()
 
@@ -225,19 +231,6 @@ def finished(invocation: Invocation, waiting: Waiting, stdin: str = "", *, certa
         return status, output
     finally:
         process.kill()
-
-
-def _succeeded(status: int, exception: tuple[str, str], waiting: _Listening, name: str) -> bool:
-    """Tell by its exit status whether keyring did what it was to do; False: it found nothing, or nobody to do it."""
-    kind, message = exception
-    if not kind:
-        waiting.release()
-    elif kind not in _NOBODY:
-        module, _, last = kind.rpartition(".")
-        raise as_exception(last if module == errors.__name__ else "", message, f"{name} failed: {last}")
-    if status not in (0, _NOTHING):
-        raise (NotAskedError if status in _NOT_STARTED else ToolError)(f"{name} {ended(status)}", ADVICE)
-    return status == 0
 
 
 def _exception(listening: _Listening) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from typing import Callable, Protocol
 from ..helper.shared import MAX_REPLY_BYTES, Descriptor, processes
 from ..hidden import HiddenBytes
 from . import pipes
-from .waiting import has_terminal
+from .waiting import has_terminal, stderr
 
 #: Seconds between two looks at whether the program still lives, while a child of its own may hold its pipes open.
 _LOOK_SECONDS = 0.2
@@ -187,7 +187,7 @@ def _popen(
             stdin=ends["stdin"].number(),
             stdout=ends["stdout"].number(),
             # without one Windows gives it a pipe that nobody reads
-            stderr=ends["stderr"].number() if "stderr" in ends else None if _is_open(2) else subprocess.DEVNULL,
+            stderr=ends["stderr"].number() if "stderr" in ends else None if stderr() else subprocess.DEVNULL,
             # no new session: a provider asks for passwords on the controlling terminal
             close_fds=True,
             # without a console to inherit Windows would open a window for it
@@ -210,13 +210,6 @@ def _is_rewritten() -> bool:
     starts = _posixsubprocess.fork_exec, getattr(subprocess, "_fork_exec", _posixsubprocess.fork_exec)
     # gevent has None in that place: it rewrites nothing
     return any(getattr(function, "__module__", "_posixsubprocess") != "_posixsubprocess" for function in starts)
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        return bool(os.fstat(descriptor))
-    except OSError:
-        return False
 
 
 def _stop(pid: int, found: list[int]) -> None:

@@ -62,7 +62,7 @@ class Waiting:
 
     def heard(self, data: bytes) -> None:
         """Pass on what the tool said: to our stderr, and once the wait is long to the terminal too."""
-        self._write(_stderr(), data)
+        self._write(stderr(), data)
         if self._on_terminal:
             self._show(data)
         elif not self._asked:
@@ -84,7 +84,7 @@ class Waiting:
         # on a line of its own: the caller's progress bar may stand in this one
         line = f"\n{self._line}\n".encode("ascii", "backslashreplace")
         if _is_stderr_terminal():
-            self._write(_stderr(), line)
+            self._write(stderr(), line)
         else:
             self._on_terminal = True
             self._show(line + self._kept)
@@ -92,10 +92,15 @@ class Waiting:
         return _FOREVER
 
     def end(self) -> None:
-        """Take the end. To be called in a ``finally``: a Ctrl-C that we asked for is nothing to explain."""
+        """Take the end. To be called in a ``finally``: a Ctrl-C that we asked for is nothing to explain.
+
+        No traceback is printed for this one, should the program let it end it; its exit status stays.
+        """
         error = sys.exc_info()[1]
         if self._asked and isinstance(error, KeyboardInterrupt):
-            _leave_unexplained(error)
+            error._keyring_fallback_asked_for_it = True  # type: ignore[attr-defined]  # noqa: SLF001
+            if sys.excepthook is sys.__excepthook__:
+                sys.excepthook = _excepthook
 
     def _show(self, data: bytes) -> None:
         """Write on the terminal, which is open for as long as that takes."""
@@ -118,13 +123,6 @@ class Waiting:
             self._patience = max(0.0, self._patience - (time.monotonic() - begun))
 
 
-def _leave_unexplained(error: KeyboardInterrupt) -> None:
-    """Have no traceback printed for this one exception, should the program let it end it; its exit status stays."""
-    error._keyring_fallback_asked_for_it = True  # type: ignore[attr-defined]  # noqa: SLF001
-    if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = _excepthook
-
-
 def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     if not hasattr(error, "_keyring_fallback_asked_for_it"):
         sys.__excepthook__(kind, error, traceback)
@@ -136,7 +134,8 @@ def _is_stderr_terminal() -> bool:
     return False
 
 
-def _stderr() -> Descriptor | None:
+def stderr() -> Descriptor | None:
+    """Return a descriptor of stderr, or None if that is closed."""
     with contextlib.suppress(OSError):
         return Descriptor(2)
     return None

@@ -63,8 +63,7 @@ class Change:
     def difference(self) -> str:
         """Return the lines that change, as a diff without the lines around them."""
         before, after = self.before.splitlines(), self.after.splitlines()
-        lines = difflib.unified_diff(before, after, self.file, self.file, n=0, lineterm="")
-        return "\n".join(lines)
+        return "\n".join(difflib.unified_diff(before, after, self.file, self.file, n=0, lineterm=""))
 
     def make(self) -> None:
         """Write the file, by rename; a copy of what was there before this process changed it stays beside it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection
 from typing import Any
@@ -28,19 +29,6 @@ def is_there(root: str) -> bool:
     return bool(root) and os.path.isfile(os.path.join(root, "uv-receipt.toml"))
 
 
-def _read(tool: Tool) -> dict[str, Any] | None:
-    """Return what uv's receipt says, or None where there is none; ImportError: Python before 3.11 has no parser."""
-    try:
-        receipt = read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
-    except OSError:
-        receipt = b""
-    if not receipt:
-        return None
-    import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
-
-    return dict(tomllib.loads(receipt.decode())["tool"])
-
-
 def installed_with(
     tool: Tool, besides: str = "", name: str = "keyring", urls: Collection[str] = ()
 ) -> list[str] | None:
@@ -52,9 +40,14 @@ def installed_with(
     names = ["keyring", *(provider.distribution for provider in tool.content.providers)]
     exposed: set[str] = set()
     options: list[str] = []
+    receipt = b""
+    with contextlib.suppress(OSError):
+        receipt = read_head(os.path.join(tool.root, "uv-receipt.toml")) if tool.root else b""
     try:
-        said = _read(tool)
-        if said is not None:
+        if receipt:
+            import tomllib  # type: ignore[import-not-found, unused-ignore]  # novm
+
+            said = tomllib.loads(receipt.decode())["tool"]
             names = [_requirement(one) for one in said["requirements"]]
             if {*said} - _SAID_BESIDES or not all(names) or said["requirements"][0]["name"] != name:
                 return []

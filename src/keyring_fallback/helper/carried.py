@@ -11,10 +11,6 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    SIZE = 0  # bytes of the sources
-
 
 class Carried:
     """Finds and loads the modules of ``_keyring_fallback``."""
@@ -37,9 +33,9 @@ if __name__ == "__main__":
     if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
         del sys.path[0]  # the working directory
     try:
-        data = b""
-        while len(data) < SIZE:  # not a byte more, and nothing into a buffer: requests follow
-            data += sys.stdin.buffer.raw.read(SIZE - len(data)) or sys.exit(1)  # type: ignore[union-attr]
+        size, data = globals()["SIZE"], b""
+        while len(data) < size:  # not a byte more, and nothing into a buffer: requests follow
+            data += sys.stdin.buffer.raw.read(size - len(data)) or sys.exit(1)  # type: ignore[union-attr]
         sys.meta_path.append(Carried(json.loads(data)))
         sys.modules["_keyring_fallback"] = ModuleType("_keyring_fallback")
         sys.modules["_keyring_fallback"].__path__ = []
