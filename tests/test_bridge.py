@@ -17,7 +17,7 @@ from keyring import errors
 from keyring_fallback.delegation import bridge, pipes, process
 from keyring_fallback.delegation.call import Call, Invocation, Reply, Setup
 from keyring_fallback.errors import ProviderError, ToolError
-from keyring_fallback.hidden import Hidden
+from keyring_fallback.hidden import Sealed
 from support import machine
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def complaint(code: str, call: Call = GET, seconds: float = 60.0) -> str:
 def test_what_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The set-up has a nonce, which is another one each time; a request has a number, the call and what surrounds it."""
     monkeypatch.chdir(tmp_path)
-    call = Call("set_password", "sérvice\ud800", None, Hidden("pässword\0"))
+    call = Call("set_password", "sérvice\ud800", None, Sealed("pässword\0"))
     code = "say(True, backend=json.dumps([setup, request]))"
     setup, request = json.loads(ask(code, call).backend)
     nonce = setup.pop("nonce")
@@ -188,7 +188,7 @@ def test_a_helper_that_ends_when_it_is_asked(method: str, answer: str) -> None:
 def test_a_helper_that_ends_when_it_is_to_store(method: str) -> None:
     """What may have been stored or deleted is not tried again."""
     code = "os._exit(3) if request['id'] == 2 else say(True)"
-    call = Call(method, "service", "user", Hidden("x"))
+    call = Call(method, "service", "user", Sealed("x"))
     assert ask(code, call).answer
     assert f"the tool ended without a reply (exit status 3); {ADVICE}" == complaint(code, call)
 
@@ -306,11 +306,11 @@ def test_cannot_be_sent(service: Any) -> None:
 def test_sizes() -> None:
     """A password of a megabyte comes and goes; what is larger than any is turned down, on both ways."""
     large = "x" * (1 << 20)
-    call = Call("set_password", "service", "user", Hidden(large))
+    call = Call("set_password", "service", "user", Sealed(large))
     assert "1048576" == ask("say(True, backend=str(len(request['password'])))", call).backend
     assert large == ask(f"say('x' * {1 << 20})").answer
     said = "the tool cannot be asked: service, username and password must be smaller than 8 MiB"
-    assert said == complaint("say()", call._replace(password=Hidden("x" * (8 << 20))))
+    assert said == complaint("say()", call._replace(password=Sealed("x" * (8 << 20))))
     assert f"the tool gave a reply larger than any answer; {ADVICE}" == complaint("say('x' * (9 << 20))")
 
 
@@ -329,7 +329,7 @@ CREDENTIAL = '{"username": "me", "password": "secret"}'
 )
 def test_answers_that_are_none(method: str, answer: str) -> None:
     """An answer of another kind than the method's is none."""
-    call = Call(method, "service", "user", Hidden("secret"))
+    call = Call(method, "service", "user", Sealed("secret"))
     said = complaint(f"say(json.loads({answer!r}))", call)
     assert f"the tool gave a reply that is not one; {ADVICE}" == said
 
@@ -345,7 +345,7 @@ def test_answers_that_are_none(method: str, answer: str) -> None:
 )
 def test_answers(method: str, answer: Any) -> None:
     """An answer of the method's kind is given back as it is, with who gave it."""
-    reply = ask(f"say(json.loads({json.dumps(answer)!r}))", Call(method, "service", "user", Hidden("secret")))
+    reply = ask(f"say(json.loads({json.dumps(answer)!r}))", Call(method, "service", "user", Sealed("secret")))
     assert (answer, "there.Backend", (), ()) == tuple(reply)
 
 

@@ -300,6 +300,33 @@ def test_bytes_in_the_place_of_a_password(stage: Stage) -> None:
     assert {"bytes"} == set(notes.read_text().split())
 
 
+#: Copies what is in containers, as some reporters do, before anything is shown.
+COPIES = """
+import keyring, keyring_fallback, os
+def strings(value):
+    if isinstance(value, (str, bytes)): yield (value if isinstance(value, str) else value.decode("latin-1"))[:]
+    elif isinstance(value, dict): yield from (one for key in value if key != "password" for one in strings(value[key]))
+    elif isinstance(value, (tuple, list, set)): yield from (one for part in value for one in strings(part))
+try: keyring_fallback.GlobalKeyring().set_password("https://host/", "u", os.environ["CANARY"])
+except Exception as error: step = error.__traceback__
+while step := step.tb_next:
+    for name, value in step.tb_frame.f_locals.items() if "keyring_fallback" in step.tb_frame.f_code.co_filename else ():
+        if isinstance(value, (tuple, list, set, dict)) and any(str(one).count(os.environ["CANARY"]) for one in strings(value)):
+            print(step.tb_frame.f_code.co_name, name)
+print("looked")
+"""
+
+
+def test_no_container_of_ours_has_a_password(stage: Stage) -> None:
+    """Where nobody stores it over there, no tuple of ours has it as a string: reporters that copy those show it."""
+    stage.there(
+        "class There(KeyringBackend):\n    priority = 9\n    def get_password(self, s, u): return None\n"
+        "    def set_password(self, s, u, p): os._exit(3)\n    delete_password = None\n"
+    )
+    env = {**stage.env(), "CANARY": "a-secret"}
+    assert ["looked"] == stage.environment.run(["-c", COPIES], env=env, check=True).stdout.splitlines()
+
+
 def parts(value: object) -> Iterator[str]:
     """What rich shows of a value: its repr, a shortened string, the items of a container."""
     yield repr(value)
@@ -314,7 +341,7 @@ SECRET = "a secret of some length, since long strings are shortened before they 
 HOLDERS: dict[str, Any] = {
     "Hidden": hidden.Hidden(SECRET),
     "a part of it": hidden.Hidden(SECRET)[:20],
-    "a call": call.Call("set_password", "service", "user", hidden.Hidden(SECRET)),
+    "a call": call.Call("set_password", "service", "user", hidden.Sealed(SECRET)),
     "a reply": call.Reply(SECRET),
     "a reply with a credential": call.Reply({"username": "user", "password": SECRET}),
     "a request": call.line({"password": SECRET}, "the tool"),

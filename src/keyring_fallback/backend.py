@@ -17,7 +17,7 @@ from . import preload, survey
 from .advice import hint, is_keyrings_command, log, warn, why_not
 from .delegation import trace
 from .errors import NobodyStoresError, NotDeletedError, NotStoredError, ToolError, interrupts
-from .hidden import hide
+from .hidden import Sealed, hide
 from .survey import State
 
 __all__ = ["FallbackKeyring", "GlobalKeyring"]
@@ -234,7 +234,7 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         reason = getattr(error, "strerror", None) or error
         what = f"the modules in {os.path.dirname(__file__)} cannot be loaded ({reason})"
         raise ToolError(what, "free what the system lacks, or install keyring-fallback again") from None
-    asked = call.Call(method, service, username, password)
+    asked = call.Call(method, service, username, None if password is None else Sealed(password))
     alone = _is_alone()
     if alone and not (now.findings.tools or now.findings.at_home or tools.command_for(now, service)):
         raise NoKeyringError(_nobody(now, service, "has"))  # None would say that the tool has no such password

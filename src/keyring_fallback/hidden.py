@@ -22,13 +22,26 @@ class Hidden(str):
         return "<hidden>"
 
 
+class Sealed:
+    """The same for anything: who copies strings, as Elastic APM does (6.24, utils/encoding.py), has none."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value  #: What it hides.
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
 def hide(value: Any) -> Any:
     """Return a string, or the bytes that a caller may give in its place, hidden, and anything else as it is."""
     return Hidden(value) if isinstance(value, str) else HiddenBytes(value) if isinstance(value, bytes) else value
 
 
 def reveal(value: Any) -> Any:
-    """Return what `hide` was given."""
+    """Return what `hide` or `Sealed` was given."""
+    value = value.value if isinstance(value, Sealed) else value
     return str(value) if isinstance(value, Hidden) else bytes(value) if isinstance(value, HiddenBytes) else value
 
 

@@ -10,7 +10,7 @@ from keyring import credentials, errors
 
 from ..errors import NotAskedError, ProviderError, ToolError
 from ..helper.shared import MAX_REPLY_BYTES, one_line
-from ..hidden import Hidden, HiddenBytes
+from ..hidden import Hidden, HiddenBytes, Sealed, reveal
 from ..records import Record
 
 #: How messages about a tool end: what to do.
@@ -33,7 +33,7 @@ class Call(Record):
     method: str
     service: Any
     username: Any
-    password: str | None = None
+    password: Sealed | None = None
 
 
 class Invocation(Record):
@@ -65,12 +65,12 @@ class Reply(Record):
 def line(document: dict[str, Any], name: str) -> HiddenBytes:
     """Return a line of JSON for somebody, by name in messages; NotAskedError: JSON has no such, or it is too large."""
     try:
-        text = Hidden(json.dumps(document))
+        text = HiddenBytes(json.dumps(document, default=reveal).encode("ascii") + b"\n")
     except (TypeError, ValueError, RecursionError):
         raise NotAskedError(f"{name} cannot be asked: service, username and password must be strings or None") from None
     if len(text) > MAX_REPLY_BYTES:
         raise NotAskedError(f"{name} cannot be asked: service, username and password must be smaller than 8 MiB")
-    return HiddenBytes(text.encode("ascii") + b"\n")
+    return text
 
 
 def read(document: Hidden, method: str, name: str) -> Reply:

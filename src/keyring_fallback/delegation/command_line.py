@@ -14,7 +14,7 @@ from keyring import errors
 from ..errors import NotAskedError, ToolError, interrupts
 from ..helper.backends import forms
 from ..helper.shared import one_line
-from ..hidden import Hidden, HiddenBytes, Variables
+from ..hidden import Hidden, HiddenBytes, Variables, hide, reveal
 from .call import ADVICE, ALLOW_MORE, Call, Invocation, Reply, as_exception, credential
 from .environ import UTF_8
 from .process import Process, ReplyTooLargeError, ended
@@ -47,7 +47,8 @@ def ask(invocation: Invocation, call: Call) -> Reply:
     Service and username stand on the command line, since keyring has no other way; a password never does.
     """
     words = [call.service] if call.username is None else [call.service, call.username]
-    if not all(isinstance(word, str) for word in (*words, call.password or "")):
+    password = hide(reveal(call.password))
+    if not all(isinstance(word, str) for word in (*words, password or "")):
         raise NotAskedError(f"{invocation.name}{_ASKED}, where service, username and password must be strings")
     if call.username is None and call.method != "get_credential":
         return Reply()  # keyring's command line needs one
@@ -55,7 +56,7 @@ def ask(invocation: Invocation, call: Call) -> Reply:
         if call.method.startswith("get"):
             answer = _get(invocation, words, "password" if call.method == "get_password" else "creds")
         elif call.method == "set_password":
-            answer = _set(invocation, words, call.password or Hidden())
+            answer = _set(invocation, words, password or Hidden())
         else:
             answer = None if _run(invocation, "del", words) is None else True
     except errors.KeyringError as error:
