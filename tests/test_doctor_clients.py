@@ -586,11 +586,15 @@ def test_strange_files_of_uv(patient: Patient, text: bytes) -> None:
 
 
 @posix
-@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml", "pip.conf"])
+@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml", "packages/m/pyproject.toml", "pip.conf"])
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_files_that_are_none(with_pip: Patient, name: str, kind: str) -> None:
     """A FIFO or a device in the place of a settings file, as a repository can bring a link to: no client is asked."""
     file = with_pip.with_uv().folder / name
+    if name.startswith("packages"):  # of a workspace's member
+        workspace = "[project]\nname = 'a'\nversion = '1'\n[tool.uv.workspace]\nmembers = [\n  'packages/*',\n]\n"
+        (with_pip.folder / "pyproject.toml").write_text(workspace)
+        file.parent.mkdir(parents=True)
     os.mkfifo(file) if kind == "pipe" else file.symlink_to("/dev/zero")
     variables = {"PIP_CONFIG_FILE": str(file)} if name == "pip.conf" else {}
     finding = with_pip.ask_for_data(**variables)

@@ -51,6 +51,10 @@ ODD = [
     CLOUDSMITH,
     "https://conda.example/t/CANARY/channel",
     "https://packagecloud.io/priv/CANARY/u/r",
+    "https://api.repoforge.io/CANARY/",
+    "https://dl.corp.example/basic/CANARY/python/simple/",
+    "https://h/simple;token=CANARY/x/",
+    "https://h/x;a=b;token%3DCANARY",
     "https://h/0123456789abcdef0123CANARY/x",
 ]
 
@@ -144,6 +148,7 @@ TOKENS = [
     ([AZURE, "u"], {"KEYRING_PROPERTY_FALLBACK_SERVICES": "https://u:CANARYT@h/"}),
     ([], {"KEYRING_PROPERTY_FALLBACK_TIMEOUT": "CANARYU"}),
     ([], {"KEYRING_PROPERTY_FALLBACK_TOOL": "https://CANARYTOOL@h/x"}),
+    ([], {"KEYRING_PROPERTY_FALLBACK_TOOL": "https://u:CANARYI@h/"}),
     ([], {"PIP_INDEX_URL": "https://u:CANARYV@h/", "UV_KEYRING_PROVIDER": "https://u:CANARYW@h"}),
 ]
 

@@ -198,7 +198,8 @@ def _tool(value: str, home: str) -> tuple[str, ...]:
     paths = tuple(expanded(line, home) for line in map(str.strip, value.splitlines()) if line)
     for path in paths:
         if not os.path.isabs(path) or "\0" in path:
-            raise ValueError(f"{path[:80]!r} is not an absolute path")
+            what = _quoted(path) if "@" in path or "://" in path else repr(path[:80])
+            raise ValueError(f"{what} is not an absolute path")
     if not 0 < len(paths) <= _MAX_TOOLS:
         raise ValueError(f"{len(paths)} paths are given; there must be one, and at most {_MAX_TOOLS}")
     return paths

@@ -58,16 +58,22 @@ class _Deaf:
         return 1.0
 
 
+def uv_itself(here: Here) -> tuple[str, str | None, list[Text]]:
+    """Return the first uv on PATH, or "", why it must not be asked, or None, and what it reads here of its settings."""
+    program, doubt = first("uv", here)
+    texts, reason = _texts(told.uv_files(here) if program else ())
+    _, of_members = _texts((None, path) for path in told.member_files(texts))
+    return program, doubt or reason or of_members, texts
+
+
 def uv(here: Here) -> Iterator[Told]:
     """Yield what uv, if there is one on PATH, says that it would do in the working directory. Never raises."""
-    program, doubt = first("uv", here)
+    program, reason, texts = uv_itself(here)
     if program:
-        texts, reason = _texts(told.uv_files(here))
         variables = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
         texts[:0] = [("Cli", name, Hidden(here.environ.get(name, ""))) for name in variables]
         for client, words in (("uv", ["lock"]), ("uv pip", ["pip", "install", "NAME"])):
-            one = Told(client, program, doubt or reason)
-            one, answer = _answer(one, [program, *words, "--show-settings"], here)
+            one, answer = _answer(Told(client, program, reason), [program, *words, "--show-settings"], here)
             one = one if one.silence else told.by_uv(one, answer, texts, here)
             if client == "uv" and any("workspace" in text for _, _, text in texts):
                 _, listed = _answer(one, [program, "workspace", "list", "--paths"], here)  # or it knows none
@@ -80,8 +86,8 @@ def uv(here: Here) -> Iterator[Told]:
 
 def workspace(here: Here) -> str:
     """Return the root of the workspace or project of uv's that the working directory is in, or "": uv does not say."""
-    program, doubt = first("uv", here)
-    _, said = _answer(Told("uv", program, doubt), [program, "workspace", "dir"], here) if program else (None, Hidden())
+    program, reason, _ = uv_itself(here)
+    _, said = _answer(Told("uv", program, reason), [program, "workspace", "dir"], here) if program else (None, Hidden())
     return said.rstrip("\r\n")
 
 

@@ -151,8 +151,8 @@ def _field(name: str, value: str, file: str) -> str | None:
 
 def _tree(folder: str, here: Here) -> dict[str, Any] | None:
     """Return what depends on keyring, as uv 0.13.9 tells it, or None where it does not."""
-    program, doubt = clients.first("uv", here)
-    if doubt or not program:
+    program, reason, _ = clients.uv_itself(here._replace(cwd=folder))
+    if reason or not program:
         return None
     options = "--quiet tree --frozen --offline --universal --all-groups --invert --package keyring --format json"
     environ = {name: value for name, value in here.environ.items() if name not in HINDERS}

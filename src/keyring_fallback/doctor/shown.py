@@ -19,8 +19,14 @@ _INNER = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}:[/\\]+")
 _BARE = re.compile(r"(?![A-Za-z]:[/\\])[^/\\@:]*:[^@]*@|[^/\\@]+@(?=[\w.-]+\.[A-Za-z])")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^:@\[\]%;]*)(:[0-9]*)?")
 #: Where the first part of the path is a token, by the registries' documentation, and the words that are none:
-#: Cloudsmith's entitlement tokens, Gemfury's deploy tokens. Packagecloud and Anaconda have a word before it.
-_TOKEN_FIRST = {"dl.cloudsmith.io": ("basic", "public"), "pypi.fury.io": (), "packagecloud.io": ("priv",)}
+#: Cloudsmith's entitlement tokens, Gemfury's deploy tokens. Packagecloud, Anaconda and a domain of one's own for
+#: Cloudsmith have a word before it.
+_TOKEN_FIRST = {
+    "dl.cloudsmith.io": ("basic", "public"),
+    "pypi.fury.io": (),
+    "packagecloud.io": ("priv",),
+    "api.repoforge.io": (),
+}
 _TOKEN_NEXT = ("t", "priv", "token", "tokens")
 #: What no name is: letters and digits, 20 of them. Longer than a part of a GUID.
 _RUN = re.compile(r"[A-Za-z0-9]{20,}")
@@ -77,8 +83,11 @@ def _path(host: str, path: str, secrets: Collection[str]) -> str:
         token = index == first and host in _TOKEN_FIRST and part not in _TOKEN_FIRST[host]
         token = token or (part in secrets and not hints.registry_of(host))  # where the name may be an organisation's
         token = token or any(not (run.isalpha() or run.isdigit()) for run in _RUN.findall(part))
-        if part and (token or previous in _TOKEN_NEXT):
+        token = token or previous in _TOKEN_NEXT or (previous == "basic" and host not in _TOKEN_FIRST)
+        if part and token:
             parts[index] = HIDDEN
         elif "@" in re.split("[:;]", unquote(part), maxsplit=1)[-1] and re.search("[:;]", unquote(part)):
             parts[index] = f"{HIDDEN}@{part.rpartition('@')[2]}" if "@" in part else HIDDEN
+        else:  # matrix parameters, Artifactory's for example
+            parts[index] = re.sub("((?:;|%3[Bb])[^=;]*(?:=|%3[Dd]))[^;]+", rf"\1{HIDDEN}", part)
     return "".join([*parts, end]) + (f"?{HIDDEN}" if query else "")

@@ -5,6 +5,8 @@ What is not recognised is not known.
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -26,6 +28,7 @@ _PUBLIC = ("pypi.org", "test.pypi.org", "files.pythonhosted.org", "download.pyto
 #: By ``pip config debug``'s names: what wins comes last (pip 26.3, configuration.py).
 _PIP_ORDER = ("global", "user", "site", "env", "env_var")
 _PIP_TOLD = r"^(\w+):$|^  (\S.*), exists: True$|^    (global|install)\.([\w-]+): (.*(?:\n    (?![\w-]+\.[\w-]+: ).*)*)$"
+_MAX_MEMBERS = 1000
 #: What a file or a variable says, before that what uv calls its origin (None: the project), and its path or name.
 Text = tuple[Optional[str], str, Hidden]
 
@@ -162,6 +165,15 @@ def _with_variables(index: Index, here: Here) -> Index:
         username=here.environ.get(f"{prefix}_USERNAME") or index.username,
         password=password if password in here.environ else index.password,
     )
+
+
+def member_files(texts: Sequence[Text]) -> Iterator[str]:
+    """Yield the pyproject.toml of what may be a workspace's members, by the files that may name those."""
+    for _, path, text in texts:
+        for listed in re.findall(r"\bmembers\s*=\s*\[([^\]]*)\]", text if "workspace" in text else ""):
+            for pattern in re.findall(r"[\"']([^\"'\n]+)[\"']", listed):
+                found = glob.iglob(os.path.join(glob.escape(os.path.dirname(path)), pattern, "pyproject.toml"))
+                yield from itertools.islice(found, _MAX_MEMBERS)
 
 
 def of_members(texts: Sequence[Text], here: Here) -> Iterator[Index]:
