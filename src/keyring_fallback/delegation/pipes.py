@@ -191,10 +191,9 @@ class Threaded:
 
     def hear(self, seconds: float) -> Heard | None:
         """See `Selected.hear`."""
-        try:
+        with contextlib.suppress(queue.Empty):
             return self._heard.get(timeout=max(seconds, 0.0))
-        except queue.Empty:
-            return None
+        return None
 
     def close(self) -> None:
         """See `Selected.close`; each reader closes its own pipe."""

@@ -136,10 +136,9 @@ class Process:
 
     def wait(self, seconds: float) -> int | None:
         """Return the exit status once the program has ended, or None after so many seconds."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             return self._popen.wait(timeout=max(seconds, 0.0))
-        except subprocess.TimeoutExpired:
-            return None
+        return None
 
     def kill(self) -> None:
         """End the program and what it started at once; nothing of them can keep us waiting."""

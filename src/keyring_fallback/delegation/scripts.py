@@ -37,8 +37,7 @@ def script(module: str, *, shared: bool = True) -> Script:
         return Script((start, tag, module))
     sources = {name: _source(folder, name) for _, name, _ in pkgutil.iter_modules([folder])}
     data = json.dumps({f"_keyring_fallback.{name}": source for name, source in sources.items()}).encode("ascii")
-    first = f"SIZE={len(data)};exec({sources['carried']!a})\n"
-    return Script(("-c", _LINE, module), first.encode("ascii") + data)
+    return Script(("-c", _LINE, module), f"SIZE={len(data)};exec({sources['carried']!a})\n".encode("ascii") + data)
 
 
 def _source(folder: str, module: str) -> str:

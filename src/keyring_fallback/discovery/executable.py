@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 from ..here import Here, read_head
@@ -15,8 +16,9 @@ _MAX_LAUNCHER_BYTES = 1 << 20  # the largest has 200 kilobytes
 #: Around an interpreter that does not fit after ``#!``: distlib scripts.py, uv-install-wheel wheel.rs, pypa/installer
 #: scripts.py, conda portability.py (which adds #''').
 _EXEC, _TAIL = "'''exec' ", '"$0" "$@"'
-#: The launcher's own folder, before an interpreter in it (distlib's launchers: CPython, PC/launcher.c).
-_BESIDE = "<launcher_dir>"
+#: An interpreter in the launcher's own folder (distlib's launchers: CPython, PC/launcher.c), in quotes, or with blanks
+#: that uv does not quote; arguments may follow.
+_LAUNCHED = re.compile(r'#![ \t]*(<launcher_dir>[\\/]*)?(?:"([^"\n]*)|([^"\s][^\n]*?\.(?i:exe)))')
 #: With it a Mac runs programs of both kinds (XNU, mach/machine.h).
 ROSETTA = "/Library/Apple/usr/libexec/oah/libRosettaRuntime"
 _PROCESSORS = {"x86_64": b"\1\0\0\7", "arm64": b"\1\0\0\x0c"}
@@ -204,15 +206,6 @@ def _launched(path: str) -> str:
                 head = b"".join(file.read(min(before, _HEAD_BYTES)).rpartition(b"#!")[1:])
     except Exception:  # garbage comes in many ways
         return ""
-    line = head.partition(b"\n")[0].decode("utf-8", "replace").strip()
-    if not line.startswith("#!"):
-        return ""
-    named = line[2:].strip()
-    beside = named.startswith(_BESIDE)
-    if beside:
-        named = named[len(_BESIDE) :].lstrip("\\/")
-    if named.startswith('"'):
-        named = named[1:].partition('"')[0]
-    else:  # uv does not quote blanks; arguments may follow
-        named = named[: named.lower().find(".exe") + len(".exe")] if ".exe" in named.lower() else ""
-    return os.path.join(os.path.dirname(path), named) if beside and named else wsl.seen(named)
+    found = _LAUNCHED.match(head.decode("utf-8", "replace"))
+    named = (found[2] or found[3] or "") if found else ""
+    return os.path.join(os.path.dirname(path), named) if named and found and found[1] else wsl.seen(named)

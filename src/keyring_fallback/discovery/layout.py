@@ -47,8 +47,7 @@ def site(root: str, interpreter: str, here: Here) -> Site:
     Apple (/Library/Python) have changed there. Nothing but names is looked at. A plain interpreter has no root: "".
     Never raises.
     """
-    settings = environment.settings_of(root) if root else {}
-    own = site_folders(root, here.platform) if root else []
+    settings, own = (environment.settings_of(root), site_folders(root, here.platform)) if root else ({}, [])
     shares = not root or settings.get("include-system-site-packages", "").lower() == "true"
     home, program = wsl.seen(settings.get("home", "")), behind_stub(interpreter, here.platform)
     versions = [os.path.basename(os.path.dirname(folder)) for folder in own]

@@ -219,14 +219,11 @@ class Survey(Record):
 
     def problems(self) -> list[str]:
         """Return what is wrong with the settings, and with the tools that they name, a line each."""
-        if self.answers_itself or self.findings.at_home:
-            return [*map(str, self.settings.problems)]
-        named = f"{self.settings.sources.get('tool', '')}: the tool"
-        unused = [one for one in self.findings.refusals if one.origin == SETTING]
-        doubtful = [one for one in self.findings.tools if one.doubt]
-        closing = "close that to others if you can"
-        return [
-            *map(str, self.settings.problems),
-            *(f"{named} {one.path} is not used: {one.reason}" for one in unused),
-            *(f"{named} {one.path} is used, although {one.doubt}; {closing}" for one in doubtful),
-        ]
+        found = [*map(str, self.settings.problems)]
+        if not (self.answers_itself or self.findings.at_home):
+            named = f"{self.settings.sources.get('tool', '')}: the tool"
+            unused = (one for one in self.findings.refusals if one.origin == SETTING)
+            found += (f"{named} {one.path} is not used: {one.reason}" for one in unused)
+            doubtful = (f"{named} {one.path} is used, although {one.doubt}" for one in self.findings.tools if one.doubt)
+            found += (f"{one}; close that to others if you can" for one in doubtful)
+        return found

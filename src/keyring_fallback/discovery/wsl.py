@@ -74,5 +74,4 @@ def there(here: Here) -> Here:
     drive = os.path.dirname(os.path.dirname(home))
     folders = {"APPDATA": f"{home}/AppData/Roaming", "LOCALAPPDATA": f"{home}/AppData/Local"}
     folders.update(ProgramFiles=f"{drive}/Program Files", SystemRoot=f"{drive}/Windows")
-    environ = folders if home else {}
-    return here._replace(platform="win32", home=home, environ=environ, uid=-1)
+    return here._replace(platform="win32", home=home, environ=folders if home else {}, uid=-1)

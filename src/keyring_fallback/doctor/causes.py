@@ -17,9 +17,9 @@ from .told import poetry_variable
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
 _OURS = "keyring_fallback."
 _CHAINS = ("keyring.backends.chainer.", _OURS)
-#: What makes no sense as a whole.
-_FILES = dict.fromkeys((Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE, Fault.FILE_OF_A_PROJECT), "file")
-_WHAT = {Fault.SECTION_UNKNOWN: "section", **_FILES}
+#: What makes no sense, where it is no option.
+_WHAT = dict.fromkeys((Fault.FILE_UNREADABLE, Fault.FILE_TOO_LARGE, Fault.FILE_OF_A_PROJECT), "file")
+_WHAT[Fault.SECTION_UNKNOWN] = "section"
 
 
 def find(facts: Facts) -> list[Cause]:

@@ -165,10 +165,9 @@ def _ini(text: str) -> dict[str, Any]:
 
 
 def _means(text: str, wanted: dict[str, Any], parse: Callable[[str], dict[str, Any]]) -> bool:
-    try:
+    with contextlib.suppress(ValueError):
         return parse(text) == wanted
-    except ValueError:
-        return False
+    return False
 
 
 def _changed(meant: dict[str, Any], edit: Edit, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:

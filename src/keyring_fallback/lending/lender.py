@@ -164,10 +164,9 @@ class _Lender:
 
 
 def _user() -> str:
-    try:
+    with contextlib.suppress(ImportError, KeyError, OSError):  # a container's user may have no name
         return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # a container's user may have no name
-        return "somebody"
+    return "somebody"
 
 
 def _say(text: str, *, error: bool = False) -> None:

@@ -121,7 +121,6 @@ class Pipe:
             self._popen.kill()
 
     def _wait(self) -> int | None:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             return self._popen.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            return None
+        return None
