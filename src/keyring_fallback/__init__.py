@@ -20,5 +20,4 @@ def __getattr__(name: str) -> object:
         from . import backend, errors
 
         return getattr(backend if name in backend.__all__ else errors, name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

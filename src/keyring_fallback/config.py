@@ -124,10 +124,7 @@ def read(environ: Mapping[str, str], home: str, platform: str, foreign: object =
 
 
 def _commands(rows: Mapping[str, str], file: str, platform: str, problems: list[Problem]) -> tuple[Row, ...]:
-    """Return the rows of [fallback.commands] that make sense; of the others tell what is wrong.
-
-    Words are split as a POSIX shell splits them, but that a backslash is none of Windows' quotes.
-    """
+    """Return the rows that make sense, split as by a POSIX shell, but for Windows' backslashes; note what is wrong."""
     import shlex
 
     found = []

@@ -30,8 +30,7 @@ class ProviderError(KeyringError):
 class NotStoredError(PasswordSetError, NotImplementedError):
     """No backend of the tools stores passwords.
 
-    It is a ``NotImplementedError`` too, since that is what makes keyring's ChainerBackend ask the next backend
-    (keyring 25.7.0, backends/chainer.py).
+    It is a ``NotImplementedError``, too: then keyring's own chain asks the next backend (25.7.0, backends/chainer.py).
     """
 
 

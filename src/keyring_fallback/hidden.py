@@ -7,10 +7,7 @@ from typing import Any, SupportsIndex
 
 
 class Hidden(str):
-    """A secret: tracebacks with locals, debuggers and logs print its repr, which leaves it out.
-
-    ``str(secret)`` is the plain string.
-    """
+    """A secret: tracebacks with locals, debuggers and logs print its repr without it; ``str(secret)`` is plain."""
 
     __slots__ = ()
 

@@ -165,8 +165,6 @@ class _Session:
 
 
 class _Registry:
-    """The helpers of this process."""
-
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.sessions: list[_Session] = []

@@ -107,10 +107,7 @@ def _error(failure: Mapping[str, str], name: str) -> errors.KeyringError:
 
 
 def as_exception(kind: str, message: str, failed: str) -> errors.KeyringError:
-    """Return an error of the tool's as an exception: one of keyring's own, by its name, as itself.
-
-    Others are a `ProviderError`, whose message says first who failed, and with what.
-    """
+    """Return a tool's error as an exception: keyring's own by its name, or a `ProviderError`: who failed with what."""
     known = getattr(errors, kind, None)
     if isinstance(known, type) and issubclass(known, errors.KeyringError):
         return known(message or failed)

@@ -67,7 +67,6 @@ def ask(invocation: Invocation, call: Call) -> Reply:
 
 
 def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
-    """Return a password, or a credential, or None."""
     if invocation.arguments not in _old:
         output = _run(invocation, "get", words, ("--mode", mode, "--output", "json"))
         if output is not None:

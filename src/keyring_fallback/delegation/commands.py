@@ -40,8 +40,7 @@ def row_for(rows: Sequence[Row], service: object) -> Row | None:
 def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:
     """Run a command for a ``get_password`` or ``get_credential``; what it prints is the answer.
 
-    `invocation` has all but the arguments. ToolError: it is not found, ends with another status than 0, takes too long,
-    or prints something else than a credential.
+    `invocation` has all but the arguments. ToolError: it is not found, fails, takes too long, or prints no credential.
     """
     registry = hints.registry_of(call.service)
     username = call.username or (registry.username if registry else _TOKEN_NAME)
@@ -89,10 +88,7 @@ def _read(output: str, username: str) -> tuple[str, Hidden] | None:
 
 
 def _program(word: str, here: Here) -> str | None:
-    """Return the program of a command: an absolute path, or the first on PATH that nobody else can have put there.
-
-    What runs it, where it is a script, must not be others' either.
-    """
+    """Return a command's program: absolute, or first on PATH; nobody else can have put it or its interpreter there."""
     trust = Trust(here)
     for path in filter(os.path.isabs, executable.programs(word, here._replace(cwd=""), ends=(".exe", *_BATCH))):
         try:

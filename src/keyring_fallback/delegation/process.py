@@ -48,8 +48,7 @@ def ended(status: int) -> str:
 class Process:
     """A running program whose stdin and stdout, and where we listen stderr, are pipes of ours.
 
-    It is run in `folder`, or in the caller's. OSError: it cannot be started; ValueError: an argument or a variable has
-    a NUL character.
+    It is run in `folder`, or in the caller's. OSError: it cannot be started; ValueError: it would be given a NUL.
     """
 
     def __init__(

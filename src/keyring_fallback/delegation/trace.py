@@ -46,10 +46,7 @@ class Outcome(enum.Enum):
 
 
 class Question:
-    """A call of keyring's, on its way to one who may answer it; to be used by ``with``, which asks it.
-
-    `who` is the backend's class, or the tool's location.
-    """
+    """A call of keyring's, on its way to `who`: a backend's class, or a tool's location. ``with`` asks it."""
 
     def __init__(self, kind: Kind, who: str, method: str, service: Any, username: Any) -> None:
         self.kind, self.who, self.method, self.service, self.username = kind, who, method, service, username

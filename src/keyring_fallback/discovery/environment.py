@@ -131,8 +131,6 @@ def read_path(folders: Iterable[str]) -> Content:
 
 
 class _Scan:
-    """Gathers what several folders hold."""
-
     def __init__(self, budget: Budget, judge: trust.Trust | None = None) -> None:
         self._budget = budget
         self._judge = judge

@@ -22,8 +22,7 @@ class Site(Record):
     """Where an interpreter finds modules."""
 
     folders: tuple[str, ...]  #: The site-packages folders that exist, in its order.
-    #: What else it runs, as far as that can be told: ``home`` in pyvenv.cfg, the interpreter there (both may be links)
-    #: and the folder of the standard library.
+    #: What else it runs, as far as known: ``home`` in pyvenv.cfg, its interpreter (both may be links), the library.
     base: tuple[str, ...]
     shares: bool  #: Whether the base interpreter's packages and the user's are seen too.
     known: bool  #: Whether the folders are all.
@@ -44,8 +43,7 @@ def site(root: str, interpreter: str, here: Here) -> Site:
     """Return where an interpreter finds modules: its environment's, and if it sees them the user's and the base's.
 
     CPython 3.14, Modules/getpath.py and Lib/site.py, with what Debian (getsitepackages), Fedora (/usr/local) and
-    Apple (/Library/Python) have changed there. Nothing but names is looked at. A plain interpreter has no root: "".
-    Never raises.
+    Apple (/Library/Python) have changed. Only names are looked at. A plain interpreter's root is "". Never raises.
     """
     settings, own = (environment.settings_of(root), site_folders(root, here.platform)) if root else ({}, [])
     shares = not root or settings.get("include-system-site-packages", "").lower() == "true"

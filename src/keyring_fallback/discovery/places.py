@@ -62,8 +62,7 @@ LENT_AT = {
     _MAC: ("~/Library/Application Support/keyring-fallback",),
 }
 
-#: (origin, platforms, paths): what ends in "/" is a folder with executables, the others are environments; "*" is the
-#: rest of any name.
+#: (origin, platforms, paths): folders with executables end in "/", the others are environments; "*" ends any name.
 _ROWS = (
     # uv 0.12.5: uv-tool/src/lib.rs, uv-state/src/lib.rs, uv-dirs/src/lib.rs; folders of uv 0.2 win where they exist.
     # Scoop sets UV_TOOL_DIR, which services and editors may lack: ScoopInstaller/Main, bucket/uv.json

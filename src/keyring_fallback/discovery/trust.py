@@ -122,8 +122,7 @@ class Trust:
     def project(self, path: str) -> Reason | None:
         """Return why an absolute path may have come with a project, or None.
 
-        A working directory at or above the home folder says nothing about what is in the home folder, unless that lies
-        in a project itself.
+        A working directory at or above the home folder says nothing of what is in that, unless it lies in a project.
         """
         if self._found_projects is None:
             self._found_projects = list(self._projects())

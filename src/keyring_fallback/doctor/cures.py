@@ -1,7 +1,4 @@
-"""The commands that mend what is wrong, for how a keyring was installed; runs none.
-
-Their `platform` is as `sys.platform` names it.
-"""
+"""The commands that mend what is wrong, for how a keyring was installed; runs none. `platform` is as in `sys`."""
 
 from __future__ import annotations
 
@@ -135,8 +132,7 @@ def install(
     pip leaves its own environment's keyring aside by itself in its ``subprocess`` mode. In a project of uv's the
     requirement goes where keyring comes from: what brings the one brings the other.
 
-    `tool` is a global keyring with providers, or None; what is to be installed again is there, and broken. Returned is
-    also what else is to be done, or "".
+    `tool` has providers, or is None; `again`: it is there, and broken. Returned, too: what else to do.
     """
     platform, uv = here.platform, on_path("uv", here)
     if os.path.isfile(root):  # a plain interpreter, which may belong to the system

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import keyring
 from keyring.backends.chainer import ChainerBackend
 
-from .. import hints
 from ..delegation import trace
 
 
@@ -37,10 +36,9 @@ def look_up(tell: Callable[..., object], *questions: tuple[str, str | None]) -> 
 
 def _ask_as_client(service: str, username: str | None) -> None:
     """Ask for the URL, then for the host, with a user name as `keyring get SERVICE USERNAME` does: as uv and pip."""
-    try:
-        host = urlsplit(service).netloc if hints.is_url(service) else ""
-    except ValueError:  # what is no URL has no host to be asked for
-        host = ""
+    host = ""
+    with contextlib.suppress(ValueError):  # what is no URL has no host to be asked for
+        host = urlsplit(service).netloc
     method = "get_credential" if username is None else "get_password"
     for one in filter(None, (service, host)):
         if _ask(method, one, username) is not trace.Outcome.NOTHING:

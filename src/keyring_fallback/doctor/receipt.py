@@ -10,8 +10,7 @@ from typing import Any
 from ..discovery.tool import Tool
 from ..here import read_head
 
-#: What a receipt of uv's may say where a command can say it again: no Git or editable source, no constraint
-#: (uv-tool/src/tool.rs, uv 0.13.9).
+#: What a receipt may say that a command can say: no Git or editable source, no constraint (uv 0.13.9, tool.rs).
 _SAID = {"name", "extras", "specifier", "marker", "url", "path", "directory"}
 _SAID_BESIDES = {"requirements", "python", "entrypoints", "options"}
 #: The options of its that ``uv tool install`` has, too (uv 0.13.9).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import stat
@@ -209,11 +210,10 @@ def _below(folder: str) -> Iterator[str]:
 
 def _is_open(path: str) -> bool:
     """Tell whether everybody may write to a path; a sticky folder is not meant by that."""
-    try:
+    with contextlib.suppress(OSError):
         mode = os.stat(path).st_mode
-    except OSError:
-        return False
-    return bool(mode & stat.S_IWOTH and not mode & stat.S_ISVTX)
+        return bool(mode & stat.S_IWOTH and not mode & stat.S_ISVTX)
+    return False
 
 
 def _taken(path: str, here: Here) -> Command | None:
@@ -222,11 +222,10 @@ def _taken(path: str, here: Here) -> Command | None:
         return None
     import pwd
 
-    try:
+    with contextlib.suppress(KeyError):
         name = pwd.getpwuid(here.uid).pw_name
-    except KeyError:
-        return None
-    return Command(("sudo", "chown", "-R", name, path), mends=False)  # who trusts what another has written?
+        return Command(("sudo", "chown", "-R", name, path), mends=False)  # who trusts what another has written?
+    return None
 
 
 def _broken(broken: Tool | Refusal, path: str, reason: str, facts: Facts) -> Cause:

@@ -202,15 +202,11 @@ def lines() -> Iterator[bytes]:
         yield from whole
 
 
-def end(*_: object) -> None:
-    raise SystemExit
-
-
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed on the lender's terminal: it ends our input then
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, end)
+            signal.signal(number, lambda *_: sys.exit())
     far = None
     try:
         said = lines()

@@ -27,8 +27,7 @@ Out, on a private copy of descriptor 1: for each request the nonce, one JSON doc
 
 ``answer`` is null, a password, ``{"username", "password"}``, or true where a password was stored or deleted.
 A failure is ``{"backend", "type", "error", "message"}``; ``unloaded`` are those of backends that could not be loaded.
-Failures are data: the exit status only says that the helper has come to its end. At the end of its input, or when its
-parent is gone, it ends.
+Failures are data: the exit status only says that the helper has ended, as it does with its input, or its parent.
 """
 
 from __future__ import annotations

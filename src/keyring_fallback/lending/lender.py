@@ -82,8 +82,6 @@ def _identity(tool: Tool) -> object:
 
 
 class _Lender:
-    """Answers the questions of one far end."""
-
     def __init__(self, hosts: Sequence[str], command: Sequence[str], look: Callable[[], Survey | None]) -> None:
         self._hosts = tuple(hosts)
         self._everything = bool(command)

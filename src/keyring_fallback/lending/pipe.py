@@ -53,8 +53,7 @@ class Pipe:
             self._popen = subprocess.Popen(run, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
         except (OSError, ValueError) as error:
             raise LendingError(f"{self.name} cannot be run ({getattr(error, 'strerror', None) or error})") from None
-        assert self._popen.stdin  # noqa: S101 - for the type checker
-        assert self._popen.stdout  # noqa: S101 - for the type checker
+        assert self._popen.stdin and self._popen.stdout  # noqa: PT018, S101 - for the type checker
         self._stdin, self._stdout = self._popen.stdin, io.BufferedReader(self._popen.stdout)  # type: ignore[type-var]
 
     def open(self, lent: Sequence[str], seconds: float) -> str:
