@@ -236,7 +236,7 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         raise ToolError(what, "free what the system lacks, or install keyring-fallback again") from None
     asked = call.Call(method, service, username, None if password is None else Sealed(password))
     alone = _is_alone()
-    if alone and not (now.findings.tools or now.findings.at_home or tools.command_for(now, service)):
+    if alone and not (now.findings.tools or now.findings.at_home or now.settings.row_for(service)):
         raise NoKeyringError(_nobody(now, service, "has"))  # None would say that the tool has no such password
     answer = tools.ask_tools(now, asked, everything=alone)
     if answer is None and alone and method.startswith("get"):

@@ -87,6 +87,12 @@ class Settings(Record):
         name = service if isinstance(service, str) else ""
         return any(fnmatch.fnmatchcase(name, one) for one in self.services if "/" in one or "/" not in name)
 
+    def row_for(self, service: object) -> Row | None:
+        """Return the row for a service, by its host and by nothing else of it: the most exact pattern wins; or None."""
+        fitting = [row for row in self.commands if hints.is_at(service, [row.pattern])]
+        host = hints.host_of(service)
+        return max(fitting, key=lambda row: (row.pattern == host, len(row.pattern.strip("*"))), default=None)
+
 
 def read(environ: Mapping[str, str], home: str, platform: str, foreign: object = None) -> Settings:
     """Return the settings in force; arguments as `Here` has them. Never raises.

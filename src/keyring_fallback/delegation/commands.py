@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
 
 from .. import hints
 from ..config import Row
@@ -28,13 +27,6 @@ _QUOTED = re.compile(r'[^%"\n&|<>^]*|(?=.*[ \t])[^%"\n]*')
 #: How JSON begins, and what is printed for a value that is not there (az and jq; aws with --output text).
 _DOCUMENT, _NOTHING = ("{", "[", '"'), ("null", "None")
 _BATCH = (".cmd", ".bat")
-
-
-def row_for(rows: Sequence[Row], service: object) -> Row | None:
-    """Return the row for a service, by its host and by nothing else of it: the most exact pattern wins."""
-    fitting = [row for row in rows if hints.is_at(service, [row.pattern])]
-    host = hints.host_of(service)
-    return max(fitting, key=lambda row: (row.pattern == host, len(row.pattern.strip("*"))), default=None)
 
 
 def ask(row: Row, call: Call, invocation: Invocation, here: Here) -> Reply:

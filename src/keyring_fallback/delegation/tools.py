@@ -9,7 +9,6 @@ from keyring.backend import KeyringBackend, get_all_keyring
 from keyring.errors import PasswordDeleteError
 
 from .. import hints
-from ..config import Row
 from ..discovery import trust
 from ..discovery.tool import SETTING, Provider, Survey, Tool
 from ..errors import NotAskedError, ToolError
@@ -58,28 +57,18 @@ def ask_tools(survey: Survey, call: Call, *, everything: bool, idle: float = 0.0
     return None
 
 
-def command_for(survey: Survey, service: object) -> Row | None:
-    """Return the row of ``[fallback.commands]`` that answers for a service, or None."""
-    if not survey.settings.commands:
-        return None
-    from . import commands  # few people have some
-
-    return commands.row_for(survey.settings.commands, service)
-
-
 def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float = 0.0) -> Reply:
     """Ask one tool; arguments as for `ask_tools`. ToolError: it could not be asked."""
     if tool.lent:
         from . import lent  # few people have a lender
 
         return lent.ask(tool, call, survey.settings.timeout)
-    isolated = bool(tool.interpreter) and tool.isolated
     on_windows = tool.windows or survey.here.platform == "win32"
     # others may have changed it since it was found
     if reason := trust.recheck(tool.decides, survey.here, named=tool.origin == SETTING):
         raise NotAskedError(f"{tool.name} is not asked, since {reason}", ADVICE)
     invocation = Invocation(
-        (tool.interpreter or tool.path, *(["-I"] if isolated else [])),
+        (tool.interpreter or tool.path, *(["-I"] if tool.interpreter and tool.isolated else [])),
         child_environ(survey, tool),
         tool.name,
         survey.settings.timeout,
@@ -99,10 +88,10 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
 
 def _ask_command(survey: Survey, call: Call) -> Reply:
     """Return the reply of the command that the user has for a service; a failure is a part of it."""
-    row = command_for(survey, call.service) if call.method.startswith("get") else None
+    row = survey.settings.row_for(call.service) if call.method.startswith("get") else None
     if row is None:
         return Reply()
-    from . import commands
+    from . import commands  # few people have some
 
     name = f"the command {row.words[0]!r} for {row.pattern}"
     environ = child_environ(survey, Tool(SETTING, row.words[0], "", ""))

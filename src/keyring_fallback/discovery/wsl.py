@@ -6,6 +6,7 @@ A drive is known by its mount, since modes and owners are made up there: in WSL 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -23,11 +24,9 @@ def drives() -> dict[str, str]:
     if sys.platform != "linux" or not ("WSL_DISTRO_NAME" in os.environ or "microsoft" in os.uname().release.lower()):
         return {}
     found: dict[str, str] = {}
-    try:
-        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-            rows = file.read().splitlines()
-    except OSError:
-        return {}
+    rows: list[str] = []
+    with contextlib.suppress(OSError), open(MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
+        rows = file.read().splitlines()
     for row in rows:
         mount, _, system = row.partition(" - ")
         point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), [*mount.split(" "), *[""] * 5][4])

@@ -1,4 +1,4 @@
-"""The commands that mend what is wrong, for how a keyring was installed; runs none. `platform` is as in `sys`."""
+"""The commands that mend what is wrong, by how a keyring was installed; runs none. `platform` is `sys.platform`'s."""
 
 from __future__ import annotations
 

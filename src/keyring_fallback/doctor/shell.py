@@ -1,7 +1,4 @@
-"""What mends something, as data, and as people type it: in a POSIX shell, or in PowerShell on Windows.
-
-Their `platform` is as `sys.platform` names it.
-"""
+"""What mends something, as data, and as typed in a POSIX shell or PowerShell; `platform` is `sys.platform`'s."""
 
 from __future__ import annotations
 
