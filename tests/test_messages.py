@@ -192,7 +192,7 @@ def test_message(stage: Stage, scripted_tool: Environment, python: Path, number:
 
 #: Beginnings of messages of ours that no case above has, and the test that has it.
 ELSEWHERE = {
-    "); free what the system lacks": "test_hostile_surroundings.py",
+    "cannot be loaded (": "test_hostile_surroundings.py",
     "Password not found": "test_backends.py",
     "is not asked, since": "test_untrusted.py",
     "this service is not delegated": "test_backends.py",

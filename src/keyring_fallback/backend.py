@@ -232,8 +232,8 @@ def _ask_tools(now: survey.Survey, method: str, service: Any, username: Any, pas
         from .delegation import call, tools  # with all that starting a program needs: not before it is needed
     except (ImportError, OSError) as error:  # no file can be opened any more, or pip is installing
         reason = getattr(error, "strerror", None) or error
-        what = f"the modules in {os.path.dirname(__file__)} cannot be loaded ({reason})"
-        raise ToolError(what, "free what the system lacks, or install keyring-fallback again") from None
+        advice = "free what the system lacks, or install keyring-fallback again"
+        raise ToolError(f"the modules in {os.path.dirname(__file__)} cannot be loaded ({reason})", advice) from None
     asked = call.Call(method, service, username, None if password is None else Sealed(password))
     alone = _is_alone()
     if alone and not (now.findings.tools or now.findings.at_home or now.settings.row_for(service)):

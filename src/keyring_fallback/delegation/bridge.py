@@ -139,9 +139,10 @@ class _Session:
             if interrupts(error):
                 raise
             if isinstance(error, TimeoutError):
-                what = f"{invocation.name} gave no answer within {invocation.seconds:g} seconds"
                 advice = f"if it was waiting for you, run 'keyring-fallback doctor' on a terminal, or {ALLOW_MORE}"
-                raise ToolError(what, advice) from None
+                raise ToolError(
+                    f"{invocation.name} gave no answer within {invocation.seconds:g} seconds", advice
+                ) from None
             raise ToolError(f"{invocation.name} cannot be asked ({error.strerror})", ADVICE) from None
         finally:
             waiting.end()

@@ -76,8 +76,8 @@ def _get(invocation: Invocation, words: list[str], mode: str) -> Any:
         return None
     password = Hidden(output.removesuffix("\n").removesuffix("\r"))  # a Windows program may run elsewhere, too
     if "\n" in password:  # a provider may have printed something: nothing tells that from the password
-        old = "its keyring is too old to tell which of them is the password: install keyring 25.2 or newer there"
-        raise ToolError(f"{invocation.name} printed more than one line, and {old}")
+        what = "printed more than one line, and its keyring is too old to tell which of them is the password"
+        raise ToolError(f"{invocation.name} {what}: install keyring 25.2 or newer there")
     return str(password) if mode == "password" else credential(words[1], str(password))
 
 

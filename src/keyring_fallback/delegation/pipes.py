@@ -35,15 +35,12 @@ def raised(number: int) -> int:
 
     What is printed would go into it. OSError: there are no more descriptors; it is closed.
     """
-    low: list[int] = []
+    if number > 2:  # noqa: PLR2004 - stderr
+        return number
     try:
-        while number <= 2:  # noqa: PLR2004 - stderr
-            low.append(number)
-            number = os.dup(number)
+        return raised(os.dup(number))
     finally:
-        for one in low:
-            os.close(one)
-    return number
+        os.close(number)
 
 
 def pair() -> tuple[Descriptor, Descriptor]:

@@ -63,20 +63,14 @@ def ask(survey: Survey, tool: Tool, call: Call, *, everything: bool, idle: float
         from . import lent  # few people have a lender
 
         return lent.ask(tool, call, survey.settings.timeout)
-    on_windows = tool.windows or survey.here.platform == "win32"
     # others may have changed it since it was found
     if reason := trust.recheck(tool.decides, survey.here, named=tool.origin == SETTING):
         raise NotAskedError(f"{tool.name} is not asked, since {reason}", ADVICE)
-    invocation = Invocation(
-        (tool.interpreter or tool.path, *(["-I"] if tool.interpreter and tool.isolated else [])),
-        child_environ(survey, tool),
-        tool.name,
-        survey.settings.timeout,
-        tool.content,
-        idle=idle or (_WINDOWS_IDLE_SECONDS if on_windows else 0.0),
-        shared=not tool.windows,
-        folder=None if tool.interpreter else neutral_folder(survey.here),
-    )
+    arguments = (tool.interpreter or tool.path, *(["-I"] if tool.interpreter and tool.isolated else []))
+    run = Invocation(arguments, child_environ(survey, tool), tool.name, survey.settings.timeout, tool.content)
+    idle = idle or (_WINDOWS_IDLE_SECONDS if tool.windows or survey.here.platform == "win32" else 0.0)
+    folder = None if tool.interpreter else neutral_folder(survey.here)
+    invocation = run._replace(folder=folder, shared=not tool.windows, idle=idle)
     if tool.interpreter:
         from . import bridge  # a lender has done all that
 
@@ -125,9 +119,7 @@ def _setup(survey: Survey, tool: Tool, service: object, *, everything: bool) -> 
         return Setup(everything=True, entry_points=(), own=(), skip=())
     viable = {type(backend).__module__ for backend in get_all_keyring()}
     local = (one.module for one in survey.findings.local.providers)
-    return Setup(
-        everything=False,
-        entry_points=tuple(one.value for one in _wanted(survey, tool, service)) if tool.known else None,
-        own=tuple(module for module in tool.own if module not in viable),  # no second prompt, no second hang
-        skip=tuple(module for module in local if not _has_failed(module)),
-    )
+    values = tuple(one.value for one in _wanted(survey, tool, service)) if tool.known else None
+    own = tuple(module for module in tool.own if module not in viable)  # no second prompt, no second hang
+    skip = tuple(module for module in local if not _has_failed(module))
+    return Setup(everything=False, entry_points=values, own=own, skip=skip)

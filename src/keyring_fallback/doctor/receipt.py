@@ -28,9 +28,7 @@ def is_there(root: str) -> bool:
     return bool(root) and os.path.isfile(os.path.join(root, "uv-receipt.toml"))
 
 
-def installed_with(
-    tool: Tool, besides: str = "", name: str = "keyring", urls: Collection[str] = ()
-) -> list[str] | None:
+def installed_with(tool: Tool, but: str = "", name: str = "keyring", urls: Collection[str] = ()) -> list[str] | None:
     """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
 
     They are none where the receipt says more than a command can, such as an index that is none of `urls`, or is that of
@@ -60,7 +58,7 @@ def installed_with(
         return []
     words = [names[0]]
     for one in dict.fromkeys(names[1:]):
-        words += ["--with-executables-from" if one in exposed else "--with", one] if one != besides else []
+        words += ["--with-executables-from" if one in exposed else "--with", one] if one != but else []
     return words + options
 
 

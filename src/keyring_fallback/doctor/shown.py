@@ -57,9 +57,8 @@ def _word(word: str, names: Collection[str], secrets: Collection[str]) -> str:
     begin = _BEGIN.search(word)
     if begin is None:
         bare = _BARE.match(word)
-        return (
-            word if bare is None or bare[0][:-1] in names else f"{HIDDEN}@{_path('', word.rpartition('@')[2], secrets)}"
-        )
+        known = bare is None or bare[0][:-1] in names
+        return word if known else f"{HIDDEN}@{_path('', word.rpartition('@')[2], secrets)}"
     before, rest = word[: begin.end()], word[begin.end() :]
     authority, separator, path = (*re.split(r"([/\\?#])", rest, maxsplit=1), "", "")[:3]
     user, at, address = authority.rpartition("@")
