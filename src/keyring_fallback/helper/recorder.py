@@ -17,9 +17,9 @@ WATCH, RECORDS = "KEYRING_FALLBACK_WATCH", "keyring-fallback-records.jsonl"
 _WITH_VALUE = ("-p", "--keyring-path", "-b", "--keyring-backend", "--mode", "--output")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the next keyring on PATH, with these arguments or those of this process; end as it does."""
-    sys.exit(run(sys.argv[3:] if arguments is None else arguments))  # behind those of start.py
+def main() -> None:
+    """Run the next keyring on PATH, with the arguments behind those of start.py; end as it does."""
+    sys.exit(run(sys.argv[3:]))
 
 
 def run(arguments: list[str]) -> int:
