@@ -348,6 +348,19 @@ def test_programs_of_a_project_come_last(tmp_path: Path, here: Here) -> None:
     assert {"PATH": f"{bin_}:/usr/bin:{here.cwd}/tools:.::rel"} == given(here, shim(tmp_path), PATH=value)
 
 
+@pytest.mark.parametrize("whose", ["open", pytest.param("owned", marks=as_root)])
+def test_programs_of_others_come_last(tmp_path: Path, here: Here, whose: str) -> None:
+    """Nor is it what another user, or everybody, can put there."""
+    bin_, others = tmp_path / "home/bin", tmp_path / "others"
+    bin_.mkdir()
+    others.mkdir()
+    if whose == "open":
+        others.chmod(0o777)
+    else:
+        os.chown(others, MALLORY, -1)
+    assert {"PATH": f"{bin_}:{others}"} == given(here, shim(tmp_path), PATH=f"{others}:{bin_}")
+
+
 @pytest.mark.parametrize("chosen", ["folder", "variable", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "HOME"])
 def test_version_manager_in_a_repository(
     shared_environments: Environments, python: Path, wheel: Path, tmp_path: Path, chosen: str

@@ -253,6 +253,28 @@ def test_failure_over_there_is_one_warning_line_and_none(stage: Stage) -> None:
     assert "RuntimeError: run gcloud auth login or else" in stderr
 
 
+def test_a_provider_of_the_same_version_that_cannot_be_loaded_here(
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    stub_tokens: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it imports may be missing here only: it is asked in the tool. As long as it can be loaded, we are not there."""
+    environment = environments.create(tmp_path / "env", python, "keyring", wheel, stub_tokens)
+    tool = shared_environments.uv_tool(python, stub_tokens).environment
+    (tmp_path / "tokens.json").write_text('{"host.example": "from there"}')
+    monkeypatch.setenv("STUB_TOKENS_FILE", str(tmp_path / "tokens.json"))
+    monkeypatch.setenv("KEYRING_PROPERTY_FALLBACK_TOOL", str(tool.root))
+    assert "keyring_fallback" not in environment.keyring("--list-backends").stdout
+    assert "from there" == environment.keyring("get", "https://host.example/", "VssSessionToken").stdout.strip()
+    (module,) = environment.site_packages.glob("stub_tokens.py")
+    module.write_text(f"import no_such_module\n{module.read_text()}")
+    assert "FallbackKeyring" in environment.keyring("--list-backends").stdout
+    assert "from there" == environment.keyring("get", "https://host.example/", "VssSessionToken").stdout.strip()
+
+
 def test_tool_with_nothing_else_than_a_provider_that_cannot_be_loaded(stage: Stage) -> None:
     """A provider over there that cannot be imported is named in one warning line."""
     stage.there("import no_such_module")

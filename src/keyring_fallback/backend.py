@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class _Ours:
     def viable(cls) -> bool:  # noqa: N805 - a property of the class
         """Whether there is something to delegate; keyring shows no trace of us otherwise, and never an exception."""
         try:
+            _loaded.append(True)  # keyring asks this of a class when it has loaded all of them
             state = _survey().state
             # in keyring's own command, where a provider may be missing, that is said instead of keyring's traceback
             missing = cls.says_what_is_missing and state is State.NOTHING
@@ -133,8 +135,14 @@ class FallbackKeyring(_Ours, ChainerBackend):
         _delete(_local_first(), service, username)
 
 
+#: Whether keyring has loaded the providers of this environment: one that is no module then could not be loaded.
+_loaded: list[bool] = []
+
+
 def _survey() -> survey.Survey:
     now = survey.current()
+    if _loaded and now.state is State.NOTHING and any(one not in sys.modules for one in now.held_by_both):
+        now = now._replace(state=State.DELEGATING)
     for problem in now.problems():
         warn(problem)
     return now

@@ -94,10 +94,10 @@ def _leave_bundle(environ: dict[str, str], bundle: str) -> None:
 
 
 def _path_behind(path: str, here: Here, judge: trust.Trust) -> str:
-    """Return PATH with this environment's scripts, and what a project brings, at its end.
+    """Return PATH with this environment's scripts, what a project brings and what others can write to at its end.
 
-    A provider runs ``az`` or an AWS credential process by name, which may be there only; but its ``python`` and its
-    ``keyring`` are not ours.
+    A script may begin with ``#!/usr/bin/env python3``, and a provider runs ``az`` or an AWS credential process by name,
+    which may be there only; but its ``python`` and its ``keyring`` are not ours.
     """
     scripts = {os.path.dirname(here.executable), os.path.join(here.prefix, "bin"), os.path.join(here.prefix, "Scripts")}
     ours = {identity(folder) for folder in scripts if here.virtual and os.path.isabs(folder)} - {None}
@@ -105,6 +105,9 @@ def _path_behind(path: str, here: Here, judge: trust.Trust) -> str:
     def is_behind(entry: str) -> bool:  # another machine's is not, and might not answer
         if not os.path.isabs(entry):
             return True
-        return not is_remote(entry, here.platform) and (identity(entry) in ours or bool(judge.project(entry)))
+        if is_remote(entry, here.platform):
+            return False
+        of_others = here.platform != "win32" and any(judge.others([entry]))
+        return identity(entry) in ours or of_others or bool(judge.project(entry))
 
     return os.pathsep.join(sorted(path.split(os.pathsep), key=is_behind))

@@ -217,6 +217,12 @@ class Survey(Record):
         """Whether this environment answers for itself, whatever tools there are."""
         return self.state in (State.OFF, State.NESTED, State.AT_HOME)
 
+    @property
+    def held_by_both(self) -> set[str]:
+        """The modules of the providers that this environment has, and a tool."""
+        theirs = {one.module for tool in self.findings.tools for one in tool.content.providers}
+        return theirs.intersection(one.module for one in self.findings.local.providers)
+
     def problems(self) -> list[str]:
         """Return what is wrong with the settings, and with the tools that they name, a line each."""
         found = [*map(str, self.settings.problems)]
