@@ -108,6 +108,14 @@ def test_closed_to_others(here: Here) -> None:
 
 
 @pytest.mark.usefixtures("tool")
+def test_bytecode_that_nobody_runs(tmp_path: Path, here: Here) -> None:
+    """What ``-O`` would run is not looked at: nobody's variable has a tool run with it, isolated or not."""
+    trees.put(tmp_path / LIBRARY / "__pycache__/queue.cpython-312.opt-1.pyc").chmod(0o666)
+    assert [] == refusals(here)
+    assert {} == given(here, shim(tmp_path), PYTHONOPTIMIZE="1")
+
+
+@pytest.mark.usefixtures("tool")
 @pytest.mark.parametrize("what", DECIDES)
 def test_open_to_all(tmp_path: Path, here: Here, what: str) -> None:
     """Whatever of all that a tool executes or imports everybody can write to, it is turned down."""

@@ -22,9 +22,9 @@ DROPPED = (
     "_PYTHON_PROJECT_BASE",
     "_PYTHON_SYSCONFIGDATA_NAME",
 )
-#: Variables that change what a program does which is no Python tool of ours, or where it finds its library (CPython,
-#: Modules/getpath.py); ``-I`` ignores them anyhow.
-_DROPPED_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONPLATLIBDIR", "PYTHONSTARTUP", "PYTHONWARNINGS")
+#: Variables that change what a program does which is no Python tool of ours, or where it finds its library or bytecode
+#: (CPython, Modules/getpath.py); ``-I`` ignores them anyhow.
+_WITHOUT_ISOLATION = ("PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONPLATLIBDIR", "PYTHONSTARTUP", "PYTHONWARNINGS")
 #: Version managers' variables, of which those stay that say where their things are: the others choose a version, or
 #: name a file that does (mise's settings.toml, asdf's "Environment variables", pyenv's COMMANDS.md).
 _MANAGERS = ("MISE_", "__MISE_", "ASDF_", "PYENV_", "RTX_", "PROTO_")
@@ -54,7 +54,7 @@ def child_environ(survey: Survey, tool: Tool) -> Variables:
     judge = trust.Trust(here)
     dropped = {*DROPPED, *trust.foreign_variables(here, judge)}
     if not (tool.interpreter and tool.isolated):
-        dropped.update(_DROPPED_WITHOUT_ISOLATION)
+        dropped.update(_WITHOUT_ISOLATION)
     passed = (one for one in here.environ if one not in dropped and not one.startswith("VIRTUAL_ENV"))
     environ: dict[str, str] = {name: here.environ[name] for name in passed}
     if not tool.interpreter:  # it may be a version manager's shim, which chooses a program by its folder or by these

@@ -99,15 +99,18 @@ def is_library(folder: str) -> bool:
 
 def modules(folders: Iterable[str], judge: trust.Trust) -> list[str]:
     """Return what of a standard library that is among some folders has to be asked about: what a start imports."""
-    found: list[str] = []
-    for library in filter(is_library, folders):
+    libraries = [*filter(is_library, folders)]
+    for library in (one for one in libraries if one not in judge.libraries):  # tools often have one Python
         above, name = os.path.split(library)
         beside = (f"lib{name}.so.1.0", f"lib{name}.dylib", f"{name.replace('.', '')}.zip")  # loaded before all others
-        found += filter(os.path.lexists, (os.path.join(above, one) for one in beside))
+        found = [*filter(os.path.lexists, (os.path.join(above, one) for one in beside))]
         for folder in (os.path.join(one, below) for one in ("", *_IMPORTED) for below in ("", "__pycache__")):
             with contextlib.suppress(OSError), os.scandir(os.path.join(library, folder)) as entries:
-                found += judge.suspects(itertools.islice(entries, _MAX_MODULES))
-    return found
+                # no tool of ours runs with -O
+                used = (entry for entry in entries if ".opt-" not in entry.name)
+                found += judge.suspects(itertools.islice(used, _MAX_MODULES))
+        judge.libraries[library] = found
+    return [one for library in libraries for one in judge.libraries[library]]
 
 
 def read(folders: Iterable[str], budget: Budget, judge: trust.Trust | None = None) -> Content:

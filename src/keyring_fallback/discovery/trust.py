@@ -112,6 +112,7 @@ class Trust:
         # of darwin's groups only one is everybody's
         self._loose = {"win32": 0, "darwin": stat.S_IWOTH | stat.S_IWGRP}.get(here.platform, stat.S_IWOTH)
         self._ways: dict[str, _Way] = {}
+        self.libraries: dict[str, list[str]] = {}  #: What of each standard library has to be asked about.
         self._status: dict[str, os.stat_result | OSError] = {}
         self._found_projects: list[tuple[Kind, str, tuple[int, int], tuple[int, int] | None]] | None = None
         # a copy of os.environ has upper-case names only
