@@ -133,22 +133,29 @@ NAMED = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def old_uv(shared_environments: environments.Environments, python: Path) -> Path:
+    """A release of uv that does not tell what brings keyring."""
+    return shared_environments.get(python, "uv==0.8.24").script("uv")
+
+
+def lock(uv: Path, folder: Path, python: Path) -> None:
+    """``uv lock`` in a project's folder."""
+    environments.run([uv, "lock", "--quiet"], env=machine.building(UV_PYTHON=str(python)), cwd=folder, check=True)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no parser for TOML")
 @pytest.mark.parametrize("case", NAMED.values(), ids=NAMED)
 def test_where_uv_does_not_tell_what_brings_keyring(
-    shared_environments: environments.Environments,
-    tmp_path: Path,
-    python: Path,
-    case: tuple[str, bool, list[list[str]]],
+    old_uv: Path, tmp_path: Path, python: Path, case: tuple[str, bool, list[list[str]]]
 ) -> None:
     """Before the first lock, and by a uv before 0.9.31, the project's own file says where keyring comes from."""
     text, locked, expected = case
     (tmp_path / "pyproject.toml").write_text(text)
-    uv = shared_environments.get(python, "uv==0.8.24").script("uv")
     if locked:
-        environments.run([uv, "lock", "--quiet"], env=machine.building(UV_PYTHON=str(python)), cwd=tmp_path, check=True)
+        lock(old_uv, tmp_path, python)
     root = tmp_path / ".venv"
-    here = survey.here()._replace(environ={"PATH": str(uv.parent)}, cwd=str(tmp_path), virtual=False)
+    here = survey.here()._replace(environ={"PATH": str(old_uv.parent)}, cwd=str(tmp_path), virtual=False)
     assert [["--project", str(tmp_path), *one] for one in expected] == additions(str(root), here)
 
 
@@ -182,21 +189,15 @@ LOCKED = {
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no parser for TOML")
 @pytest.mark.parametrize("case", LOCKED.values(), ids=LOCKED)
-def test_what_a_lock_tells(
-    shared_environments: environments.Environments,
-    tmp_path: Path,
-    python: Path,
-    case: tuple[dict[str, str], list[str]],
-) -> None:
+def test_what_a_lock_tells(old_uv: Path, tmp_path: Path, python: Path, case: tuple[dict[str, str], list[str]]) -> None:
     """By an old uv's lock the same is found as by the tree that a newer one tells: groups, extras, members."""
     files, expected = case
     for folder, text in files.items():
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / "pyproject.toml").write_text(text)
-    uv = shared_environments.get(python, "uv==0.8.24").script("uv")
-    environments.run([uv, "lock", "--quiet"], env=machine.building(UV_PYTHON=str(python)), cwd=tmp_path, check=True)
+    lock(old_uv, tmp_path, python)
     here = survey.here()._replace(cwd=str(tmp_path), virtual=False)
-    for program in (uv, Path(machine.uv())):
+    for program in (old_uv, Path(machine.uv())):
         found = additions(str(tmp_path / ".venv"), here._replace(environ={"PATH": str(program.parent)}))
         assert [one.format(tmp_path) for one in expected] == [" ".join(one) for one in found]
 

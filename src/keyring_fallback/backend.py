@@ -36,7 +36,7 @@ class _Ours:
     def viable(cls) -> bool:  # noqa: N805 - a property of the class
         """Whether there is something to delegate; keyring shows no trace of us otherwise, and never an exception."""
         try:
-            _loaded.append(True)  # keyring asks this of a class when it has loaded all of them
+            _loaded.add(cls)  # keyring asks this of a class when it has loaded all of them
             state = _survey().state
             # in keyring's own command, where a provider may be missing, that is said instead of keyring's traceback
             missing = cls.says_what_is_missing and state is State.NOTHING
@@ -136,7 +136,7 @@ class FallbackKeyring(_Ours, ChainerBackend):
 
 
 #: Whether keyring has loaded the providers of this environment: one that is no module then could not be loaded.
-_loaded: list[bool] = []
+_loaded: set[object] = set()
 
 
 def _survey() -> survey.Survey:

@@ -91,14 +91,15 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     first = Variable("PATH", clients.scripts(here), before=True)
     way = Variable("PIP_KEYRING_PROVIDER", "import") if who == "pip" and facts.imports else first
     cached = trust.is_cached(here.prefix)  # which does not last
+    past = None if cached else way
     advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'" if cached else ""
     if found is None:
         text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
-        yield Cause("no-keyring-on-path", text, None if cached else way, advice, problem=told)
+        yield Cause("no-keyring-on-path", text, past, advice, problem=told)
         return
     if facts.mute and found == facts.uv_keyring:
         text = f"The first keyring on PATH, {found.path}, which {who} runs, has no answer; what it runs cannot be told."
-        yield Cause("missing-there", text, None if cached else way, advice, problem=told)
+        yield Cause("missing-there", text, past, advice, problem=told)
         return
     tools = {trust.identity(tool.location) for tool in facts.able or facts.survey.findings.tools}
     registry = hints.registry_of(facts.service)
@@ -121,15 +122,13 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
         for one in by:
             text = f"{who} runs the keyring of {found.root}, which lacks what answers in this environment: {one}."
             advice = "have an environment with keyring and keyring-fallback first on PATH" if cached else ""
-            yield Cause("missing-there", text, None if cached else way, advice, problem=told)
+            yield Cause("missing-there", text, past, advice, problem=told)
     elif found.ours is False and (by or tools.isdisjoint(ids)):
         text = f"The keyring that {who} runs is the one of {found.root}, and keyring-fallback is not installed there."
-        if os.path.isfile(found.root) and cures.is_externally_managed(
-            found.root, here.platform
-        ):  # nobody installs there
-            yield Cause("missing-there", text, None if cached else way, advice, problem=told)
-            return
-        yield Cause("missing-there", text, *facts.install(found.root, "keyring-fallback"))
+        cure, besides = facts.install(found.root, "keyring-fallback")
+        systems = cure is None and os.path.isfile(found.root)  # where nobody installs
+        cause = Cause("missing-there", text, cure, besides)
+        yield cause._replace(cure=past, advice=advice, problem=told) if systems else cause
 
 
 def _preferred(facts: Facts) -> Iterator[Cause]:

@@ -109,7 +109,7 @@ def _manager(tool: Tool, platform: str, has: Sequence[str] | None) -> str:
     manager = tool.origin.manager
     if manager == "mise":  # installs with uv and pipx, into folders of its own
         return manager
-    if os.path.isfile(os.path.join(tool.root, "pipx_metadata.json")):
+    if receipt.is_of_pipx(tool.root):
         return "pipx"
     if receipt.is_there(tool.root):
         return "uv" if has else "environment" if has is not None else ""
@@ -187,7 +187,7 @@ def bring(client: str, root: str, here: Here, urls: Collection[str] = ()) -> tup
     if os.path.isfile(root):
         return None, f"install {ours} for {root}, the way {client} was installed"
     if not doubt(root, here):
-        if os.path.isfile(os.path.join(root, "pipx_metadata.json")):
+        if receipt.is_of_pipx(root):
             everybodys = trust.identity(here.environ.get("PIPX_GLOBAL_HOME") or "/opt/pipx")
             shared = ["--global"] if everybodys in map(trust.identity, trust.folders_above(root)) else []
             return Command(("pipx", "inject", *shared, "--include-apps", name, ours)), ""

@@ -51,11 +51,10 @@ def additions(root: str, here: Here) -> list[list[str]]:
             todo += [one["id"] for one in node.get("dependencies", ())]
             continue
         kind = node["kind"]
-        option = (
-            [] if kind == "package" else [f"--{key.replace('extra', 'optional')}" for key in kind] + [*kind.values()]
-        )
+        names = [] if kind == "package" else [f"--{key.replace('extra', 'optional')}" for key in kind]
+        place = ["--project", path, *names, *(kind.values() if names else ())]
         # what is always installed comes first
-        found[bool(option), identifier] = ["--project", path, *option]
+        found[bool(option(place)), identifier] = place
     return [found[key] for key in sorted(found)]
 
 
@@ -121,11 +120,15 @@ def _text(path: str) -> str:
     return read_head(path, _MAX_BYTES).decode()
 
 
+def option(place: list[str]) -> str:
+    """Return the option that names the extra or the group of a place of `additions`, or "": it is always installed."""
+    return "".join(place[2:3])  # behind the folder
+
+
 def is_dynamic(place: list[str]) -> bool:
     """Tell whether ``uv add`` cannot write to a place of `additions`: a build backend gets that from elsewhere."""
-    option = place[2] if len(place) > len(("--project", "FOLDER")) else ""
     listed = _field("dynamic", r"\[(.*?)\]", os.path.join(place[1], "pyproject.toml")) or ""
-    return f"{option[2:]}-dependencies".lstrip("-") in re.findall(r"[\w-]+", listed)
+    return f"{option(place)[2:]}-dependencies".lstrip("-") in re.findall(r"[\w-]+", listed)
 
 
 def limited(requirement: str, place: list[str]) -> str:

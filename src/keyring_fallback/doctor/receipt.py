@@ -28,6 +28,11 @@ def is_there(root: str) -> bool:
     return bool(root) and os.path.isfile(os.path.join(root, "uv-receipt.toml"))
 
 
+def is_of_pipx(root: str) -> bool:
+    """Tell whether pipx has made an environment for a tool, by what it notes there."""
+    return os.path.isfile(os.path.join(root, "pipx_metadata.json"))
+
+
 def installed_with(tool: Tool, but: str = "", name: str = "keyring", urls: Collection[str] = ()) -> list[str] | None:
     """Return what a uv tool was installed with, as words of a command: what its receipt names, or else its providers.
 

@@ -27,7 +27,7 @@ class Around(NamedTuple):
 def around() -> Around:
     """Return this environment, or if uv or pipx made it for us alone the active or the project's one."""
     here = survey.here()
-    is_tool = receipt.is_there(here.prefix) or os.path.isfile(os.path.join(here.prefix, "pipx_metadata.json"))
+    is_tool = receipt.is_there(here.prefix) or receipt.is_of_pipx(here.prefix)
     is_cached = trust.is_cached(here.prefix)
     if not (is_cached or (is_tool and os.path.basename(here.prefix) == "keyring-fallback")):
         return Around(here, here)
@@ -52,7 +52,7 @@ def around() -> Around:
     prefix = root or os.path.dirname(os.path.dirname(program))
     in_use = here._replace(prefix=prefix, virtual=bool(root), executable=program, sys_path=found)
     has_keyring = bool(environment.read_path(found).keyring)
-    if root and (has_keyring or _is_brought(root, here)):
+    if root and (has_keyring or not all(map(project.option, project.additions(root, here)))):
         return Around(in_use, in_use, outside=True)
     # a plain interpreter's keyring is not every client's
     return Around(here, here if has_keyring else in_use, outside=is_cached)
@@ -71,8 +71,3 @@ def _pip(here: Here) -> executable.Target:
     found = executable.target(program, here.platform) if program and not doubt else executable.Target()
     is_systems = not found.root and cures.is_externally_managed(found.interpreter, here.platform)
     return executable.Target() if is_systems else found
-
-
-def _is_brought(root: str, here: Here) -> bool:
-    """Tell whether a project's own dependencies bring keyring into its environment, whatever extras and groups do."""
-    return any(len(place) == len(("--project", "FOLDER")) for place in project.additions(root, here))
