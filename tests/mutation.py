@@ -66,6 +66,7 @@ SELECTED: dict[str, tuple[list[str], str]] = {
     "delegation/tools": (["test_backends.py", "test_threads.py", "test_hostile_surroundings.py"], ""),
     "delegation/trace": (["test_trace.py"], ""),
     "delegation/waiting": (["test_waiting.py", "test_isolation.py"], ""),
+    "discovery/acl": (_DISCOVERY, ""),
     "discovery/trust": (_DISCOVERY, ""),
     "discovery/search": (_DISCOVERY, ""),
     "discovery/places": ([*_DISCOVERY, "test_places.py"], ""),

@@ -16,6 +16,8 @@ from typing import Callable
 import pytest
 
 import mac
+import mutation
+from keyring_fallback import discovery
 from keyring_fallback.discovery import places
 from support import environments, interpreters, machine, providers, trees
 from support.feed import Feed
@@ -232,3 +234,13 @@ def test_what_the_pretended_mac_leaves_out_is_there(name: str) -> None:
     assert file.removesuffix(".py") in mac.FILES
     text = (Path(mac.__file__).parent / file).read_text(encoding="utf-8")
     assert f"\ndef {test.partition('[')[0]}(" in text
+
+
+def test_each_module_that_talks_to_tools_is_broken() -> None:
+    """Mutation testing knows which tests are about each module of its wings, but for the one that is named there."""
+    wings = ("helper", "delegation", "discovery")
+    package = Path(discovery.__file__).parents[1]
+    there = {f"{wing}/{file.stem}" for wing in wings for file in (package / wing).glob("[!_]*.py")}
+    assert {one for one in mutation.SELECTED if "/" in one} == there - {"helper/windows"}
+    files = {name for names, _ in mutation.SELECTED.values() for name in names}
+    assert sorted(name for name in files if not (mutation.TESTS / name).is_file()) == []
