@@ -511,6 +511,50 @@ def test_a_keyring_of_which_nothing_can_be_told(patient: Patient, tmp_path: Path
 
 
 @posix
+@pytest.mark.parametrize("username", [USERNAME, None])
+def test_a_wrapper_of_a_keyring_that_answers(patient: Patient, tmp_path: Path, username: str | None) -> None:
+    """A wrapper of the global keyring is asked in words that this one understands; a line that is no credential is none."""
+    keyring = os.fspath(patient.tool.script("keyring"))
+    for program, problems in ((f'exec {keyring} "$@"', []), ("echo warning", [] if username else ["missing-there"])):
+        shim = trees.put(tmp_path / program[:4] / "keyring", f"#!/bin/sh\n{program}\n", executable=True)
+        path = os.pathsep.join([str(shim.parent), patient.with_uv().env()["PATH"]])
+        more = [username] if username else []
+        finding = patient.ask_for_data(AZURE, *more, PATH=path, UV_KEYRING_PROVIDER="subprocess")
+        assert problems == finding.problems, program
+
+
+def test_pip_asks_for_credentials(with_pip: Patient, tmp_path: Path, feed: Feed, demo_store: Path) -> None:
+    """pip takes the credential of an index whose URL has a placeholder for a user name; uv needs the name itself."""
+    source = (
+        "from keyring.backend import KeyringBackend\nfrom keyring.credentials import SimpleCredential\n"
+        f"class Mint(KeyringBackend):\n priority = 9.9\n"
+        f" def get_password(self, s, u): return {feed.password!r} if u == 'real' else None\n"
+        f" def get_credential(self, s, u): return SimpleCredential('real', {feed.password!r})\n"
+        " set_password = delete_password = get_password\n"
+    )
+    assert demo_store
+    providers.unpack(providers.make_provider(tmp_path / "w", "mint", source), tmp_path / "site")
+    env = {**feed.proxy_environment(), "PYTHONPATH": str(tmp_path / "site"), "PIP_TRUSTED_HOST": feed.host}
+    told = with_pip.with_tokens({}).with_uv().env(**env, PIP_INDEX_URL=feed.with_username("build"))
+    argv: list[Text] = [with_pip.environment.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
+    assert 0 == environments.run([*argv, "demo-store"], env=told, cwd=tmp_path).returncode
+    env["PIP_INDEX_URL"] = feed.with_username("build")
+    assert [] == with_pip.see_the_doctor(**env).problems
+    env.update(UV_INDEX=f"a={feed.with_username('build')}", UV_KEYRING_PROVIDER="subprocess")
+    finding = with_pip.ask_for_data(**env)
+    assert ["other-username"] == finding.problems, finding.document
+
+
+def test_an_empty_password_is_no_answer(patient: Patient) -> None:
+    """A token that is set, and empty, as secrets are in a fork's job: no client gets in with it."""
+    patient.with_tokens({"pkgs.dev.azure.com": ""})
+    finding = patient.see_the_doctor(AZURE, USERNAME)
+    assert (1, "no-answer") == (finding.status, finding.cause["name"])
+    assert "has an empty password for" in finding.cause["text"]
+    assert f"{AZURE}: an empty password" in " ".join(finding.text.split())
+
+
+@posix
 @pytest.mark.parametrize("place", ["variable", "file"])
 def test_the_python_of_pips_settings_is_not_run(with_pip: Patient, tmp_path: Path, place: str) -> None:
     """A repository's variable or file may name one: pip is asked what it is told, and runs nothing for that."""

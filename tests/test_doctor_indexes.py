@@ -140,6 +140,19 @@ def test_an_index_of_a_workspaces_member(patient: Patient, feed: Feed, python: P
     assert str(member) != unasked["cure"]["file"]
 
 
+def test_what_keeps_uv_from_asking_is_first_for_any_host(
+    patient: Patient, shared_environments: environments.Environments, python: Path
+) -> None:
+    """An index of one's own host wants a password for what installs us, too: uv is told to ask for it first."""
+    other = shared_environments.get(python, "keyring")
+    url = AZURE.replace("pkgs.dev.azure.com", "registry.example")
+    (patient.folder / "uv.toml").write_text(f"[[index]]\nurl = '{url}'\nauthenticate = 'always'\n")
+    path = os.pathsep.join([str(other.scripts), patient.with_uv().variables["PATH"]])
+    for asked in ([], [url]):
+        problems = patient.ask_for_data(*asked, PATH=path, VIRTUAL_ENV=str(other.root)).problems
+        assert ["uv-asks-no-keyring", "missing-there"] == [one for one in problems if one != "no-answer"], asked
+
+
 def test_a_user_name_is_for_its_host(patient: Patient, feed: Feed) -> None:
     """Of two hosts, or ports, one index' user name is none for the other."""
     other = feed.proxy.rpartition(":")[0] + ":81/simple/"

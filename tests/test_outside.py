@@ -125,6 +125,57 @@ def test_pip_on_path(cached: Patient, shared_environments: environments.Environm
     assert "pip-silent" in [one["name"] for one in document["causes"] if one["problem"]]
 
 
+def test_a_keyring_for_pip_alone(
+    cached: Patient, shared_environments: environments.Environments, python: Path, feed: Feed
+) -> None:
+    """The keyring beside the first pip on PATH counts for what pip is told of, and is none of uv's: nothing is active."""
+    active = shared_environments.get(python, "keyring", PIP)
+    env = variables(cached.with_tokens({feed.host: CANARY}).with_uv(), active.root, feed)
+    del env["VIRTUAL_ENV"]
+    env["PATH"] = os.pathsep.join([str(cached.tool.scripts), str(active.scripts), cached.variables["PATH"]])
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert (str(active.root), False) == (document["environment"]["root"], document["works"])
+    del env["PIP_INDEX_URL"]
+    env.update(UV_INDEX=f"a={feed.with_username(USERNAME)}", UV_KEYRING_PROVIDER="subprocess")
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert (str(cached.environment.root), []) == (document["environment"]["root"], document["causes"])
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_pip_that_runs_the_global_keyring(
+    cached: Patient, shared_environments: environments.Environments, python: Path, feed: Feed, *, has: bool
+) -> None:
+    """In its subprocess mode pip passes over the keyring beside it, which need not have us: the one that it runs counts."""
+    active = shared_environments.get(python, "keyring", PIP)
+    env = variables(cached, active.root, feed, PIP_KEYRING_PROVIDER="subprocess")
+    cached.with_tokens({feed.host: CANARY} if has else {})
+    argv: list[Text] = [active.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "demo-store"]
+    real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+    assert has == (real.returncode == 0), real.stderr
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert ([] if has else ["no-provider"]) == [one["name"] for one in document["causes"]]
+    # what uv is told of, too, is asked of the environment's own
+    env.update(UV_INDEX=f"a={feed.with_username(USERNAME)}", UV_KEYRING_PROVIDER="subprocess")
+    env["PATH"] = os.pathsep.join([env["PATH"], os.path.dirname(machine.uv())])
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
+
+
+def test_over_another_environment(
+    cached: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, feed: Feed
+) -> None:
+    """``uv run --with keyring-fallback`` asks about the environment below its own, and gives a command that one's keyring."""
+    active = shared_environments.get(python, "keyring")
+    env = machine.building(**variables(cached.with_tokens({feed.host: CANARY}), active.root, feed))
+    argv: list[Text] = [machine.uv(), "run", "--quiet", "--no-project", "--with", wheel, "keyring-fallback", "doctor"]
+    result = environments.run([*argv, "--json", feed.url], env=env, cwd=cached.folder)
+    document = json.loads(result.stdout)
+    assert (str(active.root), 1) == (document["environment"]["root"], result.returncode)
+    assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
+    result = environments.run([*argv, "--", "keyring", "get", feed.url, USERNAME], env=env, cwd=cached.folder)
+    assert f": {active.script('keyring')} ended with status 1" in result.stderr
+
+
 def test_pip_of_a_plain_interpreter(cached: Patient, python: Path, feed: Feed) -> None:
     """The same where that is no environment's: unless it is the system's own, or has a keyring, which others ask too."""
     look = "import importlib.util as u; print(bool(u.find_spec('pip')), bool(u.find_spec('keyring')))"
@@ -170,14 +221,17 @@ def test_a_tool_of_our_own(
     document = json.loads(result.stdout)
     assert (env["VIRTUAL_ENV"], 1) == (document["environment"]["root"], result.returncode)
     assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
-    # with nothing else to look at, it is itself
+    # with nothing else to look at, it is itself, and nobody is told to have its Python first on PATH
     del env["VIRTUAL_ENV"]
-    env["PATH"] = os.environ["PATH"]
-    document = json.loads(uvx(cached, env, "--json").stdout)
+    cached.with_tokens({feed.host: CANARY}).with_uv()
+    empty = trees.put(cached.home / "shims" / "keyring", "#!/bin/sh\n", executable=True)
+    env.update(PATH=os.pathsep.join([str(empty.parent), cached.variables["PATH"]]), UV_KEYRING_PROVIDER="subprocess")
+    document = json.loads(uvx(cached, env, "--json", feed.url).stdout)
     assert str(cached.environment.root) == document["environment"]["root"]
+    assert {"missing-there": ""} == {one["name"]: one["command"] for one in document["causes"] if one["problem"]}
 
 
-@pytest.mark.parametrize("place", ["not synchronised", "without keyring", "active"])
+@pytest.mark.parametrize("place", ["not synchronised", "without keyring", "without Python", "active"])
 def test_another_environment_is_not_looked_at(
     cached: Patient, shared_environments: environments.Environments, python: Path, feed: Feed, place: str
 ) -> None:
@@ -194,11 +248,38 @@ def test_another_environment_is_not_looked_at(
     others.symlink_to(lacks_us)
     if place == "without keyring":
         (cached.folder / ".venv").symlink_to(bare)
+    elif place == "without Python":  # an upgrade has taken it away: uv makes the environment anew
+        trees.make_environment(cached.folder / ".venv")
+        (cached.folder / ".venv/bin/python").unlink()
+        (cached.folder / ".venv/bin/python").symlink_to("/nowhere/python")
     document = json.loads(uvx(cached, env, "--json", feed.url).stdout)
     assert str(cached.environment.root) == document["environment"]["root"]
     assert [] == [one["name"] for one in document["causes"] if one["problem"] and one["name"] == "missing-there"]
     if place != "active":  # where it is uv's own, it is
         (cached.folder / "pyproject.toml").unlink()
-        (cached.folder / ".venv").unlink(missing_ok=True)
+        if os.path.lexists(cached.folder / ".venv"):
+            (cached.folder / ".venv").rename(cached.home / "old")
         document = json.loads(uvx(cached, env, "--json", feed.url).stdout)
         assert str(others) == document["environment"]["root"]
+
+
+def test_a_member_has_no_environment_of_its_own(
+    cached: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, feed: Feed
+) -> None:
+    """uv uses the one of the workspace's root: one that a member had before it was one says nothing."""
+    roots = [shared_environments.get(python, "keyring", *more).root for more in ((), (wheel,))]
+    env = variables(cached.with_uv(), "/nowhere", feed)
+    del env["VIRTUAL_ENV"]
+    env["PATH"] = os.pathsep.join([os.fspath(cached.tool.scripts), cached.variables["PATH"]])
+    project, member = "[project]\nname = '{}'\nversion = '1'\n", cached.folder / "m"
+    (cached.folder / "pyproject.toml").write_text(project.format("r") + "[tool.uv.workspace]\nmembers = ['m']\n")
+    trees.put(member / "pyproject.toml", project.format("m"))
+    above, own = cached.folder / ".venv", member / ".venv"
+    cached.folder = member
+    for lacks in (above, own):
+        for place in (above, own):
+            place.unlink(missing_ok=True)
+            place.symlink_to(roots[place != lacks])
+        document = json.loads(uvx(cached, env, "--json", feed.url).stdout)
+        missing = "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
+        assert (str(above), lacks == above) == (document["environment"]["root"], missing)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyring_fallback.helper import recorder
-from support import environments, machine
+from support import environments, machine, trees
 from test_backends import reader
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ TOKEN = "canary-name-0123456789"  # noqa: S105 - a user name that is a token
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the commands are POSIX'")
 
 
-def watch(stage: Stage, *command: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def watch(
+    stage: Stage, *command: str, stdin: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command under the watch in the activated environment of the stage."""
     env = stage.environment.activated(stage.env())
-    return stage.environment.run(["-m", "keyring_fallback", "doctor", "--", *command], env=env, stdin=stdin)
+    return stage.environment.run(["-m", "keyring_fallback", "doctor", "--", *command], env=env, stdin=stdin, cwd=cwd)
 
 
 def test_what_uv_does(stage: Stage) -> None:
@@ -113,6 +115,35 @@ def test_what_is_not_seen_is_not_said(stage: Stage, tmp_path: Path, *, runs: boo
         ([str(stage.environment.python), "-m", "pip"], True),
     ):
         assert sees == ("It asked nobody" in watch(stage, *argv, "--version").stderr), argv
+
+
+def test_descriptors_are_passed_on(stage: Stage) -> None:
+    """What a shell hands to a command besides is there: ``doctor -- uv pip install -r <(...)``; for a keyring, too."""
+    keyring = stage.environment.scripts.parent / "first" / "keyring"
+    trees.put(keyring, "#!/bin/sh\ncat <&7\n", executable=True)
+    inner = f"cat <&8; PATH={keyring.parent}:$PATH; PATH=$(dirname $KEYRING_FALLBACK_WATCH):$PATH keyring get a b"
+    argv = [str(stage.environment.script("keyring-fallback")), "doctor", "--", "sh", "-c", inner]
+    script = 'exec 7<"$1" 8<"$2"; shift 2; exec "$@"'
+    files = [str(trees.put(keyring.with_name(one), one)) for one in ("seven", "eight")]
+    result = environments.run(["sh", "-c", script, "sh", *files, *argv], env=stage.environment.activated(stage.env()))
+    assert ("eightseven", 0) == (result.stdout, result.returncode), result.stderr
+
+
+def test_the_words_of_a_command_of_uv_count(stage: Stage, tmp_path: Path) -> None:
+    """uv is asked what it would do with this command's options: which indexes it has, and why it asks nobody."""
+    index = URL.replace("://", "://me@")
+    lock = ["uv", "pip", "compile", "-", "--no-cache", "--quiet", "--offline", "--default-index", index]
+    folder = tmp_path / "work"
+    for one in (folder, tmp_path / "bin"):
+        one.mkdir()
+    trees.link(tmp_path / "bin" / "uv", machine.uv())
+    stage.variables["PATH"] = os.pathsep.join([os.environ["PATH"], str(tmp_path / "bin")])
+    plain = watch(stage, *lock, "--keyring-provider", "disabled", stdin="demo-store", cwd=folder)
+    said = f"  uv asked nobody for pkgs.dev.azure.com ({URL})"
+    assert f"{said}: its keyring provider is disabled.\n" in plain.stderr
+    stage.variables["UV_DEFAULT_INDEX"] = index
+    other = watch(stage, *lock[:-1], "https://other.example/simple/", stdin="", cwd=folder)
+    assert (0, False) == (other.returncode, "asked nobody for pkgs.dev" in other.stderr), other.stderr
 
 
 def test_set_reads_from_the_command(stage: Stage) -> None:
@@ -276,9 +307,11 @@ def test_the_end_of_a_watched_command(stage: Stage, tmp_path: Path, number: sign
         os.kill(int(os.readlink(started)), 0)
 
 
-@pytest.mark.parametrize("words", [["--"], ["doctor", "--"], ["help", "--", "true"]])
-def test_wrong_usage(stage: Stage, words: list[str]) -> None:
-    """Without a command behind ``--``, or with one where none goes, it is wrong usage."""
-    result = stage.environment.run(["-m", "keyring_fallback", *words], env=stage.env())
+@pytest.mark.parametrize(
+    "words", ["--", "doctor --", "help -- true", "doctor --fix -- true", "doctor URL -- true", "doctor --json --fix"]
+)
+def test_wrong_usage(stage: Stage, words: str) -> None:
+    """Without a command behind ``--``, or with one where none goes, or with options for two things, it is wrong usage."""
+    result = stage.environment.run(["-m", "keyring_fallback", *words.split()], env=stage.env())
     assert 2 == result.returncode
     assert "usage:" in result.stderr

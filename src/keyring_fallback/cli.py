@@ -32,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = words.index("--") if "--" in words else len(words)
     command = words[end + 1 :] if end < len(words) else None
     options = parser.parse_args(words[:end])
-    if command is not None and (options.command not in ("doctor", "lend") or not command):
-        parser.error("there is no command behind --" if not command else "-- goes with 'doctor' and 'lend'")
+    if mistake := _mistake(options, command, parser.parse_args(["doctor"])):
+        parser.error(mistake)
     if options.command == "lend":
         return _lend(commands["lend"], options.services, command or ())
     if command:
@@ -45,6 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about.print_help(sys.stdout if options.command else sys.stderr)  # without a command as uv and git do
         return 0 if options.command else 2
     return _doctor(options)
+
+
+def _mistake(options: argparse.Namespace, command: Sequence[str] | None, doctor: argparse.Namespace) -> str:
+    """Return why words do not go together, or ""; `doctor` is what that command says by itself."""
+    if command is not None and not command:
+        return "there is no command behind --"
+    if command and options.command not in ("doctor", "lend"):
+        return "-- goes with 'doctor' and 'lend'"
+    if command and options.command == "doctor" and options != doctor:
+        return "nothing goes between 'doctor' and --"
+    both = options.command == "doctor" and options.json and (options.fix or options.dry_run)
+    return "--json goes with neither --fix nor --dry-run" if both else ""
 
 
 def _doctor(options: argparse.Namespace) -> int:

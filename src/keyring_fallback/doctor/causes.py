@@ -9,9 +9,9 @@ from .. import hints, survey
 from ..config import Fault
 from ..here import NESTED
 from . import client_causes, cures, tool_causes
-from .examination import Cause, Facts
+from .examination import Facts
 from .probing import Probe
-from .shell import Command, Cure, Edit, Variable
+from .shell import Cause, Command, Cure, Edit, Variable
 from .told import poetry_variable
 
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
@@ -25,7 +25,8 @@ _WHAT[Fault.SECTION_UNKNOWN] = "section"
 def find(facts: Facts) -> list[Cause]:
     """Return what is wrong, the most basic first; what is said for several indexes is said once."""
     found = [cause for one in facts.views for cause in _basic(one)]
-    found += [cause for one in (facts, *facts.each) if one.due or one.answered for cause in client_causes.find(one)]
+    asking = [one for one in (facts, *facts.each) if one.due or one.answered]
+    found += [cause for look in (client_causes.of_indexes, client_causes.find) for one in asking for cause in look(one)]
     causes: dict[tuple[str, str], Cause] = {}
     for cause in found:
         if cause.problem or (cause.name, cause.text) not in causes:
@@ -50,7 +51,7 @@ def _basic(facts: Facts) -> list[Cause]:
         found = [cause._replace(problem=False) for cause in found]
     elif facts.lookup and facts.due:
         found += _failures(facts)
-        if not any(cause.problem for cause in found) and not client_causes.is_missing(facts):
+        if not any(cause.problem for cause in found) and (facts.elsewhere or not facts.lacks_us):
             found.append(_nothing(facts))
     return found
 
@@ -102,7 +103,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, cure)
     unfinished = any(lookup["outcome"] == "unfinished" for lookup in me.lookups)  # then it is who was asked
-    if client_causes.is_missing(facts):
+    if facts.lacks_us:
         return
     if (me.error and not unfinished) or (me.broken and not lacks):
         text = f"The keyring of this environment cannot be used: {me.error or me.broken}"
@@ -172,7 +173,8 @@ def _nothing(facts: Facts) -> Cause:
         advice = "have the client ask with the whole URL of the index: some ask with the name of a repository"
         return Cause("not-a-url", text, Command(("keyring-fallback", "doctor", url), mends=False), advice)
     held = [one for probe in (facts.me, *(probe for _, probe in facts.tools)) for one in probe.content.providers]
-    if registry and not (facts.commanded or any(hints.serves(registry, one.distribution) for one in held)):
+    empty = facts.lookup["outcome"] == "answer"
+    if registry and not (empty or facts.commanded or any(hints.serves(registry, one.distribution) for one in held)):
         text = f"No keyring here has a provider for {registry.name} ({host})."
         return Cause("no-provider", text, *tool_causes.addition(facts, registry.distribution))
     if facts.commanded:
@@ -184,5 +186,6 @@ def _nothing(facts: Facts) -> Cause:
         what = "run the command" if command else how.replace(cures.UNKNOWN, "it")
         advice = f"check the URL and the user name; for a provider that serves this host, {what}"
     asked = ", ".join(one["who"] for one in facts.lookup["asked"]) or "nobody"
-    text = f"Who was asked ({asked}) has no answer for {hints.shown(facts.service)}."
+    has = "an empty password" if empty else "no answer"
+    text = f"Who was asked ({asked}) has {has} for {hints.shown(facts.service)}."
     return Cause("no-answer", text, command, advice)

@@ -10,31 +10,32 @@ from ..discovery import executable, trust
 from ..discovery.places import CONDA, PATH, SETTING
 from ..here import Here
 from . import clients, cures, told
-from .examination import Cause, Facts
-from .shell import Command, Cure, Edit, Variable
+from .examination import Facts
+from .shell import Cause, Command, Cure, Edit, Variable
 from .told import UV, Index, Told, poetry_variable
 
 #: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
 _WITHOUT_USERNAME = (25, 2, 1)
-#: The release of pip that asks it so, in its subprocess mode (NEWS.rst).
-_PIP_WITHOUT_USERNAME = (26, 2)
 #: What shows why uv does not tell, or warns.
 _SETTINGS = Command(("uv", "lock", "--show-settings"), mends=False)
 
 
-def find(facts: Facts) -> Iterator[Cause]:
-    """Yield what keeps them from asking."""
-    # what installs us asks the index, too
+def of_indexes(facts: Facts) -> Iterator[Cause]:
+    """Yield what keeps them from asking for an index: it comes first, as what installs us asks that, too."""
     yield from _preferred(facts)
     yield from _indexes(facts)
-    if is_missing(facts):
+
+
+def find(facts: Facts) -> Iterator[Cause]:
+    """Yield what else keeps them from asking."""
+    if facts.lacks_us and not facts.elsewhere:
         root = facts.here.prefix
         text = f"You ask from outside, and keyring-fallback is not installed in the environment in use here, {root}."
-        yield Cause("missing-there", text, *facts.install(root, "keyring-fallback"), problem=not facts.poetrys)
+        yield Cause("missing-there", text, *facts.install(root, "keyring-fallback"))
     uv, pip = facts.client("uv"), facts.client("pip")
     if uv or (facts.uv_keyring and not pip):
         yield from _first_on_path("uv" if uv else "a program", facts.uv_keyring, facts)
-    if pip and _runs(pip, facts) and not (uv and facts.pip_keyring == facts.uv_keyring):
+    if pip and facts.runs(pip) and not (uv and facts.pip_keyring == facts.uv_keyring):
         yield from _first_on_path("pip", facts.pip_keyring, facts)
     looks = {
         "pip": (facts.in_use.executable, "-I", "-m", "pip", "config", "debug"),
@@ -79,20 +80,14 @@ def _others(facts: Facts) -> Iterator[Cause]:
             )
 
 
-def is_missing(facts: Facts) -> bool:
-    """Tell whether it is asked from outside about an environment that lacks us."""
-    return facts.outside and not trust.is_cached(facts.here.prefix) and not clients.has_us(facts.here.sys_path)
-
-
 def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Iterator[Cause]:
     """What keeps uv, and pip in its subprocess mode, from running a keyring that has the answers."""
     here = facts.here
     told = any(one.provider == "subprocess" for one in facts.told)
     first = Variable("PATH", clients.scripts(here), before=True)
     way = Variable("PIP_KEYRING_PROVIDER", "import") if who == "pip" and facts.imports else first
-    cached = trust.is_cached(here.prefix)  # which does not last
-    past = None if cached else way
-    advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'" if cached else ""
+    past = None if facts.alone else way  # which may not last, and has nothing else to be found first
+    advice = "put the global one's folder there: 'uv tool update-shell', or 'pipx ensurepath'" if facts.alone else ""
     if found is None:
         text = f"There is no keyring on PATH{'' if who == 'uv' else ' but its own'}: {who} has none to run."
         yield Cause("no-keyring-on-path", text, past, advice, problem=told)
@@ -121,7 +116,7 @@ def _first_on_path(who: str, found: clients.Keyring | None, facts: Facts) -> Ite
     if not ids.isdisjoint(at_home):
         for one in by:
             text = f"{who} runs the keyring of {found.root}, which lacks what answers in this environment: {one}."
-            advice = "have an environment with keyring and keyring-fallback first on PATH" if cached else ""
+            advice = "have an environment with keyring and keyring-fallback first on PATH" if facts.alone else ""
             yield Cause("missing-there", text, past, advice, problem=told)
     elif found.ours is False and (by or tools.isdisjoint(ids)):
         text = f"The keyring that {who} runs is the one of {found.root}, and keyring-fallback is not installed there."
@@ -235,11 +230,6 @@ def _asking(here: Here, *sources: str | None, name: str = "") -> Variable | Edit
     return Edit(file, _table(name, file), "keyring-provider", '"subprocess"')
 
 
-def _runs(pip: Told, facts: Facts) -> bool:
-    """Tell whether pip runs the keyring on PATH: it is told to, or can import none (26.3, network/auth.py)."""
-    return pip.provider == "subprocess" or (pip.provider == "auto" and not facts.imports)
-
-
 def _pip(facts: Facts) -> Iterator[Cause]:
     pip, root = facts.client("pip"), facts.in_use.prefix
     asked = any(index.is_at(facts.service) for index in (pip.indexes if pip else ()))
@@ -258,10 +248,9 @@ def _pip(facts: Facts) -> Iterator[Cause]:
     elif pip and pip.provider == "auto" and pip.quiet:
         text = f"pip is told to ask for no input ({pip.quiet}), and then asks no keyring unless it is told to."
         yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", way), problem=asked)
-    if not pip or not _runs(pip, facts):
+    if not pip or facts.asks_for_credentials(pip):
         return
-    version = tuple(int(part) for part in pip.program.split(".")[:2] if part.isdigit())
-    for index in pip.indexes if version < _PIP_WITHOUT_USERNAME else ():
+    for index in pip.indexes:
         registry = hints.registry_of(index.url)
         due = index.is_at(facts.service)
         if not index.username and (registry or (due and not index.public)):

@@ -29,6 +29,7 @@ SECONDS = 20.0
 _MAX_BYTES = 1 << 20
 #: Programs whose own environment's keyring is the one that they ask.
 OTHERS = ("poetry", "pdm", "twine", "hatch")
+_UV_PIP = "uv pip", ["pip", "install", "NAME"]
 #: Certificates would make half a megabyte of uv's answer, and a log level makes it warn.
 _LEFT_OUT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG")
 #: pip as ``python -m pip`` runs it, but not one that lies in the working directory.
@@ -66,14 +67,18 @@ def uv_itself(here: Here) -> tuple[str, str | None, list[Text]]:
     return program, doubt or reason or of_members, texts
 
 
-def uv(here: Here) -> Iterator[Told]:
-    """Yield what uv, if there is one on PATH, says that it would do in the working directory. Never raises."""
+def uv(here: Here, words: Sequence[str] = ()) -> Iterator[Told]:
+    """Yield what uv, if there is one on PATH, says that it would do in the working directory. Never raises.
+
+    `words` are those of one command; without them it is asked for a project's commands, and for those of ``uv pip``.
+    """
     program, reason, texts = uv_itself(here)
     if program:
         variables = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
         texts[:0] = [("Cli", name, Hidden(here.environ.get(name, ""))) for name in variables]
-        for client, words in (("uv", ["lock"]), ("uv pip", ["pip", "install", "NAME"])):
-            one, answer = _answer(Told(client, program, reason), [program, *words, "--show-settings"], here)
+        commands = [("uv pip" if "pip" in words else "uv", words)] if words else [("uv", ["lock"]), _UV_PIP]
+        for client, these in commands:
+            one, answer = _answer(Told(client, program, reason), [program, "--show-settings", *these], here)
             one = one if one.silence else told.by_uv(one, answer, texts, here)
             if client == "uv" and any("workspace" in text for _, _, text in texts):
                 _, listed = _answer(one, [program, "workspace", "list", "--paths"], here)  # or it knows none
@@ -148,12 +153,17 @@ def on_path(here: Here, without: str = "", client: str = "", name: str = "keyrin
 
 
 def is_mute(keyring: Keyring | None, service: str, username: str | None, here: Here) -> bool:
-    """Tell whether a keyring of which nothing can be told has no answer: it is asked as uv asks, unless it hangs."""
+    """Tell whether a keyring of which nothing can be told has no answer for uv: it is asked, unless it hangs."""
     if not keyring or keyring.root or first("keyring", here) != (keyring.path, None):
         return False
-    words = ["get", service, username] if username else ["get", "--mode", "creds", service]
-    asked, answer = _answer(Told("uv", keyring.path), [keyring.path, *words], here)
-    return asked.stops or not (asked.silence or answer.strip())
+    asked, answer = _answer(Told("uv", keyring.path), [keyring.path, *question(service, username)], here)
+    lines = len(answer.strip().splitlines())
+    return asked.stops or not (asked.silence or lines > (0 if username else 1))  # a user name comes before a password
+
+
+def question(service: str, username: str | None) -> list[str]:
+    """Return the words with which uv, and pip, ask a keyring that they run; its command line knows no other order."""
+    return ["get", service, *([username] if username else ["--mode", "creds"])]
 
 
 def has_us(folders: Iterable[str]) -> bool:

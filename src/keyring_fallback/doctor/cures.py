@@ -10,7 +10,7 @@ from ..discovery import environment, executable, trust
 from ..discovery.places import PIP_USER, PIPX_GLOBAL, SYSTEMS_PROGRAMS, USERS_PROGRAMS, UV
 from ..discovery.tool import SETTING, Findings, Reason, Refusal, Tool
 from ..here import Here
-from . import project, receipt, told
+from . import clients, project, receipt, told
 from .shell import Command, Edit, Variable, typed
 
 #: The provider where nothing tells which: a word to be replaced.
@@ -219,8 +219,7 @@ def on_path(program: str, here: Here) -> str:
 
 def ask_alone(tool: Tool, service: str, username: str | None, platform: str) -> Command:
     """Return the command that has a global keyring answer by itself, and shows what it says but no password."""
-    words = (*_keyring(tool, platform), "get", service, *([username] if username else ["--mode", "creds"]))
-    return Command(words, mends=False, quiet=True)
+    return Command((*_keyring(tool, platform), *clients.question(service, username)), mends=False, quiet=True)
 
 
 def _keyring(tool: Tool, platform: str) -> list[str]:

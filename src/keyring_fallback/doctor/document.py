@@ -9,8 +9,9 @@ from typing import Any
 from .. import __version__, advice, hints
 from ..discovery.tool import Refusal, Tool
 from . import shell
-from .examination import Cause, Facts
+from .examination import Facts
 from .probing import Probe
+from .shell import Cause
 from .shown import without_secrets
 from .told import Told
 

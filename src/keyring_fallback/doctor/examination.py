@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from .. import hints, survey
-from ..discovery import environment, search
+from ..discovery import environment, search, trust
 from ..discovery.tool import Tool
 from ..here import Here
-from . import clients, cures, probing, shell, surroundings
+from . import clients, cures, probing, surroundings
 from .probing import Probe
+from .shell import Cure
 from .shown import HIDDEN
 from .told import MASK, UV, Index, Told, uv_files
 
 #: Seconds that this environment's keyring may take for a lookup, beside the time limit of each tool.
 LOCAL_SECONDS = 60.0
-
-
-class Cause(NamedTuple):
-    """Something that is wrong, and what mends it."""
-
-    name: str  #: Its name, which stays the same.
-    text: str  #: What is wrong, in whole sentences.
-    cure: shell.Cure = None  #: What mends it, as data, or None.
-    advice: str = ""  #: What to know of that, or to do besides or instead, or "".
-    problem: bool = True  #: Whether it keeps lookups from being answered; otherwise it is worth a note.
-
-    def command(self, platform: str) -> str:
-        """Return what is typed to mend it, or ""; the platform as `sys.platform` names it."""
-        return "" if isinstance(self.cure, shell.Edit) else shell.typed(self.cure, platform)
-
-    def words(self, platform: str) -> str:
-        """Return what is said besides, or ""; the platform as `sys.platform` names it."""
-        said = shell.described(self.cure) if isinstance(self.cure, shell.Edit) else ""
-        said = shell.lasting(self.cure, platform) if isinstance(self.cure, shell.Variable) else said
-        return "; ".join(filter(None, (said, self.advice)))
 
 
 class Facts(NamedTuple):
@@ -58,8 +40,8 @@ class Facts(NamedTuple):
     username: str | None  #: For whom, or None.
     #: The user names that may be tokens and are not shown: those of indexes, and in a URL without a password.
     hidden: Collection[str] = ()
-    outside: bool = False  #: Whether it is asked from a place of ``uvx``'s, see `surroundings.Around`.
-    poetrys: bool = False  #: Whether poetry alone is told of what was looked up, and its own keyring was asked.
+    outside: bool = False  #: Whether it is asked from an environment made for us alone, see `surroundings.Around`.
+    elsewhere: bool = False  #: Whether another keyring was asked: that of the one client that is told of it.
     mute: bool = False  #: Whether the keyring that uv runs, of which nothing can be told, was asked and has no answer.
     due: bool = True  #: Whether there has to be an answer: what is looked up is no public index.
     each: Sequence[Facts] = ()  #: The same for each index that a keyring is to be asked for.
@@ -113,6 +95,24 @@ class Facts(NamedTuple):
         own = {*files, *self.here.environ} - {*without}
         return [index.url for index in self.indexes if index.source in own]
 
+    def runs(self, pip: Told) -> bool:
+        """Tell whether pip runs the keyring on PATH: it is told to, or can import none (26.3, network/auth.py)."""
+        return pip.provider == "subprocess" or (pip.provider == "auto" and not self.imports)
+
+    def asks_for_credentials(self, pip: Told) -> bool:
+        """Tell whether pip asks for them, with a user name or without: if it runs a keyring, since 26.2 (NEWS.rst)."""
+        return not self.runs(pip) or pip.release >= (26, 2)
+
+    @property
+    def lacks_us(self) -> bool:
+        """Whether it is asked from outside about an environment that lacks us."""
+        return self.outside and not clients.has_us(self.here.sys_path)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is asked about an environment that was made for us alone."""
+        return self.outside and self.here.prefix == sys.prefix
+
     @property
     def lookup(self) -> dict[str, Any]:
         """The call of those that a client would have made which had an answer, or the first; empty if none was made."""
@@ -121,8 +121,8 @@ class Facts(NamedTuple):
 
     @property
     def answered(self) -> bool:
-        """Whether that call had an answer."""
-        return self.lookup.get("outcome") == "answer"
+        """Whether that call had an answer; an empty password is none."""
+        return self.lookup.get("outcome") == "answer" and bool(self.lookup["length"])
 
     @property
     def commanded(self) -> bool:
@@ -143,7 +143,7 @@ class Facts(NamedTuple):
             if not probe.error and (probe.content.providers or not (tool.interpreter or tool.known))
         ]
 
-    def install(self, root: str, requirement: str, *, again: bool = False) -> tuple[shell.Cure, str]:
+    def install(self, root: str, requirement: str, *, again: bool = False) -> tuple[Cure, str]:
         """Return what installs something into an environment, and what else to do; arguments as for `cures.install`."""
         return cures.install(root, requirement, self.able[0] if self.able else None, self.here, again=again)
 
@@ -154,9 +154,12 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     It is looked up as a client would ask for it; a user name in a URL counts, too.
     """
     here, in_use, outside = surroundings.around()
+    of_pip = [*clients.pip(in_use)]
+    if here != in_use and environment.read_path(in_use.sys_path).keyring and any(one.indexes for one in of_pip):
+        here, outside = in_use, True
     now = survey.make(here)
     now = now._replace(findings=search.find(here, now.settings.tool))
-    told = [*clients.uv(here), *clients.pip(in_use), *clients.poetry(here)]
+    told = [*clients.uv(here), *of_pip, *clients.poetry(here)]
     asked = _questions(told, here) if service is None else _question(service, username, told, here)
     names = {asked.secret, *(index.username for one in told for index in one.indexes)}
     uv = next((one.program for one in told if one.client == "uv"), "")
@@ -179,7 +182,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     if service is not None:
         return views[0]
     each = [one._replace(preferred=()) for one in views]
-    return facts._replace(me=me, each=each, poetrys=bool(each) and all(one.poetrys for one in each))
+    return facts._replace(me=me, each=each, elsewhere=bool(each) and all(one.elsewhere for one in each))
 
 
 class _Asked(NamedTuple):
@@ -226,15 +229,16 @@ def _looked_up(facts: Facts, questions: Mapping[tuple[str, str | None], bool]) -
     whom = " and ".join(repr(hints.shown(one)) for one, _ in questions)
     whom = f"the keyring of this environment to {f'answer for {whom}' if whom else 'start'}"
     seconds = LOCAL_SECONDS + 2 * settings.timeout * max(1, len(facts.tools)) * max(1, len(questions))
-    programs = {question: _asked_in(question[0], facts) for question in questions}
-    groups = {one: [q for q in questions if programs[q] == one] for one in (here.executable, *programs.values())}
-    probes = {
-        program: probing.run([program], here.environ, probing.request(asked), seconds, whom)
-        for program, asked in groups.items()
-    }
+    hows = {question: _how(question[0], facts) for question in questions}
+    programs = dict.fromkeys([here.executable, *(program for program, _ in hows.values())])
+    groups = {program: [one for one in questions if hows[one][0] == program] for program in programs}
+    probes = {}
+    for program, asked in groups.items():
+        request = probing.request([(*one, hows[one][1]) for one in asked])
+        probes[program] = probing.run([program], here.environ, request, seconds, whom)
     me, views = probes[here.executable]._replace(lookups=()), []
     for (url, user), due in questions.items():
-        program = programs[url, user]
+        program, _ = hows[url, user]
         probe, number = probes[program], groups[program].index((url, user))
         mine = [one for one in probe.lookups if one["service"] == number]
         # what never answered is said of one only
@@ -243,7 +247,7 @@ def _looked_up(facts: Facts, questions: Mapping[tuple[str, str | None], bool]) -
             me=me._replace(lookups=mine, error="" if ended else probe.error),
             service=url,
             username=user,
-            poetrys=program != here.executable,
+            elsewhere=program != here.executable,
             due=due,
         )
         mute = view.answered and clients.is_mute(facts.uv_keyring, url, user, here)
@@ -251,13 +255,22 @@ def _looked_up(facts: Facts, questions: Mapping[tuple[str, str | None], bool]) -
     return me, views
 
 
-def _asked_in(service: str, facts: Facts) -> str:
-    """Return the interpreter whose keyring is asked: poetry's own for what poetry alone is told of, where it has us."""
-    poetry, platform = facts.others.get("poetry"), facts.here.platform
-    who = {one.client for one in facts.told for index in one.indexes if index.is_at(service)}
-    if who == {"poetry"} and poetry and poetry.ours and os.path.isdir(poetry.root):
-        return environment.interpreter(poetry.root, platform)
-    return facts.here.executable
+def _how(service: str, facts: Facts) -> tuple[str, bool]:
+    """Return the interpreter whose keyring is asked, and whether for credentials also where there is a user name.
+
+    Where one client alone is told of it, it asks poetry's own that has us, or where we are not, what pip runs.
+    """
+    told = [one for one in facts.told if any(index.is_at(service) for index in one.indexes)]
+    client, program = told[0] if len(told) == 1 else Told("", ""), facts.here.executable
+    poetry, run = facts.others.get("poetry"), facts.pip_keyring
+    if client.client == "poetry" and poetry and poetry.ours and os.path.isdir(poetry.root):
+        program = environment.interpreter(poetry.root, facts.here.platform)
+    elif client.client == "pip" and facts.lacks_us and facts.runs(client) and run:
+        # the lookup needs a newer Python than a tool does
+        known = {trust.identity(tool.root): tool for tool, probe in facts.tools if probe.version[:4] != "3.8."}
+        tool = known.get(trust.identity(run.root))
+        program = tool.interpreter if tool and tool.root else program
+    return program, client.client == "pip" and facts.asks_for_credentials(client)
 
 
 def _without_user(service: str, username: str | None) -> tuple[str, str | None, str]:

@@ -13,9 +13,10 @@ from keyring.backends.chainer import ChainerBackend
 from ..delegation import trace
 
 
-def look_up(tell: Callable[..., object], *questions: tuple[str, str | None]) -> None:
-    """Make the calls that a client makes for each question: what is looked up, and for whom, or None.
+def look_up(tell: Callable[..., object], *questions: tuple[str, str | None, bool]) -> None:
+    """Make the calls that a client makes for each question.
 
+    A question is what is looked up, for whom, or None, and whether for credentials in either case, as pip asks.
     `tell` takes ``lookups``, all that is known by then, without secrets: see `probing.Probe`.
     """
     logging.getLogger("keyring_fallback").disabled = True  # the doctor says it all
@@ -30,20 +31,20 @@ def look_up(tell: Callable[..., object], *questions: tuple[str, str | None]) -> 
 
     trace.listeners.append(tell_all)
     tell(lookups=[])
-    for number, (service, username) in enumerate(questions):  # noqa: B007 - for who tells
-        _ask_as_client(service, username)
+    for number, question in enumerate(questions):  # noqa: B007 - for who tells
+        _ask_as_client(*question)
 
 
-def _ask_as_client(service: str, username: str | None) -> None:
-    """Ask for the URL, then for the host, with a user name as `keyring get SERVICE USERNAME` does: as uv and pip."""
+def _ask_as_client(service: str, username: str | None, credentials: bool) -> None:  # noqa: FBT001 - comes as JSON
+    """Ask for the URL, then for the host: as uv and pip."""
     host = ""
     with contextlib.suppress(ValueError):  # what is no URL has no host to be asked for
         host = urlsplit(service).netloc
-    method = "get_credential" if username is None else "get_password"
+    method = "get_credential" if credentials or username is None else "get_password"
     for one in filter(None, (service, host)):
         if _ask(method, one, username) is not trace.Outcome.NOTHING:
             return
-    if username is not None:
+    if method == "get_password":
         _ask("get_credential", service, None)
 
 

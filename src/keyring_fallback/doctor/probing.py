@@ -43,8 +43,8 @@ class Probe(NamedTuple):
         return bool(self.broken) and not self.unimportable
 
 
-def request(questions: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
-    """Return what asks the probe for lookups, each for a user name or None."""
+def request(questions: Sequence[tuple[str, str | None, bool]]) -> dict[str, Any]:
+    """Return what asks the probe for lookups: the arguments of `lookup.look_up`."""
     folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return {"module": f"{__package__}.lookup", "folder": folder, "arguments": questions}
 

@@ -11,7 +11,8 @@ from typing import Callable
 from ..delegation.environ import neutral_folder
 from ..here import Here
 from . import causes, clients, cures, edits, examination, report, shell
-from .examination import Cause, Facts
+from .examination import Facts
+from .shell import Cause
 from .shown import without_secrets
 
 _MAX_CURES = 12

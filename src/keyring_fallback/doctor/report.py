@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
 from .. import hints
-from ..discovery import trust
 from ..discovery.tool import Provider
 from . import clients, document
-from .examination import Cause, Facts
+from .examination import Facts
+from .shell import Cause
 from .shown import without_secrets
 
 _WIDTH, _MARK = 80, 3
@@ -97,9 +97,7 @@ def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_
     ours = {True: "with keyring-fallback", False: "without keyring-fallback", None: "not known"}
     named = (f"{name} ({'here' if one.mine else ours[one.ours]})" for name, one in facts.others.items())
     tools, others = ", ".join(held), ", ".join(named)
-    outside = (
-        "" if not facts.outside else ", of uvx or pipx run" if trust.is_cached(facts.here.prefix) else ", from outside"
-    )
+    outside = ", keyring-fallback's own" if facts.alone else ", from outside" if facts.outside else ""
     own = "" if facts.imports else f" in {facts.in_use.prefix}, without keyring"
     for name, words, well in (
         ("environment", f"{facts.here.prefix}: keyring {me.content.keyring or 'missing'}{outside}", True),
@@ -123,6 +121,7 @@ def _looked_up(facts: Facts) -> str:
         return "none was made"
     words = {"answer": "an answer", "nothing": "no answer", "failed": "a failure", "unfinished": "no end"}
     outcome = words.get(facts.lookup.get("outcome", ""), "none was made")
+    outcome = "an empty password" if outcome == words["answer"] and not facts.answered else outcome
     outcome += "" if facts.due or facts.answered else ", which no public index needs"
     told = (one for one in facts.told if any(index.is_at(facts.service) for index in one.indexes))
     who = ", ".join(dict.fromkeys(one.client.split()[0] for one in told))

@@ -1,4 +1,4 @@
-"""What mends something, as data, and as typed in a POSIX shell or PowerShell; `platform` is `sys.platform`'s."""
+"""What is wrong and what mends it, as data and as typed in a shell, POSIX or PowerShell; `platform` as in `Here`."""
 
 from __future__ import annotations
 
@@ -40,6 +40,26 @@ class Edit(Record):
 
 #: What mends something, if a program can do it.
 Cure = Union[Command, Variable, Edit, None]
+
+
+class Cause(Record):
+    """Something that is wrong, and what mends it."""
+
+    name: str  #: Its name, which stays the same.
+    text: str  #: What is wrong, in whole sentences.
+    cure: Cure = None  #: What mends it, as data, or None.
+    advice: str = ""  #: What to know of that, or to do besides or instead, or "".
+    problem: bool = True  #: Whether it keeps lookups from being answered; otherwise it is worth a note.
+
+    def command(self, platform: str) -> str:
+        """Return what is typed to mend it, or ""; the platform as `sys.platform` names it."""
+        return "" if isinstance(self.cure, Edit) else typed(self.cure, platform)
+
+    def words(self, platform: str) -> str:
+        """Return what is said besides, or ""; the platform as `sys.platform` names it."""
+        said = described(self.cure) if isinstance(self.cure, Edit) else ""
+        said = lasting(self.cure, platform) if isinstance(self.cure, Variable) else said
+        return "; ".join(filter(None, (said, self.advice)))
 
 
 def as_data(cure: Cure) -> dict[str, object] | None:

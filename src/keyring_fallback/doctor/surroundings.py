@@ -20,49 +20,58 @@ class Around(NamedTuple):
     """What is looked at."""
 
     here: Here  #: The environment whose keyring is asked.
-    in_use: Here  #: The one whose pip is: what it has no keyring for, it asks the one on PATH for.
-    outside: bool = False  #: Whether `here` is none of this process's, or one of ``uvx``'s for want of others.
+    in_use: Here  #: The one whose pip is. Where that is nothing but the first on PATH, it has keyring for pip alone.
+    outside: bool = False  #: Whether this process's is made for us alone; `here` may be that, for want of others.
 
 
 def around() -> Around:
     """Return this environment, or if uv or pipx made it for us alone the active or the project's one."""
     here = survey.here()
     is_tool = receipt.is_there(here.prefix) or receipt.is_of_pipx(here.prefix)
-    is_cached = trust.is_cached(here.prefix)
-    if not (is_cached or (is_tool and os.path.basename(here.prefix) == "keyring-fallback")):
+    if not (trust.is_cached(here.prefix) or (is_tool and os.path.basename(here.prefix) == "keyring-fallback")):
         return Around(here, here)
-    # uvx puts its environment first on PATH: that is not where the person's uv looks
-    ours = trust.identity(clients.scripts(here))
+    # uvx and uv run --with put environments of theirs first on PATH: that is not where the person's uv looks
     entries = here.environ.get("PATH", "").split(os.pathsep)
-    path = os.pathsep.join(one for one in entries if not one or trust.identity(one) != ours)
+    path = os.pathsep.join(one for one in entries if not (one and _is_ours(one, here)))
     here = here._replace(environ=Variables({**here.environ, "PATH": path}))
     pip = _pip(here)
     name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     projects = [os.path.join(folder, name) for folder in _folders(here)]
     virtual, conda = (here.environ.get(one, "") for one in ("VIRTUAL_ENV", "CONDA_PREFIX"))
+    # uv run --with lays one over another, and says over which (pyvenv.cfg, uv 0.7.9)
+    virtual = environment.settings_of(virtual).get("extends-environment", virtual) if virtual else ""
     # conda's base is active in every shell: uv takes a project's environment before it (uv-python, virtualenv.rs)
     is_base = here.environ.get("CONDA_DEFAULT_ENV") in ("base", "root")
-    roots = [*((virtual, *projects, conda) if is_base else (virtual, conda, *projects)), pip.root]
-    usable = (one for one in roots if os.path.isabs(one) and environment.is_environment(one))
+    roots = (virtual, *projects, conda) if is_base else (virtual, conda, *projects)
+    made = (one for one in (*roots, pip.root) if os.path.isabs(one) and environment.is_environment(one))
+    usable = (one for one in made if os.path.isfile(environment.interpreter(one, here.platform)))  # or uv makes it anew
     root = next((one for one in usable if not cures.doubt(one, here)), "")
     if not (root or pip.interpreter):
-        return Around(here, here, outside=is_cached)
+        return Around(here, here, outside=True)
     program = environment.interpreter(root, here.platform) if root else pip.interpreter
     found = layout.site(root, program, here).folders
     prefix = root or os.path.dirname(os.path.dirname(program))
     in_use = here._replace(prefix=prefix, virtual=bool(root), executable=program, sys_path=found)
     has_keyring = bool(environment.read_path(found).keyring)
-    if root and (has_keyring or not all(map(project.option, project.additions(root, here)))):
+    if root in roots and (has_keyring or not all(map(project.option, project.additions(root, here)))):
         return Around(in_use, in_use, outside=True)
     # a plain interpreter's keyring is not every client's
-    return Around(here, here if has_keyring else in_use, outside=is_cached)
+    return Around(here, here if has_keyring and not root else in_use, outside=True)
 
 
 def _folders(here: Here) -> list[str]:
-    """Return the folders that may have the project's environment, the nearest first: uv says where it ends."""
-    folders, workspace = trust.upwards(here.cwd), trust.identity(clients.workspace(here))
-    end = next((number for number, one in enumerate(folders, 1) if trust.identity(one) == workspace), None)
-    return folders[:end]
+    """Return the folders that may have the project's environment: the one that uv says, or where it says none all."""
+    workspace = clients.workspace(here)
+    return [workspace] if workspace else trust.upwards(here.cwd)
+
+
+def _is_ours(scripts: str, here: Here) -> bool:
+    """Tell whether a folder on PATH is one for the programs of this process's environments, and of none that lasts."""
+    if trust.identity(scripts) == trust.identity(clients.scripts(here)):
+        return True
+    root = os.path.dirname(scripts)
+    shared = {*layout.site_folders(root, here.platform)}.intersection(here.sys_path)
+    return bool(shared) and os.path.isabs(root) and trust.is_cached(root)
 
 
 def _pip(here: Here) -> executable.Target:

@@ -14,8 +14,8 @@ from ..discovery.places import PATH, UV
 from ..discovery.tool import SETTING, Findings, Kind, Refusal, Tool
 from ..here import Here
 from . import cures, receipt
-from .examination import Cause, Facts
-from .shell import Command, Variable
+from .examination import Facts
+from .shell import Cause, Command, Variable
 
 #: How many files are looked at for whether they are open.
 _MOST_BELOW = 20_000

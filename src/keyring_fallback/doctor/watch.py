@@ -26,6 +26,7 @@ from .shown import without_secrets
 from .told import Told
 
 _MAX_BYTES = 8 << 20
+_QUIET = ("-q", "-qq", "--quiet")  #: With these uv does not tell its settings (0.13.9).
 _MARKS = {"answer": "answered", "nothing": "had no answer", "failed": "failed", "unfinished": "gave no answer in time"}
 
 
@@ -55,7 +56,9 @@ def watch(command: Sequence[str]) -> int:
     elif not reason:
         unseen, unasked = _unseen(command, client, here), {}
         if not unseen:
-            told = [*clients.uv(here)] if client == "uv" else [*clients.pip(in_use)]
+            is_uv = os.path.basename(command[0]).lower() in ("uv", "uv.exe")
+            said = [one for one in command[1:] if is_uv and one not in _QUIET]
+            told = [*(clients.uv(here, said) if client == "uv" else clients.pip(in_use))]
             unasked = _unasked(records, told, failed=bool(status))
         lines = _lines(records, others, unseen, unasked, failed=bool(status))
     _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
@@ -109,7 +112,8 @@ def _run(command: Sequence[str], environ: dict[str, str]) -> tuple[int, str]:
     if program is None:
         return 127, "there is no such program"
     try:
-        process = subprocess.Popen([program, *command[1:]], env=environ)  # noqa: S603 - what the person typed
+        # with all descriptors that were handed to us: `-r <(...)`
+        process = subprocess.Popen([program, *command[1:]], env=environ, close_fds=False)  # noqa: S603 - what was typed
     except OSError as error:
         return 126, error.strerror or type(error).__name__
     # Ctrl-C is for the command, and it gets what was meant to end it
@@ -159,11 +163,13 @@ def _unasked(records: list[dict[str, Any]], told: Sequence[Told], *, failed: boo
     """Return in words who asked nobody for an index that takes a password, or may where it failed, and its URL."""
     asked = {hints.host_of(record.get("service")) for record in records}
     found: dict[str, str] = {}
-    for name, index in ((one.client.split()[0], index) for one in told for index in one.indexes):
-        host, url = hints.host_of(index.url), without_secrets(index.url)
-        if host not in asked and (index.public is False or (failed and index.public is None)):
-            has = f": there is a password in {index.password}" if index.password else ""
-            found[f"  {name} asked nobody for {host} ({url}){has}."] = url
+    for one in told:
+        for index in one.indexes:
+            host, url = hints.host_of(index.url), without_secrets(index.url)
+            if host not in asked and (index.public is False or (failed and index.public is None)):
+                has = ": its keyring provider is disabled" if one.provider == "disabled" else ""
+                has = f": there is a password in {index.password}" if index.password else has
+                found[f"  {one.client.split()[0]} asked nobody for {host} ({url}){has}."] = url
     return found
 
 
@@ -198,10 +204,11 @@ def _lines(
         found = [f"  It asked nobody: not {whom}, and nothing that it imports with keyring-fallback in it."]
         found = [f"  No keyring was seen to be asked; {unseen}."] if unseen else found
     found += unasked
-    if unasked or not any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records):
+    answered = any(record.get("status") == 0 or record.get("outcome") == "answer" for record in records)
+    if unasked or not answered:
         services = (without_secrets(hints.shown(record.get("service"))) for record in records)
         url = next((one for one in (*unasked.values(), *services) if hints.is_url(one)), "")
-        what = "what mends it" if failed or records else "whether there would be an answer"
+        what = "what mends it" if failed or (records and not answered) else "whether there would be an answer"
         if url or failed or not records:
             found.append(f"  'keyring-fallback doctor {url or 'URL'}' says {what}.")
     return found

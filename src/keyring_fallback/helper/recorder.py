@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
         return 127
     started = time.monotonic()
     environ = {**os.environ, "PATH": os.pathsep.join(rest)}
-    process = subprocess.Popen([found, *arguments], env=environ)  # noqa: S603 - what would have been run
+    process = subprocess.Popen([found, *arguments], env=environ, close_fds=False)  # noqa: S603 - what would have been run
     if os.name == "posix":  # what the person presses is for the other one, which decides what comes of it
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
