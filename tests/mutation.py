@@ -72,7 +72,7 @@ SELECTED: dict[str, tuple[list[str], str]] = {
     "discovery/places": ([*_DISCOVERY, "test_places.py"], ""),
     "discovery/environment": ([*_DISCOVERY, "test_environment.py"], ""),
     "discovery/executable": ([*_DISCOVERY, "test_executable.py"], ""),
-    "discovery/layout": ([*_DISCOVERY, "test_environment.py"], ""),
+    "discovery/layout": ([*_DISCOVERY, "test_environment.py", "test_executable.py"], ""),
     "discovery/lent": (["test_lend.py", "test_lend_far.py"], ""),
     "discovery/tool": (_DISCOVERY, ""),
     "discovery/wsl": (_DISCOVERY, ""),

@@ -132,17 +132,20 @@ def _access_list(*entries: tuple[int, int, int]) -> bytes:
 @pytest.mark.usefixtures("tool")
 @pytest.mark.skipif(sys.platform != "linux", reason="the lists are Linux'")
 @pytest.mark.parametrize("what", [f"{SITE}/keyring/__init__.py", f"{SITE}/one.py", SITE, "base"])
-@pytest.mark.parametrize(("mask", "who"), [(7, MALLORY), (5, MALLORY), (7, os.getuid() if os.name == "posix" else 0)])
-def test_open_to_one(tmp_path: Path, here: Here, what: str, mask: int, who: int) -> None:
+@pytest.mark.parametrize(
+    ("mask", "rights", "who"),
+    [(7, 7, MALLORY), (5, 7, MALLORY), (7, 5, MALLORY), (7, 7, os.getuid() if os.name == "posix" else 0)],
+)
+def test_open_to_one(tmp_path: Path, here: Here, what: str, mask: int, rights: int, who: int) -> None:
     """An access control list that lets another user write opens it, too: the mode shows that as the group's right."""
     nobody = 0xFFFFFFFF
-    data = _access_list((1, 7, nobody), (2, 7, who), (4, 5, nobody), (0x10, mask, nobody), (0x20, 5, nobody))
+    data = _access_list((1, 7, nobody), (2, rights, who), (4, 5, nobody), (0x10, mask, nobody), (0x20, 5, nobody))
     path = tmp_path / what
     try:
         os.setxattr(path, "system.posix_acl_access", data)
     except OSError:
         pytest.skip("this file system has no access control lists")
-    opens = mask == 7 and who == MALLORY
+    opens = mask == rights == 7 and who == MALLORY
     assert ([(Kind.SHARED, os.fspath(path))] if opens else []) == refusals(here)
 
 
@@ -167,15 +170,21 @@ def test_sticky_folders(tmp_path: Path, here: Here, what: str, *, used: bool) ->
 @as_root
 @pytest.mark.usefixtures("tool")
 @pytest.mark.parametrize(
-    ("platform", "group", "used"), [("darwin", 20, False), ("darwin", 80, True), ("linux", 20, True)]
+    ("platform", "group", "mode", "used"),
+    [
+        ("darwin", 20, 0o775, False),
+        ("darwin", 20, 0o755, True),
+        ("darwin", 80, 0o775, True),
+        ("linux", 20, 0o775, True),
+    ],
 )
 @pytest.mark.parametrize("what", [SITE, f"{SITE}/one.py", "base", LIBRARY])
 def test_group_of_all_users_on_macos(
-    tmp_path: Path, here: Here, what: str, platform: str, group: int, *, used: bool
+    tmp_path: Path, here: Here, what: str, platform: str, group: int, mode: int, *, used: bool
 ) -> None:
     """On macOS each user is in the group staff: what that may write to is open to all."""
     os.chown(tmp_path / what, -1, group)
-    (tmp_path / what).chmod(0o775)
+    (tmp_path / what).chmod(mode)
     assert used == (not refusals(here._replace(platform=platform)))
 
 

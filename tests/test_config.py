@@ -200,7 +200,7 @@ def test_unknown_option(tmp_path: Path) -> None:
         b"[a]\n[a]\n",
         b"\xff\xfe",
         b"[fallback]\nx=1\nx=2\n",
-        b"\0" * 2_000_000,
+        b"[fallback]\nenabled = false\n" + b"#\n" * 1_000_000,
     ],
     ids=["no section", "no value", "twice", "not UTF-8", "option twice", "huge"],
 )
@@ -212,6 +212,17 @@ def test_unreadable_file(tmp_path: Path, content: bytes) -> None:
     (problem,) = map(str, again.problems)
     assert problem.startswith(found.file)
     assert config.Settings()[:4] == again[:4]
+
+
+@pytest.mark.parametrize("name", ["fallbak", "Fallback", "Fallback.Commands", "fallback.command", "fallback-commands"])
+def test_a_mistyped_section(tmp_path: Path, name: str) -> None:
+    """[fallbak] in keyringrc.cfg is told, and other sections are nobody's business."""
+    text = f"[{name}]\nenabled = false\n[codeartifact]\nprofile_name = x\n[commands]\na = b\n"
+    (problem,) = settings(tmp_path, text).problems
+    assert (config.Fault.SECTION_UNKNOWN, f"the section [{name}] is not known") == (
+        problem.fault,
+        str(problem).partition(": ")[2].partition(";")[0],
+    )
 
 
 def test_file_that_is_a_folder(tmp_path: Path) -> None:

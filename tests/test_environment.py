@@ -149,6 +149,16 @@ def relative(folder: Path, paths: tuple[str, ...]) -> list[str]:
 
 
 @posix
+@pytest.mark.parametrize("name", ["python3.12", "python3", "python", "python2"])
+def test_the_interpreter_of_the_base(tmp_path: Path, name: str) -> None:
+    """It is the one of the environment's version in its ``home``, or what has the name of any."""
+    program = trees.put(tmp_path / "base/bin" / name, executable=True)
+    trees.make_environment(tmp_path / "env", settings=f"home = {program.parent}\n")
+    site = layout.site(os.fspath(tmp_path / "env"), os.fspath(tmp_path / "env/bin/python"), here(tmp_path))
+    assert (name != "python2") == (os.fspath(program) in site.base)
+
+
+@posix
 def test_debian(tmp_path: Path) -> None:
     """Debian's Python has its packages in three folders, and sees the user's; keyring without a provider is all."""
     trees.debian(tmp_path / "usr")

@@ -23,7 +23,7 @@ import pytest
 
 from keyring_fallback import here as here_
 from keyring_fallback.discovery import lent, places, search
-from keyring_fallback.discovery.tool import Tool
+from keyring_fallback.discovery.tool import Kind, Refusal, Tool
 from keyring_fallback.lending import lender
 from support import environments, hostile, machine, providers
 from support.lending import Lender
@@ -206,6 +206,17 @@ def test_stale_sockets(owner: Stage, asker: Stage) -> None:
     with lend(owner) as lender:
         assert [lender.socket] == list(path.parent.glob("*.sock"))
         assert not path.exists()
+
+
+def test_what_is_found_of_a_lender(owner: Stage) -> None:
+    """Its socket and its hosts, and nothing that could be run; a folder that cannot be looked at is told."""
+    with lend(owner) as lender:
+        (found,) = lent.read(os.fspath(lender.socket.parent), os.getuid())
+    assert isinstance(found, Tool)
+    assert (os.fspath(lender.socket), "", "") == (found.path, found.root, found.interpreter)
+    (refusal,) = lent.read("x" * 300, os.getuid())
+    assert isinstance(refusal, Refusal)
+    assert Kind.UNSEEN == refusal.kind
 
 
 @linux

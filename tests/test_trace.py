@@ -73,6 +73,16 @@ print(json.dumps([heard, whole[-1]]))
 """
 
 
+@pytest.mark.parametrize(
+    ("answer", "failures", "outcome"), [("x", 1, "answer"), (None, 1, "failed"), (None, 0, "nothing")]
+)
+def test_what_comes_of_a_reply(answer: str | None, failures: int, outcome: str) -> None:
+    """An answer counts, whoever has failed before it; without one, a failure does."""
+    question = trace.Question(trace.Kind.TOOL, "tool", "get_password", "https://host/", "user")
+    question.replied(answer, "backend", [OSError("log in")] * failures)
+    assert outcome == question.outcome.value
+
+
 def test_what_a_listener_hears(stage: Stage) -> None:
     """A listener hears each question twice, asked and done with; the data of the whole holds no secret."""
     stage.here(reader("Broken", 9.9, f"raise OSError('no {SECRET}')"))

@@ -49,14 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _mistake(options: argparse.Namespace, command: Sequence[str] | None, doctor: argparse.Namespace) -> str:
     """Return why words do not go together, or ""; `doctor` is what that command says by itself."""
-    if command is not None and not command:
-        return "there is no command behind --"
-    if command and options.command not in ("doctor", "lend"):
-        return "-- goes with 'doctor' and 'lend'"
-    if command and options.command == "doctor" and options != doctor:
-        return "nothing goes between 'doctor' and --"
-    both = options.command == "doctor" and options.json and (options.fix or options.dry_run)
-    return "--json goes with neither --fix nor --dry-run" if both else ""
+    if command is not None and (options.command not in ("doctor", "lend") or not command):
+        return "there is no command behind --" if not command else "-- goes with 'doctor' and 'lend'"
+    if options.command != "doctor":
+        return ""
+    mixed = options.json and (options.fix or options.dry_run)
+    both = "--json goes with neither --fix nor --dry-run" if mixed else ""
+    return "nothing goes between 'doctor' and --" if command and options != doctor else both
 
 
 def _doctor(options: argparse.Namespace) -> int:

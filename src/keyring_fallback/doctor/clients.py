@@ -91,9 +91,13 @@ def uv(here: Here, words: Sequence[str] = ()) -> Iterator[Told]:
 
 def workspace(here: Here) -> str:
     """Return the root of the workspace or project of uv's that the working directory is in, or "": uv does not say."""
+    return said_by_uv(["workspace", "dir"], here).rstrip("\r\n")
+
+
+def said_by_uv(words: Sequence[str], here: Here) -> Hidden:
+    """Return what a command of uv's says, or "" where there is none that may be asked, or it fails."""
     program, reason, _ = uv_itself(here)
-    _, said = _answer(Told("uv", program, reason), [program, "workspace", "dir"], here) if program else (None, Hidden())
-    return said.rstrip("\r\n")
+    return _answer(Told("uv", program, reason or (None if program else "none")), [program, *words], here)[1]
 
 
 def pip(here: Here) -> Iterator[Told]:

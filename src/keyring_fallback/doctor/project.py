@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import subprocess
 from typing import Any
 
 from ..discovery import trust
 from ..here import Here, read_head
 from . import clients
 
-_SECONDS, _MAX_BYTES = 20.0, 8 << 20
+_MAX_BYTES = 8 << 20
 #: The oldest Python that we are for.
 _OUR_PYTHON = (3, 9)
 #: What has `uv add` change nothing, or not what is installed: the person's, for other commands.
@@ -154,17 +154,10 @@ def _field(name: str, value: str, file: str) -> str | None:
 
 def _tree(folder: str, here: Here) -> dict[str, Any] | None:
     """Return what depends on keyring, as uv 0.13.9 tells it, or None where it does not."""
-    program, reason, _ = clients.uv_itself(here._replace(cwd=folder))
-    if reason or not program:
-        return None
-    options = "--quiet tree --frozen --offline --universal --all-groups --invert --package keyring --format json"
     environ = {name: value for name, value in here.environ.items() if name not in HINDERS}
-    try:
-        argv = [program, *options.split(), "--project", folder]
-        output = subprocess.run(  # noqa: S603 - uv, with words of ours
-            argv, env=environ, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=True
-        ).stdout
-        tree = json.loads(output)
+    words = "--quiet tree --frozen --offline --universal --all-groups --invert --package keyring --format json"
+    said = clients.said_by_uv([*words.split(), "--directory", folder], here._replace(cwd=folder, environ=environ))
+    with contextlib.suppress(ValueError, AttributeError):
+        tree = json.loads(said)
         return tree if {"workspace_root", "roots", "resolution"} <= tree.keys() else None
-    except (OSError, ValueError, AttributeError, subprocess.SubprocessError):
-        return None
+    return None

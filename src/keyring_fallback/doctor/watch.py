@@ -26,7 +26,8 @@ from .shown import without_secrets
 from .told import Told
 
 _MAX_BYTES = 8 << 20
-_QUIET = ("-q", "-qq", "--quiet")  #: With these uv does not tell its settings (0.13.9).
+#: The commands of uv's that are known to tell their settings instead (0.4.0 to 0.13.9), and what keeps them from it.
+_TELLING, _QUIET = ("add", "lock", "pip", "remove", "sync", "tool", "tree"), ("-q", "-qq", "--quiet")
 _MARKS = {"answer": "answered", "nothing": "had no answer", "failed": "failed", "unfinished": "gave no answer in time"}
 
 
@@ -58,6 +59,7 @@ def watch(command: Sequence[str]) -> int:
         if not unseen:
             is_uv = os.path.basename(command[0]).lower() in ("uv", "uv.exe")
             said = [one for one in command[1:] if is_uv and one not in _QUIET]
+            said = said if said[:1] and said[0] in _TELLING else []
             told = [*(clients.uv(here, said) if client == "uv" else clients.pip(in_use))]
             unasked = _unasked(records, told, failed=bool(status))
         lines = _lines(records, others, unseen, unasked, failed=bool(status))
