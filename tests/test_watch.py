@@ -141,7 +141,11 @@ def test_the_words_of_a_command_of_uv_count(stage: Stage, tmp_path: Path) -> Non
     plain = watch(stage, *lock, "--keyring-provider", "disabled", stdin="demo-store", cwd=folder)
     said = f"  uv asked nobody for pkgs.dev.azure.com ({URL})"
     assert f"{said}: its keyring provider is disabled.\n" in plain.stderr
-    stage.variables["UV_DEFAULT_INDEX"] = index
+    stage.variables.update(UV_DEFAULT_INDEX=index, UV_KEYRING_PROVIDER="disabled")
+    (folder / "pyproject.toml").write_text("[project]\nname = 'a'\nversion = '1'\ndependencies = ['demo-store']\n")
+    for words in (["sync"], ["add", "demo-store"], ["tree"], ["tool", "install", "demo-store"], ["--quiet", "lock"]):
+        told = watch(stage, "uv", *words, "--no-cache", "--offline", cwd=folder)
+        assert f"{said}: its keyring provider is disabled.\n" in told.stderr, (words, told.stderr)
     other = watch(stage, *lock[:-1], "https://other.example/simple/", stdin="", cwd=folder)
     assert (0, False) == (other.returncode, "asked nobody for pkgs.dev" in other.stderr), other.stderr
 

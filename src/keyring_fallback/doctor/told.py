@@ -86,11 +86,7 @@ class Told(NamedTuple):
 
 def by_uv(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told:
     """Return what uv says: what was asked, with what it answered; `texts` is where it may be told so."""
-    found = groups(_without_passwords(answer))
-    settings = next((one["settings"] for one in found if isinstance(one, dict) and "settings" in one), None)
-    locations, provider = (
-        map(settings.get, ("index_locations", "keyring_provider")) if isinstance(settings, dict) else (None, None)
-    )
+    locations, provider = _located(groups(_without_passwords(answer)))
     if not (isinstance(locations, dict) and isinstance(provider, str)):
         return told.not_understood()
     provider, source, variable = provider.lower(), None, "UV_KEYRING_PROVIDER"
@@ -112,17 +108,22 @@ def by_uv(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told
     return told._replace(provider=provider, source=source, indexes=tuple(indexes.values()))
 
 
+def _located(todo: list[Any]) -> tuple[Any, Any]:
+    """Return the indexes and the keyring provider, wherever in the settings of a command of uv's they stand."""
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict) and {"index_locations", "keyring_provider"} <= one.keys():
+            return one["index_locations"], one["keyring_provider"]
+        todo += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return None, None
+
+
 def _of_uv(told: Any, texts: Sequence[Text], here: Here) -> Index | None:
     """Return an index that uv tells of, or None if it is none that has a host."""
     told = told if isinstance(told, dict) else {}
     verbatim = told if "given" in told else told.get("url")
     parts = verbatim.get("url") if isinstance(verbatim, dict) else None
-    if not (
-        isinstance(verbatim, dict)
-        and isinstance(parts, dict)
-        and isinstance(parts.get("host"), str)
-        and isinstance(parts.get("path"), str)
-    ):
+    if not (isinstance(parts, dict) and all(isinstance(parts.get(one), str) for one in ("host", "path"))):
         return None
     host = f"[{parts['host']}]" if ":" in parts["host"] else parts["host"]
     url = f"{parts.get('scheme')}://{host}{':' + parts['port'] if parts.get('port') else ''}{parts['path']}"

@@ -59,8 +59,9 @@ def watch(command: Sequence[str]) -> int:
         if not unseen:
             is_uv = os.path.basename(command[0]).lower() in ("uv", "uv.exe")
             said = [one for one in command[1:] if is_uv and one not in _QUIET]
-            said = said if said[:1] and said[0] in _TELLING else []
-            told = [*(clients.uv(here, said) if client == "uv" else clients.pip(in_use))]
+            told = [*clients.uv(here, said)] if said[:1] and said[0] in _TELLING else []
+            told = [one for one in told if not one.silence] or [*clients.uv(here)]
+            told = told if client == "uv" else [*clients.pip(in_use)]
             unasked = _unasked(records, told, failed=bool(status))
         lines = _lines(records, others, unseen, unasked, failed=bool(status))
     _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
