@@ -515,8 +515,12 @@ def test_a_keyring_of_which_nothing_can_be_told(patient: Patient, tmp_path: Path
 def test_a_wrapper_of_a_keyring_that_answers(patient: Patient, tmp_path: Path, username: str | None) -> None:
     """A wrapper of the global keyring is asked in words that this one understands; a line that is no credential is none."""
     keyring = os.fspath(patient.tool.script("keyring"))
-    for program, problems in ((f'exec {keyring} "$@"', []), ("echo warning", [] if username else ["missing-there"])):
-        shim = trees.put(tmp_path / program[:4] / "keyring", f"#!/bin/sh\n{program}\n", executable=True)
+    for program, problems in (
+        (f'exec {keyring} "$@"', []),
+        ("echo warning", [] if username else ["missing-there"]),
+        (f'echo warning; exec {keyring} "$@"', ["missing-there"]),
+    ):
+        shim = trees.put(tmp_path / f"{len(program)}" / "keyring", f"#!/bin/sh\n{program}\n", executable=True)
         path = os.pathsep.join([str(shim.parent), patient.with_uv().env()["PATH"]])
         more = [username] if username else []
         finding = patient.ask_for_data(AZURE, *more, PATH=path, UV_KEYRING_PROVIDER="subprocess")

@@ -125,6 +125,20 @@ def test_pip_on_path(cached: Patient, shared_environments: environments.Environm
     assert "pip-silent" in [one["name"] for one in document["causes"] if one["problem"]]
 
 
+def test_pip_runs_an_old_keyring(cached: Patient, tmp_path: Path, python: Path, feed: Feed) -> None:
+    """The command line of an old keyring tells pip no credentials, whatever its providers would answer."""
+    old = environments.create(tmp_path / "old", python, "keyring==24.3.1")
+    active = environments.create(tmp_path / "active", python, "keyring", "pip")
+    env = variables(cached.with_tokens({feed.host: CANARY}), active.root, feed, PIP_KEYRING_PROVIDER="subprocess")
+    for scripts, named in ((cached.tool.scripts, []), (old.scripts, ["keyring-too-old"])):
+        env["PATH"] = os.pathsep.join([os.fspath(active.scripts), os.fspath(scripts), os.environ["PATH"]])
+        argv: list[Text] = [active.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "demo-store"]
+        real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+        document = json.loads(uvx(cached, env, "--json").stdout)
+        problems = [one["name"] for one in document["causes"] if one["problem"]]
+        assert (not named, named) == (real.returncode == 0, [one for one in problems if one in named]), problems
+
+
 def test_a_keyring_for_pip_alone(
     cached: Patient, shared_environments: environments.Environments, python: Path, feed: Feed
 ) -> None:
@@ -274,6 +288,7 @@ def test_a_member_has_no_environment_of_its_own(
     project, member = "[project]\nname = '{}'\nversion = '1'\n", cached.folder / "m"
     (cached.folder / "pyproject.toml").write_text(project.format("r") + "[tool.uv.workspace]\nmembers = ['m']\n")
     trees.put(member / "pyproject.toml", project.format("m"))
+    env.update(FORCE_COLOR="1", CLICOLOR_FORCE="1")  # as in many a CI
     above, own = cached.folder / ".venv", member / ".venv"
     cached.folder = member
     for lacks in (above, own):

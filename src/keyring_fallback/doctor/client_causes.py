@@ -14,8 +14,6 @@ from .examination import Facts
 from .shell import Cause, Command, Cure, Edit, Variable
 from .told import UV, Index, Told, poetry_variable
 
-#: The release of keyring whose command line answers lookups without a user name (NEWS.rst; pip 26.3 wants it too).
-_WITHOUT_USERNAME = (25, 2, 1)
 #: What shows why uv does not tell, or warns.
 _SETTINGS = Command(("uv", "lock", "--show-settings"), mends=False)
 
@@ -52,6 +50,8 @@ def find(facts: Facts) -> Iterator[Cause]:
         yield Cause("uv-warns", text, _SETTINGS, "the command shows what it says", problem=False)
     yield from _not_told(facts)
     yield from _pip(facts)
+    if pip and facts.runs(pip):
+        yield from _run_by_pip(pip, facts)
     yield from _others(facts)
 
 
@@ -138,8 +138,7 @@ def _preferred(facts: Facts) -> Iterator[Cause]:
 def _indexes(facts: Facts) -> Iterator[Cause]:
     """What keeps uv from asking keyring for its indexes: those of known registries, and of the service's host."""
     host, found = hints.host_of(facts.service), facts.uv_keyring
-    version = tuple(int(part) for part in found.version.split(".")[:3] if part.isdigit()) if found else ()
-    old = bool(version) and version < _WITHOUT_USERNAME
+    old = bool(found and found.is_old)
     unasked: list[tuple[Told, Index]] = []
     seen: set[str] = set()
     for client, index in ((one, index) for one in facts.told if one.client in UV for index in one.indexes):
@@ -161,13 +160,14 @@ def _indexes(facts: Facts) -> Iterator[Cause]:
         if not index.username and index.authenticate != "always":
             yield _no_username(facts, index, place, registry.username if registry else None, old=old)
         elif found and not index.username and old:
-            text = (
-                f"uv asks for {url} without a user name, and the keyring {found.version} in {found.root} cannot be "
-                "asked so."
-            )
-            yield Cause("keyring-too-old", text, *facts.install(found.root, "keyring>=25.2.1"))
+            yield _too_old(f"uv asks for {url} without a user name", found, facts)
     if unasked:
         yield _unasked(*unasked[0], facts)
+
+
+def _too_old(text: str, found: clients.Keyring, facts: Facts) -> Cause:
+    text = f"{text}, and the keyring {found.version} in {found.root} cannot be asked so."
+    return Cause("keyring-too-old", text, *facts.install(found.root, "keyring>=25.2.1"))
 
 
 def _no_username(facts: Facts, index: Index, place: str, username: str | None, *, old: bool) -> Cause:
@@ -248,9 +248,16 @@ def _pip(facts: Facts) -> Iterator[Cause]:
     elif pip and pip.provider == "auto" and pip.quiet:
         text = f"pip is told to ask for no input ({pip.quiet}), and then asks no keyring unless it is told to."
         yield Cause("pip-silent", text, Variable("PIP_KEYRING_PROVIDER", way), problem=asked)
-    if not pip or facts.asks_for_credentials(pip):
-        return
+
+
+def _run_by_pip(pip: Told, facts: Facts) -> Iterator[Cause]:
+    """What keeps the keyring that pip runs from answering it."""
+    way, found = "import" if facts.imports else "subprocess", facts.pip_keyring
     for index in pip.indexes:
+        if facts.asks_for_credentials(pip):
+            if found and found.is_old and index.is_at(facts.service):
+                yield _too_old(f"pip asks for the credential of {index.url}", found, facts)
+            continue
         registry = hints.registry_of(index.url)
         due = index.is_at(facts.service)
         if not index.username and (registry or (due and not index.public)):

@@ -30,8 +30,8 @@ _MAX_BYTES = 1 << 20
 #: Programs whose own environment's keyring is the one that they ask.
 OTHERS = ("poetry", "pdm", "twine", "hatch")
 _UV_PIP = "uv pip", ["pip", "install", "NAME"]
-#: Certificates would make half a megabyte of uv's answer, and a log level makes it warn.
-_LEFT_OUT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG")
+#: Certificates would make half a megabyte of uv's answer, a log level makes it warn, and colours come between.
+_LEFT_OUT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG", "FORCE_COLOR", "CLICOLOR_FORCE")
 #: pip as ``python -m pip`` runs it, but not one that lies in the working directory.
 _PIP = 'import sys; sys.path = [*filter(None, sys.path)]; import runpy; runpy.run_module("pip", run_name="__main__")'
 
@@ -45,6 +45,12 @@ class Keyring(NamedTuple):
     ours: bool | None = None  #: Whether this project is installed there; None if it cannot be told.
     mine: bool = False  #: Whether its environment is this one.
     providers: Sequence[Provider] = ()  #: The providers there.
+
+    @property
+    def is_old(self) -> bool:
+        """Whether its command line tells no credentials, with a user name or without (25.2.1, NEWS.rst)."""
+        version = tuple(int(part) for part in self.version.split(".")[:3] if part.isdigit())
+        return () < version < (25, 2, 1)
 
 
 class _Deaf:
@@ -161,8 +167,9 @@ def is_mute(keyring: Keyring | None, service: str, username: str | None, here: H
     if not keyring or keyring.root or first("keyring", here) != (keyring.path, None):
         return False
     asked, answer = _answer(Told("uv", keyring.path), [keyring.path, *question(service, username)], here)
-    lines = len(answer.strip().splitlines())
-    return asked.stops or not (asked.silence or lines > (0 if username else 1))  # a user name comes before a password
+    # a user name comes before a password, and nothing else
+    told = len(answer.strip().splitlines()) == (1 if username else 2)
+    return asked.stops or not (asked.silence or told)
 
 
 def question(service: str, username: str | None) -> list[str]:
