@@ -175,16 +175,36 @@ def test_pip_that_runs_the_global_keyring(
     assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
 
 
+@pytest.mark.parametrize("more", [[], ["--isolated"]], ids=" ".join)
 def test_over_another_environment(
-    cached: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, feed: Feed
+    cached: Patient,
+    shared_environments: environments.Environments,
+    python: Path,
+    wheel: Path,
+    feed: Feed,
+    more: list[str],
 ) -> None:
     """``uv run --with keyring-fallback`` asks about the environment below its own, and gives a command that one's keyring."""
     active = shared_environments.get(python, "keyring")
     env = machine.building(**variables(cached.with_tokens({feed.host: CANARY}), active.root, feed))
-    argv: list[Text] = [machine.uv(), "run", "--quiet", "--no-project", "--with", wheel, "keyring-fallback", "doctor"]
+    if more:  # then it lies over nothing that lasts, and the one of the folder counts
+        del env["VIRTUAL_ENV"]
+        (cached.folder / ".venv").symlink_to(active.root)
+    argv: list[Text] = [
+        machine.uv(),
+        "run",
+        "--quiet",
+        "--no-project",
+        *more,
+        "--with",
+        wheel,
+        "keyring-fallback",
+        "doctor",
+    ]
     result = environments.run([*argv, "--json", feed.url], env=env, cwd=cached.folder)
     document = json.loads(result.stdout)
-    assert (str(active.root), 1) == (document["environment"]["root"], result.returncode)
+    root = cached.folder / ".venv" if more else active.root
+    assert (str(root), 1) == (document["environment"]["root"], result.returncode)
     assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
     result = environments.run([*argv, "--", "keyring", "get", feed.url, USERNAME], env=env, cwd=cached.folder)
     assert f": {active.script('keyring')} ended with status 1" in result.stderr

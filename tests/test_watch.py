@@ -150,6 +150,18 @@ def test_the_words_of_a_command_of_uv_count(stage: Stage, tmp_path: Path) -> Non
     assert (0, False) == (other.returncode, "asked nobody for pkgs.dev" in other.stderr), other.stderr
 
 
+def test_a_command_is_run_once(stage: Stage, tmp_path: Path) -> None:
+    """uv is asked with the words of such commands only as tell their settings and do nothing: ``tool update-shell`` does."""
+    uv = trees.put(tmp_path / "uv", '#!/bin/sh\nprintf "%s\\n" "$*" >> "${0%/*}/ran"\n', executable=True)
+    stage.variables["PATH"] = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
+    for words in ("tool update-shell", "self update", "cache clean pip", "-n lock", "sync"):
+        (tmp_path / "ran").write_text("")
+        watch(stage, str(uv), *words.split(), cwd=stage.folder)
+        ran = (tmp_path / "ran").read_text().splitlines()
+        asked = [one for one in ran if "--show-settings" in one and words in one]
+        assert (1, words == "sync") == (ran.count(words), bool(asked)), ran
+
+
 def test_set_reads_from_the_command(stage: Stage) -> None:
     """What a command gives ``keyring set`` to read goes to the keyring itself, and stands in no record."""
     stage.there(

@@ -38,8 +38,9 @@ def around() -> Around:
     name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     projects = [os.path.join(folder, name) for folder in _folders(here)]
     virtual, conda = (here.environ.get(one, "") for one in ("VIRTUAL_ENV", "CONDA_PREFIX"))
-    # uv run --with lays one over another, and says over which (pyvenv.cfg, uv 0.7.9)
-    virtual = environment.settings_of(virtual).get("extends-environment", virtual) if virtual else ""
+    # uv run --with lays one over another, and says over which (pyvenv.cfg, uv 0.7.9), with --isolated over one like it
+    below = environment.settings_of(virtual).get("extends-environment", "") if virtual else ""
+    virtual = "" if below and trust.is_cached(below) else below or virtual
     # conda's base is active in every shell: uv takes a project's environment before it (uv-python, virtualenv.rs)
     is_base = here.environ.get("CONDA_DEFAULT_ENV") in ("base", "root")
     roots = (virtual, *projects, conda) if is_base else (virtual, conda, *projects)
@@ -62,7 +63,7 @@ def around() -> Around:
 def _folders(here: Here) -> list[str]:
     """Return the folders that may have the project's environment: the one that uv says, or where it says none all."""
     workspace = clients.workspace(here)
-    return [workspace] if workspace else trust.upwards(here.cwd)
+    return [workspace] if os.path.isdir(workspace) else trust.upwards(here.cwd)
 
 
 def _is_ours(scripts: str, here: Here) -> bool:

@@ -27,7 +27,11 @@ from .told import Told
 
 _MAX_BYTES = 8 << 20
 #: The commands of uv's that are known to tell their settings instead (0.4.0 to 0.13.9), and what keeps them from it.
-_TELLING, _QUIET = ("add", "lock", "pip", "remove", "sync", "tool", "tree"), ("-q", "-qq", "--quiet")
+_TELLING = {
+    *("add", "lock", "remove", "sync", "tree"),
+    *("pip compile", "pip install", "pip sync", "tool install", "tool run"),
+}
+_QUIET = ("-q", "-qq", "--quiet")
 _MARKS = {"answer": "answered", "nothing": "had no answer", "failed": "failed", "unfinished": "gave no answer in time"}
 
 
@@ -59,7 +63,8 @@ def watch(command: Sequence[str]) -> int:
         if not unseen:
             is_uv = os.path.basename(command[0]).lower() in ("uv", "uv.exe")
             said = [one for one in command[1:] if is_uv and one not in _QUIET]
-            told = [*clients.uv(here, said)] if said[:1] and said[0] in _TELLING else []
+            known = not _TELLING.isdisjoint([*said[:1], " ".join(said[:2])])
+            told = [*clients.uv(here, said)] if known else []
             told = [one for one in told if not one.silence] or [*clients.uv(here)]
             told = told if client == "uv" else [*clients.pip(in_use)]
             unasked = _unasked(records, told, failed=bool(status))
