@@ -178,14 +178,13 @@ def test_pip_that_runs_the_global_keyring(
 @pytest.mark.parametrize("more", [[], ["--isolated"]], ids=" ".join)
 def test_over_another_environment(
     cached: Patient,
-    shared_environments: environments.Environments,
     python: Path,
     wheel: Path,
     feed: Feed,
     more: list[str],
 ) -> None:
     """``uv run --with keyring-fallback`` asks about the environment below its own, and gives a command that one's keyring."""
-    active = shared_environments.get(python, "keyring")
+    active = environments.create(cached.folder / "venv", python, "keyring", share_files=True)
     env = machine.building(**variables(cached.with_tokens({feed.host: CANARY}), active.root, feed))
     if more:  # then it lies over nothing that lasts, and the one of the folder counts
         del env["VIRTUAL_ENV"]
@@ -206,8 +205,10 @@ def test_over_another_environment(
     root = cached.folder / ".venv" if more else active.root
     assert (str(root), 1) == (document["environment"]["root"], result.returncode)
     assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
-    result = environments.run([*argv, "--", "keyring", "get", feed.url, USERNAME], env=env, cwd=cached.folder)
+    words = ["sh", "-c", f'echo "$VIRTUAL_ENV"; exec keyring get {feed.url} {USERNAME}']
+    result = environments.run([*argv, "--", *words], env=env, cwd=cached.folder)
     assert f": {active.script('keyring')} ended with status 1" in result.stderr
+    assert f"{env.get('VIRTUAL_ENV', '')}\n" == result.stdout
 
 
 def test_pip_of_a_plain_interpreter(cached: Patient, python: Path, feed: Feed) -> None:

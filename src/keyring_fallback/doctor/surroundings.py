@@ -30,17 +30,11 @@ def around() -> Around:
     is_tool = receipt.is_there(here.prefix) or receipt.is_of_pipx(here.prefix)
     if not (trust.is_cached(here.prefix) or (is_tool and os.path.basename(here.prefix) == "keyring-fallback")):
         return Around(here, here)
-    # uvx and uv run --with put environments of theirs first on PATH: that is not where the person's uv looks
-    entries = here.environ.get("PATH", "").split(os.pathsep)
-    path = os.pathsep.join(one for one in entries if not (one and _is_ours(one, here)))
-    here = here._replace(environ=Variables({**here.environ, "PATH": path}))
+    here = _as_the_persons(here)
     pip = _pip(here)
     name = here.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     projects = [os.path.join(folder, name) for folder in _folders(here)]
     virtual, conda = (here.environ.get(one, "") for one in ("VIRTUAL_ENV", "CONDA_PREFIX"))
-    # uv run --with lays one over another, and says over which (pyvenv.cfg, uv 0.7.9), with --isolated over one like it
-    below = environment.settings_of(virtual).get("extends-environment", "") if virtual else ""
-    virtual = "" if below and trust.is_cached(below) else below or virtual
     # conda's base is active in every shell: uv takes a project's environment before it (uv-python, virtualenv.rs)
     is_base = here.environ.get("CONDA_DEFAULT_ENV") in ("base", "root")
     roots = (virtual, *projects, conda) if is_base else (virtual, conda, *projects)
@@ -58,6 +52,24 @@ def around() -> Around:
         return Around(in_use, in_use, outside=True)
     # a plain interpreter's keyring is not every client's
     return Around(here, here if has_keyring and not root else in_use, outside=True)
+
+
+def _as_the_persons(here: Here) -> Here:
+    """Return what surrounds us without what uvx and ``uv run --with`` put there, where the person's uv does not look.
+
+    They put environments of theirs first on PATH; the latter makes the one active that it lays over another, and says
+    over which (pyvenv.cfg, uv 0.7.9), with ``--isolated`` over one like it.
+    """
+    environ: dict[str, str] = dict(here.environ)
+    entries = here.environ.get("PATH", "").split(os.pathsep)
+    environ["PATH"] = os.pathsep.join(one for one in entries if not (one and _is_ours(one, here)))
+    active = here.environ.get("VIRTUAL_ENV", "")
+    below = environment.settings_of(active).get("extends-environment", "") if active else ""
+    if below:
+        environ["VIRTUAL_ENV"] = below
+    if below and trust.is_cached(below):
+        del environ["VIRTUAL_ENV"]
+    return here._replace(environ=Variables(environ))
 
 
 def _folders(here: Here) -> list[str]:
