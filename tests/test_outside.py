@@ -175,6 +175,27 @@ def test_pip_that_runs_the_global_keyring(
     assert "missing-there" in [one["name"] for one in document["causes"] if one["problem"]]
 
 
+def test_another_release_in_the_environment(
+    cached: Patient, python: Path, wheel: Path, feed: Feed, tmp_path: Path
+) -> None:
+    """The doctor that ``uvx`` runs may be newer than what the environment has of us, and may be older."""
+    active = environments.create(tmp_path / "active", python, "keyring", wheel)
+    env = variables(cached.with_tokens({feed.host: CANARY}), active.root, feed)
+    lookup = active.site_packages / "keyring_fallback" / "doctor" / "lookup.py"
+    text = lookup.read_text(encoding="utf-8")
+    older = text.replace(" in enumerate(questions)", " in enumerate((one, two) for one, two in questions)")
+    assert older != text
+    lookup.unlink()  # it may be a link to what others have
+    lookup.write_text(older, encoding="utf-8")
+    result = uvx(cached, env, "--json", feed.url, USERNAME)
+    assert ("answer", 0) == (json.loads(result.stdout)["lookups"][0]["outcome"], result.returncode), result.stdout
+    code = (
+        f"from keyring_fallback.doctor import lookup as l\nl.look_up(lambda **said: print(said), [{feed.url!r}, 'me'])"
+    )
+    result = environments.run([active.python, "-c", code], env={**os.environ, **env}, cwd=cached.folder)
+    assert "'outcome': 'answer'" in result.stdout, result.stderr
+
+
 @pytest.mark.parametrize("more", [[], ["--isolated"]], ids=" ".join)
 def test_over_another_environment(
     cached: Patient,

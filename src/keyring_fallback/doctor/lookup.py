@@ -35,8 +35,8 @@ def look_up(tell: Callable[..., object], *questions: tuple[str, str | None, bool
         _ask_as_client(*question)
 
 
-def _ask_as_client(service: str, username: str | None, credentials: bool) -> None:  # noqa: FBT001 - comes as JSON
-    """Ask for the URL, then for the host: as uv and pip."""
+def _ask_as_client(service: str, username: str | None, credentials: bool = False) -> None:  # noqa: FBT001, FBT002
+    """Ask for the URL, then for the host: as uv and pip. An older doctor, from ``uvx``, says nothing of credentials."""
     host = ""
     with contextlib.suppress(ValueError):  # what is no URL has no host to be asked for
         host = urlsplit(service).netloc

@@ -54,7 +54,11 @@ def examine(known: Known, request: dict[str, Any]) -> None:
         return
     known.tell(selected=name_of(selected), backends=listed)
     sys.path.append(request["folder"])  # the doctor may run where this environment's keyring does not find it
-    __import__(request["module"], fromlist=["_"]).look_up(known.tell, *request["arguments"])
+    look_up = __import__(request["module"], fromlist=["_"]).look_up
+    try:
+        look_up(known.tell, *request["arguments"])
+    except ValueError:  # this environment has an older release of us, whose questions have two parts
+        look_up(known.tell, *(one[:2] for one in request["arguments"]))
 
 
 def main() -> None:
