@@ -64,6 +64,14 @@ def uvx(person: Patient, env: Mapping[str, str], *args: str) -> subprocess.Compl
     return result
 
 
+def download(
+    person: Patient, active: environments.Environment, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Have the pip of an environment get something from the feed."""
+    argv: list[Text] = [active.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "demo-store"]
+    return environments.run(argv, env={**os.environ, **env}, cwd=person.folder)
+
+
 PIP = "pip==26.1"
 
 
@@ -97,8 +105,7 @@ def test_pip_of_an_environment_without_keyring(
     urls = {"URL": feed.url, "OLD": feed.url.replace("://", f"://{USERNAME}:old@")}
     more = {name: urls.get(value, value) for name, value in more.items()}
     env = variables(cached, active.root, feed, **more)
-    argv: list[Text] = [active.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "demo-store"]
-    real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+    real = download(cached, active, env)
     assert (real.returncode == 0) == (not named), real.stderr
     result = uvx(cached, env, "--json", feed.url)
     document = json.loads(result.stdout)
@@ -111,7 +118,7 @@ def test_pip_of_an_environment_without_keyring(
         name, _, value = cure.partition("=")
         env.pop(name, None)
         env.update({name: value} if value else {})
-        real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+        real = download(cached, active, env)
         assert (0, 0) == (real.returncode, uvx(cached, env, feed.url).returncode), real.stderr
 
 
@@ -132,8 +139,7 @@ def test_pip_runs_an_old_keyring(cached: Patient, tmp_path: Path, python: Path, 
     env = variables(cached.with_tokens({feed.host: CANARY}), active.root, feed, PIP_KEYRING_PROVIDER="subprocess")
     for scripts, named in ((cached.tool.scripts, []), (old.scripts, ["keyring-too-old"])):
         env["PATH"] = os.pathsep.join([os.fspath(active.scripts), os.fspath(scripts), os.environ["PATH"]])
-        argv: list[Text] = [active.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "demo-store"]
-        real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+        real = download(cached, active, env)
         document = json.loads(uvx(cached, env, "--json").stdout)
         problems = [one["name"] for one in document["causes"] if one["problem"]]
         assert (not named, named) == (real.returncode == 0, [one for one in problems if one in named]), problems
@@ -163,8 +169,7 @@ def test_pip_that_runs_the_global_keyring(
     active = shared_environments.get(python, "keyring", PIP)
     env = variables(cached, active.root, feed, PIP_KEYRING_PROVIDER="subprocess")
     cached.with_tokens({feed.host: CANARY} if has else {})
-    argv: list[Text] = [active.python, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "demo-store"]
-    real = environments.run(argv, env={**os.environ, **env}, cwd=cached.folder)
+    real = download(cached, active, env)
     assert has == (real.returncode == 0), real.stderr
     document = json.loads(uvx(cached, env, "--json").stdout)
     assert ([] if has else ["no-provider"]) == [one["name"] for one in document["causes"]]
@@ -210,17 +215,8 @@ def test_over_another_environment(
     if more:  # then it lies over nothing that lasts, and the one of the folder counts
         del env["VIRTUAL_ENV"]
         (cached.folder / ".venv").symlink_to(active.root)
-    argv: list[Text] = [
-        machine.uv(),
-        "run",
-        "--quiet",
-        "--no-project",
-        *more,
-        "--with",
-        wheel,
-        "keyring-fallback",
-        "doctor",
-    ]
+    run = [machine.uv(), "run", "--quiet", "--no-project", *more]
+    argv: list[Text] = [*run, "--with", wheel, "keyring-fallback", "doctor"]
     result = environments.run([*argv, "--json", feed.url], env=env, cwd=cached.folder)
     document = json.loads(result.stdout)
     root = cached.folder / ".venv" if more else active.root

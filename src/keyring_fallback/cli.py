@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = words.index("--") if "--" in words else len(words)
     command = words[end + 1 :] if end < len(words) else None
     options = parser.parse_args(words[:end])
-    if mistake := _mistake(options, command, parser.parse_args(["doctor"])):
+    if mistake := _mistake(options, command, parser):
         parser.error(mistake)
     if options.command == "lend":
         return _lend(commands["lend"], options.services, command or ())
@@ -47,15 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _doctor(options)
 
 
-def _mistake(options: argparse.Namespace, command: Sequence[str] | None, doctor: argparse.Namespace) -> str:
-    """Return why words do not go together, or ""; `doctor` is what that command says by itself."""
+def _mistake(options: argparse.Namespace, command: Sequence[str] | None, parser: argparse.ArgumentParser) -> str:
+    """Return why words do not go together, or ""."""
     if command is not None and (options.command not in ("doctor", "lend") or not command):
         return "there is no command behind --" if not command else "-- goes with 'doctor' and 'lend'"
-    if options.command != "doctor":
-        return ""
-    mixed = options.json and (options.fix or options.dry_run)
-    both = "--json goes with neither --fix nor --dry-run" if mixed else ""
-    return "nothing goes between 'doctor' and --" if command and options != doctor else both
+    if command and options.command == "doctor" and options != parser.parse_args(["doctor"]):
+        return "nothing goes between 'doctor' and --"
+    both = options.command == "doctor" and options.json and (options.fix or options.dry_run)
+    return "--json goes with neither --fix nor --dry-run" if both else ""
 
 
 def _doctor(options: argparse.Namespace) -> int:

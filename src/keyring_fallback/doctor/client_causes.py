@@ -253,11 +253,12 @@ def _pip(facts: Facts) -> Iterator[Cause]:
 def _run_by_pip(pip: Told, facts: Facts) -> Iterator[Cause]:
     """What keeps the keyring that pip runs from answering it."""
     way, found = "import" if facts.imports else "subprocess", facts.pip_keyring
+    if facts.asks_for_credentials(pip):
+        urls = (index.url for index in pip.indexes if index.is_at(facts.service))
+        old = found if found and found.is_old else None
+        yield from (_too_old(f"pip asks for the credential of {url}", old, facts) for url in urls if old)
+        return
     for index in pip.indexes:
-        if facts.asks_for_credentials(pip):
-            if found and found.is_old and index.is_at(facts.service):
-                yield _too_old(f"pip asks for the credential of {index.url}", found, facts)
-            continue
         registry = hints.registry_of(index.url)
         due = index.is_at(facts.service)
         if not index.username and (registry or (due and not index.public)):

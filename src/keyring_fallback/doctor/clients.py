@@ -29,7 +29,8 @@ SECONDS = 20.0
 _MAX_BYTES = 1 << 20
 #: Programs whose own environment's keyring is the one that they ask.
 OTHERS = ("poetry", "pdm", "twine", "hatch")
-_UV_PIP = "uv pip", ["pip", "install", "NAME"]
+#: What uv is asked for: what a project's commands would do, and those of ``uv pip``.
+_COMMANDS: Sequence[tuple[str, Sequence[str]]] = (("uv", ["lock"]), ("uv pip", ["pip", "install", "NAME"]))
 #: Certificates would make half a megabyte of uv's answer, a log level makes it warn, and colours come between.
 _LEFT_OUT = ("SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_LOG", "FORCE_COLOR", "CLICOLOR_FORCE")
 #: pip as ``python -m pip`` runs it, but not one that lies in the working directory.
@@ -49,8 +50,7 @@ class Keyring(NamedTuple):
     @property
     def is_old(self) -> bool:
         """Whether its command line tells no credentials, with a user name or without (25.2.1, NEWS.rst)."""
-        version = tuple(int(part) for part in self.version.split(".")[:3] if part.isdigit())
-        return () < version < (25, 2, 1)
+        return () < told.numbers(self.version) < (25, 2, 1)
 
 
 class _Deaf:
@@ -82,8 +82,7 @@ def uv(here: Here, words: Sequence[str] = ()) -> Iterator[Told]:
     if program:
         variables = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL")
         texts[:0] = [("Cli", name, Hidden(here.environ.get(name, ""))) for name in variables]
-        commands = [("uv pip" if "pip" in words else "uv", words)] if words else [("uv", ["lock"]), _UV_PIP]
-        for client, these in commands:
+        for client, these in [("uv pip" if "pip" in words else "uv", words)] if words else _COMMANDS:
             one, answer = _answer(Told(client, program, reason), [program, "--show-settings", *these], here)
             one = one if one.silence else told.by_uv(one, answer, texts, here)
             if client == "uv" and any("workspace" in text for _, _, text in texts):
@@ -103,7 +102,7 @@ def workspace(here: Here) -> str:
 def said_by_uv(words: Sequence[str], here: Here) -> Hidden:
     """Return what a command of uv's says, or "" where there is none that may be asked, or it fails."""
     program, reason, _ = uv_itself(here)
-    return _answer(Told("uv", program, reason or (None if program else "none")), [program, *words], here)[1]
+    return _answer(Told("uv", program, reason), [program, *words], here)[1] if program else Hidden()
 
 
 def pip(here: Here) -> Iterator[Told]:

@@ -16,7 +16,7 @@ from . import clients, cures, probing, surroundings
 from .probing import Probe
 from .shell import Cure
 from .shown import HIDDEN
-from .told import MASK, UV, Index, Told, uv_files
+from .told import MASK, UV, Index, Told, numbers, uv_files
 
 #: Seconds that this environment's keyring may take for a lookup, beside the time limit of each tool.
 LOCAL_SECONDS = 60.0
@@ -101,7 +101,7 @@ class Facts(NamedTuple):
 
     def asks_for_credentials(self, pip: Told) -> bool:
         """Tell whether pip asks for them, with a user name or without: if it runs a keyring, since 26.2 (NEWS.rst)."""
-        return not self.runs(pip) or pip.release >= (26, 2)
+        return not self.runs(pip) or numbers(pip.program) >= (26, 2)
 
     @property
     def lacks_us(self) -> bool:
@@ -155,7 +155,7 @@ def examine(service: str | None = None, username: str | None = None) -> Facts:
     """
     here, in_use, outside = surroundings.around()
     of_pip = [*clients.pip(in_use)]
-    if here != in_use and environment.read_path(in_use.sys_path).keyring and any(one.indexes for one in of_pip):
+    if here != in_use and any(one.indexes for one in of_pip) and environment.read_path(in_use.sys_path).keyring:
         here, outside = in_use, True
     now = survey.make(here)
     now = now._replace(findings=search.find(here, now.settings.tool))

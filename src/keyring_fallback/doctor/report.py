@@ -120,8 +120,8 @@ def _looked_up(facts: Facts) -> str:
     if facts.service is None:
         return "none was made"
     words = {"answer": "an answer", "nothing": "no answer", "failed": "a failure", "unfinished": "no end"}
-    outcome = words.get(facts.lookup.get("outcome", ""), "none was made")
-    outcome = "an empty password" if outcome == words["answer"] and not facts.answered else outcome
+    came = facts.lookup.get("outcome", "")
+    outcome = "an empty password" if came == "answer" and not facts.answered else words.get(came, "none was made")
     outcome += "" if facts.due or facts.answered else ", which no public index needs"
     told = (one for one in facts.told if any(index.is_at(facts.service) for index in one.indexes))
     who = ", ".join(dict.fromkeys(one.client.split()[0] for one in told))

@@ -65,10 +65,10 @@ def _as_the_persons(here: Here) -> Here:
     environ["PATH"] = os.pathsep.join(one for one in entries if not (one and _is_ours(one, here)))
     active = here.environ.get("VIRTUAL_ENV", "")
     below = environment.settings_of(active).get("extends-environment", "") if active else ""
-    if below:
-        environ["VIRTUAL_ENV"] = below
     if below and trust.is_cached(below):
         del environ["VIRTUAL_ENV"]
+    elif below:
+        environ["VIRTUAL_ENV"] = below
     return here._replace(environ=Variables(environ))
 
 

@@ -74,14 +74,14 @@ class Told(NamedTuple):
     quiet: str | None = None  #: What tells pip to ask for no input, which its provider "auto" minds, or None.
     indexes: Sequence[Index] = ()  #: The indexes.
 
-    @property
-    def release(self) -> tuple[int, ...]:
-        """The numbers of pip's release that matter."""
-        return tuple(int(part) for part in self.program.split(".")[:2] if part.isdigit())
-
     def not_understood(self) -> Told:
         """Return what is told by a client that says something else."""
         return self._replace(silence="what it says of its settings is not understood")
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the first three numbers of a version, or as many as there are."""
+    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
 
 
 def by_uv(told: Told, answer: Hidden, texts: Sequence[Text], here: Here) -> Told:
@@ -287,7 +287,7 @@ def by_pip(told: Told, answer: Hidden, here: Here) -> Told:
     quiet, where = options.get("no-input", ("", None))
     where = where if _is_on(quiet) else None
     told = told._replace(indexes=tuple(indexes), quiet=where)
-    if told.release < (23, 1):
+    if numbers(told.program) < (23, 1):
         return told  # it has no choice
     provider, source = options.get("keyring-provider", ("auto", None))
     return told._replace(provider=provider, source=source)

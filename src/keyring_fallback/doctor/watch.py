@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from .. import hints, survey
@@ -27,10 +27,7 @@ from .told import Told
 
 _MAX_BYTES = 8 << 20
 #: The commands of uv's that are known to tell their settings instead (0.4.0 to 0.13.9), and what keeps them from it.
-_TELLING = {
-    *("add", "lock", "remove", "sync", "tree"),
-    *("pip compile", "pip install", "pip sync", "tool install", "tool run"),
-}
+_TELLS = {"add", "lock", "remove", "sync", "tree", "pip compile", "pip install", "pip sync", "tool install", "tool run"}
 _QUIET = ("-q", "-qq", "--quiet")
 _MARKS = {"answer": "answered", "nothing": "had no answer", "failed": "failed", "unfinished": "gave no answer in time"}
 
@@ -61,12 +58,7 @@ def watch(command: Sequence[str]) -> int:
     elif not reason:
         unseen, unasked = _unseen(command, client, here), {}
         if not unseen:
-            is_uv = os.path.basename(command[0]).lower() in ("uv", "uv.exe")
-            said = [one for one in command[1:] if is_uv and one not in _QUIET]
-            known = not _TELLING.isdisjoint([*said[:1], " ".join(said[:2])])
-            told = [*clients.uv(here, said)] if known else []
-            told = [one for one in told if not one.silence] or [*clients.uv(here)]
-            told = told if client == "uv" else [*clients.pip(in_use)]
+            told = _told_by_uv(command, here) if client == "uv" else clients.pip(in_use)
             unasked = _unasked(records, told, failed=bool(status))
         lines = _lines(records, others, unseen, unasked, failed=bool(status))
     _say(["", f"keyring-fallback: what {without_secrets(command[0])} asked of keyring", *lines])
@@ -167,7 +159,16 @@ def _unseen(command: Sequence[str], client: str, here: Here) -> str:
     return "one of an environment without keyring-fallback that it imports, or puts first on PATH, would not be"
 
 
-def _unasked(records: list[dict[str, Any]], told: Sequence[Told], *, failed: bool) -> dict[str, str]:
+def _told_by_uv(command: Sequence[str], here: Here) -> list[Told]:
+    """Return what uv says that it would do, with the words of the command where it tells that."""
+    words = [one for one in command[1:] if one not in _QUIET]
+    is_uv = os.path.basename(command[0]).lower() in ("uv", "uv.exe")
+    known = is_uv and not _TELLS.isdisjoint([*words[:1], " ".join(words[:2])])
+    told = [one for one in clients.uv(here, words) if not one.silence] if known else []
+    return told or [*clients.uv(here)]
+
+
+def _unasked(records: list[dict[str, Any]], told: Iterable[Told], *, failed: bool) -> dict[str, str]:
     """Return in words who asked nobody for an index that takes a password, or may where it failed, and its URL."""
     asked = {hints.host_of(record.get("service")) for record in records}
     found: dict[str, str] = {}
