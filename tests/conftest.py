@@ -30,6 +30,11 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests under Wine: they wait for each other, and at the end nobody else would be at work."""
+    items.sort(key=lambda item: item.path.name != "test_windows.py")
+
+
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """The folder that all pytest-xdist workers of this session share."""
