@@ -7,6 +7,7 @@ import json
 import os
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,38 +15,45 @@ from keyring_fallback.helper.deferred import DEFERRED
 from support import environments, helper, interpreters, providers
 from support.environments import Environment, Environments
 
-#: A provider that does what the service says and answers with what came of it.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: A provider that does what the service says, each from the same start, and answers with what came of it.
 PROVIDER = """\
+import os
 from keyring.backend import KeyringBackend
+
+def done(service):
+    names = {"__name__": "doer", "show": []}
+    exec(service, names)
+    return repr(names["show"])
 
 class Doer(KeyringBackend):
     priority = 9
 
     def get_password(self, service, username):
-        names = {"__name__": "doer", "show": []}
-        exec(service, names)
-        return repr(names["show"])
+        if not hasattr(os, "fork"):
+            return done(service)
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writing, done(service).encode())
+            os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as answer:
+            answer = answer.read().decode()
+        os.waitpid(child, 0)
+        return answer
 
     def set_password(self, *arguments):
         raise NotImplementedError
 """
 
-#: Asks the provider as keyring would, without the helper: each service from the same start.
+#: Asks the provider as keyring would, without the helper.
 PLAIN = """\
-import json, os, sys, keyring.backend, doer
+import json, sys, keyring.backend, doer
 
-answers = {}
-for name, service in json.load(sys.stdin).items():
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, doer.Doer().get_password(service, "").encode())
-        os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as answer:
-        answers[name] = answer.read().decode()
-    os.waitpid(child, 0)
-json.dump(answers, sys.stdout)
+json.dump({name: doer.Doer().get_password(service, "") for name, service in json.load(sys.stdin).items()}, sys.stdout)
 """
 
 STYLES = {
@@ -260,13 +268,28 @@ def tool(request: pytest.FixtureRequest, shared_environments: Environments) -> E
 
 
 @pytest.fixture(scope="module")
-def plain(tool: Environment) -> dict[str, str]:
+def plain(tool: Environment, shared_environments: Environments) -> dict[str, str]:
     """What the provider answers without us."""
     if not hasattr(os, "fork"):
         pytest.skip("there is no fork: the answers without us cost a start each")
-    services = {what: textwrap.dedent(text) for what, text in {**STYLES, **PATCHES, **THREADS}.items()}
-    answers: dict[str, str] = json.loads(tool.run(["-I", "-c", PLAIN], stdin=json.dumps(services), check=True).stdout)
+    services = json.dumps({what: textwrap.dedent(text) for what, text in {**STYLES, **PATCHES, **THREADS}.items()})
+
+    def build(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "answers").write_text(tool.run(["-I", "-c", PLAIN], stdin=services, check=True).stdout)
+
+    answers: dict[str, str]
+    answers = json.loads((shared_environments.once("plain", build, tool.root, __file__) / "answers").read_text())
     return answers
+
+
+@pytest.fixture(scope="module")
+def helped(tool: Environment) -> Iterator[helper.Helper]:
+    """A helper that runs; until its end nothing is said on stderr."""
+    with helper.Helper(tool, entry_points=["doer"]) as running:
+        yield running
+        status, _, said = running.end()
+        assert (0, "") == (status, said)
 
 
 def _ask(tool: Environment, service: str) -> str:
@@ -276,10 +299,11 @@ def _ask(tool: Environment, service: str) -> str:
 
 
 @pytest.mark.parametrize("what", [*STYLES, *PATCHES, *THREADS])
-def test_answer_is_the_same_as_without_the_helper(tool: Environment, plain: dict[str, str], what: str) -> None:
+def test_answer_is_the_same_as_without_the_helper(helped: helper.Helper, plain: dict[str, str], what: str) -> None:
     """A provider that imports, uses or patches deferred modules gives the answer that it gives without us."""
     assert plain[what] not in ("", "[]")
-    assert plain[what] == _ask(tool, textwrap.dedent({**STYLES, **PATCHES, **THREADS}[what]))
+    reply = helped.ask("get_password", textwrap.dedent({**STYLES, **PATCHES, **THREADS}[what]))
+    assert ([], [], plain[what]) == (reply["failures"], reply["unloaded"], reply["answer"])
 
 
 #: A deferred module that cannot be loaded at first.
