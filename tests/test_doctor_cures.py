@@ -380,9 +380,10 @@ def test_a_cure_mends(
     ill, folder = ILL[name], tmp_path / "work"
     folder.mkdir()
     packages: list[environments.Text] = [*(ill.packages or ("keyring",)), wheel]
-    environment = shared_environments.get(python, *packages)
     if ill.packages and "pip" not in ill.packages:
         environment = environments.create(tmp_path / "env", python, *packages)
+    else:
+        environment = shared_environments.get(python, *packages)
     patient = Patient(environment, home, folder).with_tool(shared_environments.uv_tool(python, stub_tokens)).with_uv()
     variables = {key: value.replace("UV", patient.variables["PATH"]) for key, value in ill.variables.items()}
     if ill.configuration:

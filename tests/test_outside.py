@@ -32,10 +32,16 @@ def feed(demo_store: Path) -> Iterator[Feed]:
 
 
 @pytest.fixture
-def cached(patient: Patient, python: Path, wheel: Path, tmp_path: Path) -> Patient:
+def cached(patient: Patient, shared_environments: environments.Environments, python: Path, wheel: Path) -> Patient:
     """Somebody with a global keyring on PATH, and us in nothing but an environment of uv's cache."""
-    trees.put(tmp_path / "cache" / "CACHEDIR.TAG")
-    patient.environment = environments.create(tmp_path / "cache" / "ours", python, "keyring", wheel, share_files=True)
+    packages = ("keyring", environments.QUICK, wheel)
+
+    def build(cache: Path) -> None:
+        trees.put(cache / "CACHEDIR.TAG")
+        environments.create(cache / "ours", python, *packages, compile_bytecode=True, share_files=True)
+
+    cache = shared_environments.once("cache", build, python, *packages)
+    patient.environment = environments.Environment(cache / "ours")
     return patient
 
 
