@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -232,6 +233,39 @@ def test_over_another_environment(
     result = environments.run([*argv, "--", *words], env=env, cwd=cached.folder)
     assert f": {active.script('keyring')} ended with status 1" in result.stderr
     assert f"{env.get('VIRTUAL_ENV', '')}\n" == result.stdout
+
+
+@pytest.mark.parametrize("cause", ["broken", "selected-backend-missing"])
+def test_the_keyring_that_uv_runs_cannot_be_used(
+    cached: Patient, shared_environments: environments.Environments, python: Path, wheel: Path, feed: Feed, cause: str
+) -> None:
+    """The global keyring itself, which uv runs: that its provider answers us, by the helper, does not make it green."""
+    cached.with_tokens({feed.host: CANARY}).with_uv()
+    env = variables(cached, "/nowhere", feed, UV_DEFAULT_INDEX=feed.with_username(USERNAME))
+    del env["VIRTUAL_ENV"], env["PIP_INDEX_URL"]
+    env["PATH"] = os.pathsep.join([os.fspath(cached.tool.scripts), cached.variables["PATH"]])
+    env["UV_KEYRING_PROVIDER"] = "subprocess"
+    script = cached.tool.script("keyring")
+    text = re.sub(r"/[^\s'\"]*/bin/python[^\s'\"]*", os.fspath(cached.tool.python), script.read_text(), count=1)
+    script.unlink()  # a copy of another tool's, as all of this one
+    trees.put(script, text, executable=True)
+    assert 0 == uvx(cached, env).returncode
+    module = cached.tool.site_packages / "more_itertools" / "more.py"
+    if cause == "broken":
+        module.unlink()
+        module.write_text("def (\n")
+    else:
+        cached.with_configuration("[backend]\ndefault-keyring = keyring_fallback.GlobalKeyring\n")
+    real = environments.run([cached.tool.script("keyring"), "get", feed.url, USERNAME], env={**os.environ, **env})
+    document = json.loads(uvx(cached, env, "--json").stdout)
+    assert (1, "answer") == (real.returncode, document["lookups"][0]["outcome"])
+    assert [cause] == [one["name"] for one in document["causes"] if one["problem"]]
+    # in an environment with us uv runs that one's
+    active = shared_environments.get(python, "keyring", wheel)
+    env.update(VIRTUAL_ENV=os.fspath(active.root), PATH=os.pathsep.join([os.fspath(active.scripts), env["PATH"]]))
+    result = uvx(cached, env, "--json")
+    notes = [(one["name"], one["problem"]) for one in json.loads(result.stdout)["causes"]]
+    assert (0, True) == (result.returncode, (cause, False) in notes)
 
 
 def test_pip_of_a_plain_interpreter(cached: Patient, python: Path, feed: Feed) -> None:

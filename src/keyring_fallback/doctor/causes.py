@@ -7,12 +7,13 @@ from typing import Any
 
 from .. import hints, survey
 from ..config import Fault
+from ..discovery import trust
 from ..here import NESTED
 from . import client_causes, cures, tool_causes
 from .examination import Facts
 from .probing import Probe
 from .shell import Cause, Command, Cure, Edit, Variable
-from .told import poetry_variable
+from .told import UV, poetry_variable
 
 #: keyring's own chain asks GlobalKeyring, and ours; the others ask nobody else.
 _OURS = "keyring_fallback."
@@ -47,13 +48,21 @@ def _basic(facts: Facts) -> list[Cause]:
     found = [*_settings(facts), *_selected(facts)]
     if facts.answered or not any(cause.problem for cause in found):
         found += tool_causes.find(facts)
-    if facts.answered:  # what is wrong for others than this lookup is only worth a note
+    if facts.answered and not _uv_fails(facts):  # what is wrong for others is only worth a note
         found = [cause._replace(problem=False) for cause in found]
     elif facts.lookup and facts.due:
         found += _failures(facts)
         if not any(cause.problem for cause in found) and (facts.elsewhere or not facts.lacks_us):
             found.append(_nothing(facts))
     return found
+
+
+def _uv_fails(facts: Facts) -> bool:
+    """Tell whether uv is told to run the keyring of a tool itself, and that cannot be used."""
+    told = any(one.provider == "subprocess" for one in facts.told if one.client in UV)
+    run = trust.identity(facts.uv_keyring.root) if told and facts.uv_keyring else None
+    broken = [tool.root or tool.interpreter for tool, probe in facts.tools if probe.error or probe.broken]
+    return run is not None and run in map(trust.identity, broken)
 
 
 def _settings(facts: Facts) -> Iterator[Cause]:
@@ -82,15 +91,14 @@ def _selected(facts: Facts) -> Iterator[Cause]:
     """What is wrong with the backend that the user has selected, or with this environment's keyring otherwise."""
     me, here, settings = facts.me, facts.here, facts.survey.settings
     source, name = settings.sources.get("selected", settings.file), settings.selected
-    lacks = False
     selected = "selected" in settings.sources
+    lacks = selected and me.lacks(name)
     if selected:
         said = f"'default-keyring = {name}' in {source}" if cures.is_file(source) else f"{source}={name}"
         cure: Cure = cures.either(source, None, Edit(source, "backend", "default-keyring", None))
         advice = ""
         probes = {here.prefix: me, **{tool.location: probe for tool, probe in facts.tools}}
         lacking = [place for place, probe in probes.items() if probe.lacks(name)]
-        lacks = me.lacks(name)
         if lacking:
             fails = f"there keyring fails before it loads any other ({probes[lacking[0]].broken})"
             text = f"{said} selects a backend that cannot be used in {' and '.join(lacking)}: {fails}."
@@ -98,7 +106,7 @@ def _selected(facts: Facts) -> Iterator[Cause]:
             if tool and not lacks and name.startswith(_OURS):
                 advice = f"install keyring-fallback there, too, or remove the setting ({source})"
                 cure = cures.add_provider("keyring-fallback", tool, here.platform, facts.everywhere())
-            yield Cause("selected-backend-missing", text, cure, advice, problem=lacks)
+            yield Cause("selected-backend-missing", text, cure, advice, problem=lacks or _uv_fails(facts))
         if not me.broken and not name.startswith(_CHAINS):
             text = f"{said} selects one backend: nothing else is asked, no other backend and no global keyring."
             yield Cause("backend-selected", text, cure)
@@ -129,8 +137,7 @@ def _failures(facts: Facts) -> Iterator[Cause]:
         alone, advice = None, "it may wait for you: ask again on a terminal"
         if asked["kind"] == "backend":
             words = ("keyring-fallback", "doctor", service, *filter(None, [facts.shown_username]))
-            only = Variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring")
-            alone = Command(words, (only,), mends=False)
+            alone = Command(words, (Variable("PYTHON_KEYRING_BACKEND", "keyring_fallback.GlobalKeyring"),), mends=False)
             advice = "the command asks without it; if that works, remove that backend"
         yield Cause("no-end", f"{asked['who']} was asked, and {facts.me.error}.", alone, advice)
     for one in (one for one in facts.me.lookups if one["method"] != lookup["method"]):

@@ -110,12 +110,11 @@ def pip(here: Here) -> Iterator[Told]:
     found = next(iter(metadata.distributions(name="pip", path=list(here.sys_path))), None)
     if found is None:
         return
-    version = found.version
     name = "pip.ini" if here.platform == "win32" else "pip.conf"
     _, reason = _texts([(None, here.environ.get("PIP_CONFIG_FILE", "")), (None, os.path.join(here.prefix, name))])
     # it runs what `python` in its settings names, maybe a project's, unless that has run it (26.3, main_parser.py)
     here = here._replace(environ=Variables({**here.environ, "_PIP_RUNNING_IN_SUBPROCESS": "1"}))
-    one, answer = _answer(Told("pip", version, reason), [here.executable, "-c", _PIP, "config", "debug"], here)
+    one, answer = _answer(Told("pip", found.version, reason), [here.executable, "-c", _PIP, "config", "debug"], here)
     yield one if one.silence else told.by_pip(one, answer, here)
 
 
@@ -154,10 +153,9 @@ def on_path(here: Here, without: str = "", client: str = "", name: str = "keyrin
             return Keyring(path)
         root = target.root or target.interpreter
         content = layout.read(target.root, target.interpreter, here)
-        ours = has_us(content.folders)
         me = here.prefix if target.root else "" if here.virtual else here.executable
         mine = trust.identity(root) == trust.identity(me)
-        return Keyring(path, root, content.keyring, ours, mine, content.providers)
+        return Keyring(path, root, content.keyring, has_us(content.folders), mine, content.providers)
     return None
 
 

@@ -78,8 +78,7 @@ def _laid_out(line: _Line, facts: Facts) -> list[str]:
 
 
 def _wrapped(text: str, first: str, others: str) -> list[str]:
-    wrapper = textwrap.TextWrapper(_WIDTH, first, others, break_long_words=False, break_on_hyphens=False)
-    return wrapper.wrap(text)
+    return textwrap.TextWrapper(_WIDTH, first, others, break_long_words=False, break_on_hyphens=False).wrap(text)
 
 
 def _areas(facts: Facts, causes: Sequence[Cause], *, colour: bool) -> Iterator[_Line]:

@@ -86,8 +86,7 @@ def _private(here: Here) -> Iterator[str]:
 def _made(parent: str | None, stack: contextlib.ExitStack, here: Here) -> str:
     """Make a folder with a recording ``keyring``; return the file for records in it, or "" if there can be none."""
     try:
-        made = tempfile.TemporaryDirectory(prefix="keyring-fallback-", dir=parent)
-        folder = stack.enter_context(made)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyring-fallback-", dir=parent))
         file = os.path.join(folder, RECORDS)
         path = os.path.join(folder, "keyring.exe" if here.platform == "win32" else "keyring")
         for one in (file, os.path.join(folder, "CACHEDIR.TAG")):  # what lies in a cache is no tool for discovery

@@ -36,7 +36,6 @@ class Known:
 def examine(known: Known, request: dict[str, Any]) -> None:
     known.tell()
     try:
-        import keyring
         import keyring.backend
         import keyring.core
 
