@@ -263,6 +263,13 @@ def test_percent_and_braces_are_words(alone: Stage) -> None:
     assert "%d%%(x)s{x:y}" == alone.call("get_password", "https://a.test/", "me")["answer"]
 
 
+def asked_in(alone: Stage, folder: Path) -> tuple[str, str]:
+    """Ask for a password in a folder; return what is printed of the answer, and stderr."""
+    asks = "import keyring; print(keyring.get_password('https://a.test/', 'me'))"
+    result = alone.environment.run(["-c", asks], env=alone.env(), cwd=folder)
+    return result.stdout, result.stderr
+
+
 def test_a_program_of_a_project_is_not_run(alone: Stage, tmp_path: Path) -> None:
     """On PATH, what lies in a project, or where others can write, is passed over, and what is missing is said."""
     ran = tmp_path / "ran"
@@ -273,11 +280,9 @@ def test_a_program_of_a_project_is_not_run(alone: Stage, tmp_path: Path) -> None
     (alone.folder / "bin" / "cloud").rename(project / "bin" / "cloud")
     alone.variables["PATH"] = os.pathsep.join([os.fspath(project / "bin"), os.environ["PATH"]])
     told(alone, "*.test = cloud")
-    result = alone.environment.run(
-        ["-c", "import keyring; print(keyring.get_password('https://a.test/', 'me'))"], env=alone.env(), cwd=project
-    )
-    assert ("None\n", False) == (result.stdout, ran.exists())
-    assert "is not found" in result.stderr
+    answer, stderr = asked_in(alone, project)
+    assert ("None\n", False) == (answer, ran.exists())
+    assert "is not found" in stderr
 
 
 def test_what_runs_a_script_is_not_others(alone: Stage) -> None:
@@ -294,6 +299,39 @@ def test_what_runs_a_script_is_not_others(alone: Stage) -> None:
         path = os.pathsep.join([path, os.fspath(alone.folder / f"{name}-bin")])
     alone.variables["PATH"] = path
     assert "mine" == alone.call("get_password", "https://a.test/", "me")["answer"]
+
+
+@pytest.mark.parametrize("line", ["#!/usr/bin/env cloudpy", "#!/usr/bin/env -S A=b cloudpy -x", "#!/usr/bin/env loop"])
+def test_what_env_finds_in_a_project_is_not_run(alone: Stage, tmp_path: Path, line: str) -> None:
+    """A script that has ``env`` look for its interpreter: what only a project has on PATH is not run, the person's is."""
+    ran = tmp_path / "ran"
+    project = Path(os.environ["HOME"]) / "repo"
+    (project / "bin").mkdir(parents=True)
+    (project / ".git").mkdir()
+    hostile.executable(project / "bin" / "cloudpy", f"#!/bin/sh\ntouch {ran}; echo stolen\n")
+    script = program(alone, "")
+    hostile.executable(script.with_name("loop"), "#!/usr/bin/env loop\n")
+    script.write_text(f"{line}\n")
+    alone.variables["PATH"] = os.pathsep.join([os.fspath(project / "bin"), alone.variables["PATH"]])
+    for word in ("cloud", script):
+        told(alone, f"*.test = {word}")
+        answer, stderr = asked_in(alone, project)
+        assert ("None\n", False) == (answer, ran.exists())
+        assert "is not found" in stderr
+        if "loop" not in line:
+            program(alone, "echo mine", name="cloudpy")
+            alone.variables["PATH"] = os.pathsep.join([os.fspath(project / "bin"), alone.variables["PATH"]])
+            assert "mine\n" == asked_in(alone, project)[0]
+            script.with_name("cloudpy").unlink()
+
+
+def test_a_name_with_a_dot_at_its_end(alone: Stage) -> None:
+    """A host with the dot that makes it absolute is the same host, in a row and in what is asked for."""
+    program(alone, "echo from-the-cloud")
+    told(alone, "a.test. = cloud", "*.b.test. = cloud")
+    calls = [["get_password", f"https://{host}/", "me"] for host in ("a.test", "a.test.", "c.b.test", "other.test")]
+    answers = [one["answer"] for one in alone.calls(*calls)[0]]
+    assert ["from-the-cloud"] * 3 + [None] == answers
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs root, to give a file away")

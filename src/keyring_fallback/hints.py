@@ -112,7 +112,7 @@ def host_of(service: object) -> str:
 def is_at(service: object, hosts: Iterable[str]) -> bool:
     """Tell whether a service is at one of the hosts, given by name or pattern."""
     host = host_of(service)
-    return bool(host) and any(fnmatch.fnmatchcase(host, pattern.lower()) for pattern in hosts)
+    return bool(host) and any(fnmatch.fnmatchcase(host, pattern.lower().rstrip(".")) for pattern in hosts)
 
 
 def shown(service: object, *, whole: bool = False) -> str:

@@ -79,15 +79,20 @@ def _read(output: str, username: str) -> tuple[str, Hidden] | None:
     return (username, Hidden(said)) if one_word else None
 
 
-def _program(word: str, here: Here) -> str | None:
-    """Return a command's program: absolute, or first on PATH; nobody else can have put it or its interpreter there."""
+def _program(word: str, here: Here, depth: int = 4) -> str | None:
+    """Return a command's program: absolute, or first on PATH; nobody else can have put it or its interpreter there.
+
+    That may be what ``/usr/bin/env`` finds on PATH, a script again, at most `depth` times (Linux, exec.c: five).
+    """
     trust = Trust(here)
     for path in filter(os.path.isabs, executable.programs(word, here._replace(cwd=""), ends=(".exe", *_BATCH))):
         try:
-            by = executable.interpreter_of_script(os.path.realpath(path))
+            real = os.path.realpath(path)
+            by, named = executable.interpreter_of_script(real), executable.named_to_env(real)
         except OSError:
-            by = ""  # no script: its interpreter would have to read it
+            by = named = ""  # no script: its interpreter would have to read it
         decides = [path, *filter(os.path.isabs, [by])]
-        if not (any(trust.others(decides)) or (not os.path.isabs(word) and any(map(trust.project, decides)))):
+        found = not named or (depth and _program(named, here, depth - 1))
+        if found and not (any(trust.others(decides)) or (not os.path.isabs(word) and any(map(trust.project, decides)))):
             return path
     return None

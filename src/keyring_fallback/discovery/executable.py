@@ -143,6 +143,14 @@ def interpreter_of_script(program: str) -> str:
     return script_interpreter(os.fsdecode(read_head(program, _HEAD_BYTES)), os.path.dirname(program))
 
 
+def named_to_env(program: str) -> str:
+    """Return what a script has ``/usr/bin/env`` look for on PATH, or "". OSError: it cannot be read."""
+    words = os.fsdecode(read_head(program, _HEAD_BYTES)).partition("\n")[0][2:].split() or [""]
+    behind = (one.removeprefix("-S") for one in words[1:] if "=" not in one)
+    named = next((one for one in behind if one and not one.startswith("-")), "")
+    return named if os.path.basename(words[0]) == "env" else ""
+
+
 def script_interpreter(head: str, folder: str) -> str:
     """Return the program that a script's head names as its interpreter, or ""; `folder` is its own, links resolved."""
     first, _, rest = head.partition("\n")
