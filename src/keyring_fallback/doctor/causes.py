@@ -61,7 +61,7 @@ def _uv_fails(facts: Facts) -> bool:
     """Tell whether uv is told to run the keyring of a tool itself, and that cannot be used."""
     told = any(one.provider == "subprocess" for one in facts.told if one.client in UV)
     run = trust.identity(facts.uv_keyring.root) if told and facts.uv_keyring else None
-    broken = [tool.root or tool.interpreter for tool, probe in facts.tools if probe.error or probe.broken]
+    broken = [tool.root for tool, probe in facts.tools if probe.error or probe.broken]
     return run is not None and run in map(trust.identity, broken)
 
 
