@@ -66,8 +66,10 @@ def _doctor(options: argparse.Namespace) -> int:
             return repair.repair(options.service, options.username, **how, say=_write)
         facts = examination.examine(options.service, options.username)
         found = causes.find(facts)
-        form = {"colour": _has_colours(), "verbose": options.verbose}
-        _write(document.as_json(facts, found) if options.json else report.as_text(facts, found, **form))
+        if options.json:
+            _write(document.as_json(facts, found))
+        else:
+            _write(report.as_text(facts, found, colour=_has_colours(), verbose=options.verbose))
     except KeyboardInterrupt:
         return 130
     return int(any(cause.problem for cause in found))

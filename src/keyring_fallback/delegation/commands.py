@@ -87,12 +87,12 @@ def _program(word: str, here: Here, depth: int = 4) -> str | None:
     trust = Trust(here)
     for path in filter(os.path.isabs, executable.programs(word, here._replace(cwd=""), ends=(".exe", *_BATCH))):
         try:
-            real = os.path.realpath(path)
-            by, named = executable.interpreter_of_script(real), executable.named_to_env(real)
+            by, named = executable.what_runs_script(os.path.realpath(path))
         except OSError:
             by = named = ""  # no script: its interpreter would have to read it
         decides = [path, *filter(os.path.isabs, [by])]
-        found = not named or (depth and _program(named, here, depth - 1))
-        if found and not (any(trust.others(decides)) or (not os.path.isabs(word) and any(map(trust.project, decides)))):
+        if any(trust.others(decides)) or (not os.path.isabs(word) and any(map(trust.project, decides))):
+            continue
+        if not named or (depth and _program(named, here, depth - 1)):
             return path
     return None

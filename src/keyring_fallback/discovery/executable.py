@@ -135,20 +135,16 @@ def _interpreter_of(program: str, platform: str) -> str:
         return environment.interpreter(root, platform)
     if platform == "win32":
         return _launched(program)
-    return interpreter_of_script(program)
+    return what_runs_script(program)[0]
 
 
-def interpreter_of_script(program: str) -> str:
-    """Return the program that a script, by its path without links, is run with, or ""; OSError: it cannot be read."""
-    return script_interpreter(os.fsdecode(read_head(program, _HEAD_BYTES)), os.path.dirname(program))
-
-
-def named_to_env(program: str) -> str:
-    """Return what a script has ``/usr/bin/env`` look for on PATH, or "". OSError: it cannot be read."""
-    words = os.fsdecode(read_head(program, _HEAD_BYTES)).partition("\n")[0][2:].split() or [""]
-    behind = (one.removeprefix("-S") for one in words[1:] if "=" not in one)
-    named = next((one for one in behind if one and not one.startswith("-")), "")
-    return named if os.path.basename(words[0]) == "env" else ""
+def what_runs_script(program: str) -> tuple[str, str]:
+    """Return what runs a script, by its path without links, and what ``env`` seeks then, or "". OSError: unreadable."""
+    head = os.fsdecode(read_head(program, _HEAD_BYTES))
+    by = script_interpreter(head, os.path.dirname(program))
+    words = head.partition("\n")[0][2:].split()[1:] if os.path.basename(by) == "env" else []
+    behind = (one.removeprefix("-S") for one in words if "=" not in one)
+    return by, next((one for one in behind if one and not one.startswith("-")), "")
 
 
 def script_interpreter(head: str, folder: str) -> str:
