@@ -154,14 +154,14 @@ def test_store_of_the_system_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The keyring that is built lacks the backend that no home folder hides, here another one, and uv's cache keeps it."""
-    monkeypatch.setattr(environments, "STORE", "chainer")
+    monkeypatch.setattr(environments, "LEFT_OUT", ("chainer",))
     if kind == "environment":
         made = environments.create(tmp_path / "made", python, "keyring", share_files=True)
     elif kind == "uv tool":
         made = environments.uv_tool(home, python).environment
     else:
         made = environments.pipx_tool(shared_environments.pipx(), home, python).environment
-    monkeypatch.setattr(environments, "STORE", "")
+    monkeypatch.setattr(environments, "LEFT_OUT", ())
     whole = environments.create(tmp_path / "whole", python, "keyring")
     listed = [one.keyring("--list-backends", check=True).stdout.splitlines() for one in (made, whole)]
     assert ["chainer.ChainerBackend"] == [
@@ -173,7 +173,7 @@ def test_store_of_the_system_is_left_out(
 def test_stores_of_systems() -> None:
     """keyring has a backend of each name that is left out."""
     names = {one.name for one in metadata.distribution("keyring").entry_points if one.group == "keyring.backends"}
-    assert set(environments.STORES.values()) <= names
+    assert {*environments.STORES.values(), *environments.LEFT_OUT} <= names
 
 
 def test_provider_from_source(tmp_path: Path, python: Path) -> None:

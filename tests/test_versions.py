@@ -170,7 +170,7 @@ def test_lowest_requirements(tmp_path: Path, interpreter: Callable[[str], Path],
         environment.python,
     ]
     environments.run([*argv, wheel, *names], env=machine.building(), check=True)
-    environment.leave_store_out()
+    environment.leave_stores_out()
     check(environment, tmp_path, tool.home)
 
 

@@ -31,11 +31,12 @@ TIMEOUT = 180.0
 STORES = {"darwin": "macOS", "win32": "Windows"}
 """keyring's names (25.7.0, entry points) for the stores that a throw-away home does not hide: they are the system's."""
 
-STORE = STORES.get(sys.platform, "macOS")
-"""The one of this system, which no keyring has that is built here: a test would write to what its user really has.
+LEFT_OUT = (STORES[sys.platform],) if sys.platform in STORES else ("macOS", "SecretService")
+"""Those that no keyring has that is built here. The system's own: a test would write to what its user really has.
 
-On Linux that of macOS, which runs compilers there to look for Apple's libraries, a third of keyring's start (25.7.0,
-backends/macOS/api.py). What the real installers make in the tests, by their own commands, has it.
+On Linux what takes half of keyring's start to find that it is of no use: that of macOS runs compilers to look for
+Apple's libraries (25.7.0, backends/macOS/api.py), that of the Secret Service loads cryptography, and there is no D-Bus
+in a throw-away home. What the real installers make in the tests, by their own commands, has both.
 """
 
 QUICK = "jaraco.context<5"
@@ -146,14 +147,14 @@ class Environment:
         # A hard link leads into uv's cache: a test that edited such a file would break every later environment.
         argv += [] if share_files else ["--link-mode", "copy"]
         run([*argv, *requirements], env=machine.building(), check=True)
-        self.leave_store_out()
+        self.leave_stores_out()
 
-    def leave_store_out(self) -> None:
-        """Take :data:`STORE` from the backends of its keyring, where it has one."""
+    def leave_stores_out(self) -> None:
+        """Take :data:`LEFT_OUT` from the backends of its keyring, where it has one."""
         for file in self.site_packages.glob("keyring-*.dist-info/entry_points.txt"):
             lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
             changed = file.with_suffix(".new")
-            changed.write_text("".join(line for line in lines if not line.startswith(f"{STORE} =")), encoding="utf-8")
+            changed.write_text("".join(line for line in lines if line.split(" =")[0] not in LEFT_OUT), encoding="utf-8")
             changed.replace(file)  # never changed in place: uv may have linked it into its cache
 
     def uninstall(self, *names: str) -> None:
@@ -222,7 +223,7 @@ def uv_tool(home: Path, python: Text, *with_packages: Text, keyring: str = "keyr
     run(argv, env=env, check=True)
     tools = run([machine.uv(), "tool", "dir"], env=env, check=True).stdout.strip()
     tool = Tool(home, Environment(Path(tools) / "keyring"))
-    tool.environment.leave_store_out()
+    tool.environment.leave_stores_out()
     receipt = tool.environment.root / "uv-receipt.toml"
     receipt.write_text(receipt.read_text().partition("\n[tool.options]")[0])  # those that only tests need
     _measure(tool.environment)
@@ -239,7 +240,7 @@ def pipx_tool(pipx: Environment, home: Path, python: Text, *injected: Text, keyr
     argv = [pipx.script("pipx"), "environment", "--value", "PIPX_LOCAL_VENVS"]
     venvs = run(argv, env=env, check=True).stdout.strip()
     tool = Tool(home, Environment(Path(venvs) / "keyring"))
-    tool.environment.leave_store_out()
+    tool.environment.leave_stores_out()
     return tool
 
 

@@ -109,7 +109,7 @@ class Story:
         if index is not None:
             env["UV_DEFAULT_INDEX"] = self.feed.with_username(USERNAME, index)
         result = environments.run([machine.uv(), "add", "--no-cache", *packages], env=env, cwd=self.folder)
-        self.venv.leave_store_out()
+        self.venv.leave_stores_out()
         return result
 
     def keyring(self, *args: str, active: bool = True) -> subprocess.CompletedProcess[str]:
