@@ -2,16 +2,20 @@
 
     python tests/mutation.py [--sample N] [--workers N] [MODULE ...]
 
-Not among the modules is what runs on Windows only (`helper/windows`): its tests take a minute each, under Wine.
+Left out is what runs on Windows only, modules and blocks: its tests take a minute each, under Wine.
 
 The mutants are those of mutmut. It cannot run them itself: the helper runs under other interpreters, from a copy of the package in an
 environment that the tests have built. So this writes each mutant into every copy, and runs the tests that are about the module: first
-those that noticed the last mutants, then the quickest.
+those that noticed the last mutants, then the quickest. What they do not notice is shown to mypy: the tests' command runs it too.
+
+What cannot be noticed is left out, too: a codec's name in other letters.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import codecs
 import difflib
 import json
 import os
@@ -46,7 +50,7 @@ _DISCOVERY = ["test_discovery.py", "test_trust.py", "test_attacks.py", "test_unt
 #: The tests that are about a module, and which of them are about others.
 SELECTED: dict[str, tuple[list[str], str]] = {
     "helper/helper": (_HELPER, "not test_interpreter and not test_executable"),
-    "helper/backends": (_HELPER, "not test_interpreter and not test_executable"),
+    "helper/backends": ([*_HELPER, "test_trace.py"], "not test_interpreter and not test_executable"),
     "helper/deferred": (["test_deferred.py"], ""),
     "helper/shared": ([*_HELPER, "test_threads.py"], ""),
     "helper/start": (_HELPER, "not test_interpreter and not test_executable"),
@@ -59,36 +63,56 @@ SELECTED: dict[str, tuple[list[str], str]] = {
     "delegation/commands": (["test_commands.py"], ""),
     "delegation/command_line": (["test_command_line.py"], ""),
     "delegation/lent": (["test_lend.py", "test_lend_far.py"], ""),
-    "delegation/environ": (["test_isolation.py", "test_backends.py", "test_hostile_surroundings.py"], ""),
+    "delegation/environ": (
+        ["test_isolation.py", "test_attacks.py", "test_backends.py", "test_hostile_surroundings.py"],
+        "",
+    ),
     "delegation/pipes": ([*_BRIDGE, "test_descriptors.py"], ""),
     "delegation/process": ([*_BRIDGE, "test_command_line.py"], ""),
     "delegation/scripts": (["test_scripts.py"], ""),
-    "delegation/tools": (["test_backends.py", "test_threads.py", "test_hostile_surroundings.py"], ""),
-    "delegation/trace": (["test_trace.py"], ""),
+    "delegation/tools": (
+        [
+            *("test_backends.py", "test_threads.py", "test_hostile_surroundings.py"),
+            *("test_attacks.py", "test_lend.py", "test_commands.py", "test_wsl.py"),
+        ],
+        "",
+    ),
+    "delegation/trace": (["test_trace.py", "test_backends.py", "test_watch.py"], ""),
     "delegation/waiting": (["test_waiting.py", "test_isolation.py"], ""),
     "discovery/acl": (_DISCOVERY, ""),
     "discovery/trust": (_DISCOVERY, ""),
     "discovery/search": (_DISCOVERY, ""),
-    "discovery/places": ([*_DISCOVERY, "test_places.py"], ""),
+    "discovery/places": ([*_DISCOVERY, "test_places.py", "test_lend.py"], ""),
     "discovery/environment": ([*_DISCOVERY, "test_environment.py"], ""),
     "discovery/executable": ([*_DISCOVERY, "test_executable.py"], ""),
     "discovery/layout": ([*_DISCOVERY, "test_environment.py", "test_executable.py"], ""),
     "discovery/lent": (["test_lend.py", "test_lend_far.py"], ""),
-    "discovery/tool": (_DISCOVERY, ""),
+    "discovery/tool": ([*_DISCOVERY, "test_environment.py", "test_executable.py"], ""),
     "discovery/wsl": (_DISCOVERY, ""),
     "backend": (
-        ["test_conformance.py", "test_backends.py", "test_messages.py", "test_hints.py", "test_harmless.py"],
+        [
+            "test_conformance.py",
+            "test_backends.py",
+            "test_messages.py",
+            "test_hints.py",
+            "test_harmless.py",
+            "test_hostile_surroundings.py",
+        ],
         "not own_tests",
     ),
     "survey": (["test_backends.py", "test_discovery.py", "test_harmless.py"], ""),
     "config": (["test_config.py", "test_commands.py", "test_attacks.py"], ""),
 }
+#: What begins a block that runs on Windows only.
+WINDOWS = ('sys.platform == "win32"', 'os.name == "nt"')
 #: Seconds that a test may take as the module is; those that take longer are left out.
 LONGEST = 1.0
 #: Seconds after which a test fails that has come to no end.
 PATIENCE = 10
 #: Seconds that the tests of a mutant get, times what they take as the module is: then it counts as noticed.
 SLOWER = 5
+#: What noticed a mutant that no test did.
+BY_TYPES = "(mypy)"
 
 
 @dataclass
@@ -137,7 +161,15 @@ class Watcher:
 
 def mutants(modules: Iterable[str]) -> list[tuple[str, Callable[[], str]]]:
     """Of each way to break one of the modules in one place: the module, and what returns its broken source."""
+    from libcst import If, Module
     from mutmut.mutation.file_mutation import create_mutations
+
+    code = Module([]).code_for_node
+
+    def within(node: Any) -> Iterator[Any]:
+        yield node
+        for child in node.children:
+            yield from within(child)
 
     def broken(tree: Any, one: Any) -> Callable[[], str]:
         return lambda: tree.deep_replace(one.original_node, one.mutated_node).code  # slow: for those that are tried
@@ -145,8 +177,23 @@ def mutants(modules: Iterable[str]) -> list[tuple[str, Callable[[], str]]]:
     found = []
     for module in modules:
         tree, mutations, *_ = create_mutations(f"{module}.py", (PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
-        found += [(module, broken(tree, one)) for one in mutations]
+        windows = (one.body for one in within(tree) if isinstance(one, If) and code(one.test) in WINDOWS)
+        elsewhere = {id(node) for body in windows for node in within(body)}
+        found += [
+            (module, broken(tree, one))
+            for one in mutations
+            if id(one.original_node) not in elsewhere
+            and not _is_the_codec(code(one.original_node), code(one.mutated_node))
+        ]
     return found
+
+
+def _is_the_codec(*literals: str) -> bool:
+    """Tell whether these are string literals that name one codec."""
+    try:
+        return len({codecs.lookup(ast.literal_eval(one)).name for one in literals}) == 1
+    except (LookupError, SyntaxError, TypeError, ValueError):
+        return False
 
 
 class Worker:
@@ -226,6 +273,14 @@ class Worker:
                 found["failed"] = "(pytest itself)"
             return found
 
+    def types(self) -> bool:
+        """Run mypy on the copy; return whether it complains."""
+        command = [sys.executable, "-m", "mypy", "--config-file", os.fspath(TESTS.parent / "pyproject.toml")]
+        command += ["--cache-dir", os.fspath(self._folder / "mypy"), os.fspath(self._folder / "src")]
+        variables = {**os.environ, "MYPYPATH": os.fspath(self._folder / "src")}
+        done = subprocess.run(command, cwd=self._folder, env=variables, stdout=subprocess.DEVNULL, check=False)
+        return done.returncode != 0
+
     def _end_all(self, process: subprocess.Popen[bytes]) -> None:
         """End what a mutant leaves behind: all that runs from this folder."""
         try:
@@ -262,13 +317,15 @@ def prepare(modules: Iterable[str], workers: list[Worker], order: Order) -> None
             raise SystemExit(f"the tests fail as the modules are: {notes and notes['failed']}")
         order.seconds.update(notes["seconds"])  # type: ignore[call-overload]
         worker.look_for_copies()
+        if worker.types():
+            raise SystemExit("mypy complains of the modules as they are")
 
     with ThreadPoolExecutor(len(workers)) as pool:
         list(pool.map(check, workers))
 
 
 def run(module: str, sources: list[str], workers: list[Worker], order: Order) -> Iterator[tuple[str, str]]:
-    """Try each source; yield it with the test that noticed it, "" where it survived."""
+    """Try each source; yield it with what noticed it, "" where it survived."""
     code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
     names, which = SELECTED[module]
     seconds = sum(one for test, one in order.seconds.items() if test.split("/")[-1].split("::")[0] in names)
@@ -279,9 +336,11 @@ def run(module: str, sources: list[str], workers: list[Worker], order: Order) ->
         try:
             worker.write(module, source)
             notes = worker.run(names, which, order, 20 + SLOWER * seconds)
+            name = "(the time limit)" if notes is None else str(notes["failed"])
+            if not name and worker.types():
+                name = BY_TYPES
         finally:
             free.put(worker)
-        name = "(the time limit)" if notes is None else str(notes["failed"])
         if name in order.seconds:
             order.noticed(name)
         return source, name
@@ -308,7 +367,7 @@ def main() -> int:
     if options.sample:
         random.Random(options.seed).shuffle(chosen)  # noqa: S311 - no secret
         chosen = chosen[: options.sample]
-    tried = killed = 0
+    tried = killed = typed = 0
     order = Order()
     with tempfile.TemporaryDirectory() as folder:
         workers = [Worker(Path(options.keep or folder, str(number))) for number in range(options.workers)]
@@ -316,16 +375,18 @@ def main() -> int:
         for module in options.modules:
             code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
             sources = [source() for one, source in chosen if one == module]
-            survivors = 0
+            survivors = types = 0
             for source, name in run(module, sources, workers, order):
                 survivors += not name
+                types += name == BY_TYPES
                 print(f"{module}: {name or 'survived:'}", flush=True)
                 if not name:
                     lines = difflib.unified_diff(code.splitlines(), source.splitlines(), lineterm="", n=1)
                     print(*list(lines)[2:], sep="\n  ", flush=True)
-            print(f"{module}: {len(sources) - survivors} of {len(sources)} killed", flush=True)
-            tried, killed = tried + len(sources), killed + len(sources) - survivors
-    print(f"{killed} of {tried} killed: {100 * killed / tried:.1f} %")
+            killed_here = len(sources) - survivors
+            print(f"{module}: {killed_here} of {len(sources)} killed, {types} of them by mypy alone", flush=True)
+            tried, killed, typed = tried + len(sources), killed + killed_here, typed + types
+    print(f"{killed} of {tried} killed: {100 * killed / tried:.1f} %, {typed} of them by mypy alone")
     return int(killed <= 0.8 * tried)
 
 
