@@ -349,7 +349,8 @@ VERSIONS = (
 
 def test_variables_that_choose_a_version(tmp_path: Path, here: Here) -> None:
     """Version managers learn where their things are if that is no project's, and no version."""
-    homes = dict.fromkeys(("MISE_DATA_DIR", "ASDF_DIR", "PYENV_ROOT", "XDG_DATA_HOME", "HOME"), f"{tmp_path}/home/x")
+    names = ("MISE_DATA_DIR", "ASDF_DIR", "ASDF_DATA_DIR", "PYENV_ROOT", "PROTO_HOME", "XDG_DATA_HOME", "HOME")
+    homes = dict.fromkeys(names, f"{tmp_path}/home/x")
     assert homes == given(here, shim(tmp_path), **homes, **dict.fromkeys(VERSIONS, "3.12"))
     assert {} == given(here, shim(tmp_path), **dict.fromkeys(homes, f"{here.cwd}/x"))
     assert {"PWD": here.home} == given(here, shim(tmp_path), PWD=here.cwd)

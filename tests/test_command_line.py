@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -214,6 +215,23 @@ def test_question_without_line_feed(scripted: Stage) -> None:
     assert "Trust? " == scripted.call("get_password", "s", "u")["stderr"]
 
 
+def test_question_after_an_empty_line(scripted: Stage) -> None:
+    """An empty line before it holds nothing back: a person can answer while the keyring waits."""
+    body = "sys.stderr.write('\\nTrust? '); sys.stderr.flush(); return sys.stderr.isatty() or input()"
+    scripted.there(reader(body))
+    program = "import keyring; print(keyring.get_password('s', 'u'))"
+    with subprocess.Popen(
+        [scripted.environment.python, "-c", program],
+        env=scripted.env(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stderr
+        assert b"\nTrust? " == process.stderr.read(8)
+        process.kill()
+
+
 FAILING = [
     ("raise RuntimeError('run gcloud\\n auth login')", "ProviderError", "failed: RuntimeError: run gcloud"),
     ("raise errors.KeyringLocked('unlock it')", "KeyringLocked", "unlock it"),
@@ -275,6 +293,14 @@ def test_failed_deletion_where_c_code_ignores_sigchld(stage: Stage) -> None:
     )
     result = stage.environment.run(["-c", program], env=pinned(stage).env(), check=True)
     assert "not deleted\n" == result.stdout
+
+
+def test_the_shell_that_tells_is_ended(stage: Stage) -> None:
+    """Where nobody can tell how the keyring ended, what was to be stored or deleted does not count as done."""
+    shim(stage, 'case $(ps -o comm= -p $PPID) in *sh) kill -9 $PPID; touch "$0.killed";; esac')
+    result = pinned(stage).call("delete_password", "s", "u")
+    assert os.path.exists(stage.folder / "keyring.killed")
+    assert "NotDeletedError" == result["error"][0]
 
 
 def test_missing_password_is_not_deleted(scripted: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import textwrap
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyring_fallback.helper.deferred import DEFERRED
+from keyring_fallback.helper.deferred import DEFERRED, Deferred
 from support import environments, helper, interpreters, providers
 from support.environments import Environment, Environments
 
@@ -304,6 +305,19 @@ def test_answer_is_the_same_as_without_the_helper(helped: helper.Helper, plain: 
     assert plain[what] not in ("", "[]")
     reply = helped.ask("get_password", textwrap.dedent({**STYLES, **PATCHES, **THREADS}[what]))
     assert ([], [], plain[what]) == (reply["failures"], reply["unloaded"], reply["answer"])
+
+
+@pytest.mark.parametrize("name", ["tempfile", "json"])
+def test_what_the_import_system_looks_at_loads_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """importlib.util.find_spec() and inspect see the module that will be loaded, and leave it as it is."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    monkeypatch.setattr(Deferred, "_real", lambda _: pytest.fail("it is loaded"))
+    module = Deferred(spec, ())
+    seen = (module.__name__, module.__spec__, module.__loader__, module.__package__, module.__file__)
+    assert (name, spec, spec.loader, spec.parent, spec.origin) == seen
+    if spec.submodule_search_locations is not None:
+        assert spec.submodule_search_locations == module.__path__
 
 
 #: A deferred module that cannot be loaded at first.

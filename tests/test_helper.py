@@ -359,6 +359,21 @@ def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
     assert {"***"} == {message.strip("<>b'\"=") for message in told}
 
 
+def test_a_password_that_no_codec_takes_is_struck_out_too(start: Start) -> None:
+    """A lone surrogate in what is stored, as os.fsdecode() makes it of foreign bytes, leaves no form of it in a message."""
+    code = (
+        "class Refuser(KeyringBackend):\n"
+        "  priority = 9\n"
+        "  def get_password(self, service, username): pass\n"
+        "  def set_password(self, service, username, secret): raise ValueError('<' + str(eval(service)) + '>')\n"
+    )
+    password = os.fsdecode(b"se\xffcret")
+    with start(code) as helper:
+        for form in ("secret", "ascii(secret)", "secret.encode('utf-8', 'surrogatepass')"):
+            (failure,) = helper.ask("set_password", form, "me", password=password)["failures"]
+            assert "***" == failure["message"].strip("<>b'"), form
+
+
 def test_a_long_message_is_cut(start: Start) -> None:
     """A message has one line of 500 characters at the most, without control characters."""
     with start() as helper:

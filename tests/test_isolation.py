@@ -84,7 +84,13 @@ def test_what_is_dropped_has_an_effect(interpreter: Callable[[str], Path]) -> No
         assert plain != [state(python, name) for python in pythons], name
 
 
+#: What tells the loaders of Linux, AIX and macOS of libraries (ld.so(8), AIX' load, dyld(1)).
+LOADERS = (
+    *("LD_LIBRARY_PATH", "LD_PRELOAD", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH"),
+    *("DYLD_FALLBACK_LIBRARY_PATH", "DYLD_FALLBACK_FRAMEWORK_PATH", "DYLD_INSERT_LIBRARIES"),
+)
 LIBRARIES = {
+    "every variable": (dict.fromkeys(LOADERS, "/b/x:/o"), dict.fromkeys(LOADERS, "/o")),
     "a frozen program": ({"LD_LIBRARY_PATH": "/b/x", "LD_LIBRARY_PATH_ORIG": "/o:/p"}, {"LD_LIBRARY_PATH": "/o:/p"}),
     "nothing before": ({"LD_LIBRARY_PATH": "/b/x"}, {}),
     "a folder with a similar name": ({"LD_LIBRARY_PATH": "/bx:/b:/b/lib/"}, {"LD_LIBRARY_PATH": "/bx"}),

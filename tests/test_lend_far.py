@@ -127,6 +127,24 @@ def test_no_far_end(owner: Stage, command: tuple[str, ...], says: str) -> None:
     assert says in ended(lend(owner, *command))
 
 
+@pytest.mark.parametrize("what", ["open", "link", "file"])
+def test_a_folder_that_is_not_the_users_alone(owner: Stage, tmp_path: Path, what: str) -> None:
+    """Where others could put a socket there is no far end, and one line says what is wrong with the folder."""
+    folder = tmp_path / "run" / "keyring-fallback"
+    folder.parent.mkdir()
+    says = "it is not a folder of this user's alone, of mode 0700"
+    if what == "open":
+        folder.mkdir()
+        folder.chmod(0o755)
+    elif what == "link":
+        (tmp_path / "real").mkdir(0o700)
+        folder.symlink_to(tmp_path / "real")
+    else:
+        folder.write_text("")
+        says = "File exists"
+    assert f"{folder}: {says}" in ended(lend(owner, "env", f"XDG_RUNTIME_DIR={folder.parent}", "HOME=here"))
+
+
 def test_full_disk(owner: Stage, tmp_path: Path) -> None:
     """On a full disk there is no far end, nothing stays behind, and one line says why."""
     folder = tmp_path / "full"

@@ -102,6 +102,9 @@ VARIABLES = [
 ]
 
 
+ALL_VARIABLES = dict.fromkeys((row[0] for row in VARIABLES), "/v/bin")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the expected paths are written as on POSIX")
 @pytest.mark.parametrize(
     ("variable", "platforms", "expected"), VARIABLES, ids=[f"{row[0]} {row[1]}" for row in VARIABLES]
@@ -140,7 +143,8 @@ def test_windows_variables() -> None:
 
 def test_tilde_is_expanded_as_its_program_does() -> None:
     """pipx expands ``~`` in its variables, uv does not (and means the working directory)."""
-    assert ("pipx", "~/mine/venvs/keyring") in listed("linux", PIPX_HOME="~/mine")
+    (path,) = [place.path for place in places.known({"PIPX_HOME": "~/mine"}, HOME, "linux") if place.variable]
+    assert os.path.join(HOME, "mine", "venvs", "keyring") == path
     relative = [place for place in places.known({"UV_TOOL_DIR": "~/mine"}, HOME, "linux") if place.variable]
     assert [os.path.join("~", "mine", "keyring")] == [place.path for place in relative]
     assert not places.is_absolute(relative[0].path)
@@ -173,10 +177,65 @@ def test_names_that_are_not_known_beforehand(tmp_path: Path) -> None:
         ("pip install --user", f"~/{store}/local-packages/Python312/Scripts"),
     ]
     assert expected == [row for row in listed("win32", home) if "Packages" in row[1] or "pip install" in row[0]]
+    (tmp_path / "base/Python313").mkdir(parents=True)
+    (tmp_path / "base/Other").mkdir()
+    rows = listed("win32", home, PYTHONUSERBASE=os.fspath(tmp_path / "base"))
+    assert ("pip install --user", "~/base/Python313/Scripts") == next(
+        row for row in rows if row not in listed("win32", home)
+    )
+    assert not [path for _, path in rows if "Other" in path]
     for name in ("3.9", "3.13"):
         (tmp_path / "Library/Python" / name).mkdir(parents=True)
     expected = [("pip install --user", f"~/Library/Python/{name}/bin") for name in ("3.13", "3.9")]
     assert expected == [row for row in listed("darwin", home) if "Library/Python" in row[1]]
+
+
+def test_who_installs_and_adds_to_what_is_there() -> None:
+    """Each place has the name of the program that a cure is for; what the user has named is told by what is in it."""
+    home = Path("/home/ann")
+    every = {place.origin for platform in PLATFORMS for place in places.known(ALL_VARIABLES, os.fspath(home), platform)}
+    every |= {places.SETTING, *places.OF_WINDOWS.values()}
+    managed = {origin.label: origin.manager for origin in every if origin.manager}
+    assert {
+        "setting": "environment",
+        "uv tool": "uv",
+        "pipx": "pipx",
+        "pipx --global": "pipx",
+        "pixi global": "pixi",
+        "Homebrew": "Homebrew",
+    } == managed
+
+
+def test_folders_of_lenders(tmp_path: Path) -> None:
+    """A lender's far end opens its socket in the first of these that can be had; where there is none nothing is found."""
+    home, run, state = (tmp_path / name for name in ("home", "run", "state"))
+    folders = {
+        "run": run / "keyring-fallback",
+        "state": state / "keyring-fallback",
+        "default": home / ".local/state/keyring-fallback",
+        "mac": home / "Library/Application Support/keyring-fallback",
+    }
+    environ = {"XDG_RUNTIME_DIR": os.fspath(run), "XDG_STATE_HOME": os.fspath(state)}
+
+    def found(platform: str, **variables: str) -> list[str]:
+        paths = places.lenders(variables, os.fspath(home), platform)
+        return [next(name for name, path in folders.items() if os.fspath(path) == one) for one in paths]
+
+    assert [] == found("linux", **environ)
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    assert ["run", "state", "default"] == found("linux", **environ)
+    assert ["default"] == found("freebsd14", XDG_RUNTIME_DIR="relative")
+    assert ["mac"] == found("darwin", **environ)
+    assert [] == found("win32", **environ)
+
+
+def test_a_relative_folder_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be listed to find a version is not, where the variable's value is below the working directory."""
+    (tmp_path / "mise/installs/pipx-keyring/1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert [] == [path for source, path in listed("linux", MISE_DATA_DIR="mise") if source == "mise"]
+    assert [] != [path for source, path in listed("linux", MISE_DATA_DIR=f"{tmp_path}/mise") if source == "mise"]
 
 
 def test_path_as_it_stands() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -102,6 +103,13 @@ def test_what_a_listener_hears(stage: Stage) -> None:
     assert ["OSError: no ***"] == whole["asked"][0]["errors"]
     assert ["", "scripted_there.There"] == [one["answered_by"] for one in whole["asked"]]
     assert SECRET not in output
+
+
+def test_how_long_it_takes() -> None:
+    """What is told is the time between question and answer, in milliseconds."""
+    with trace.Question(trace.Kind.TOOL, "tool", "get_password", "service", "user") as question:
+        time.sleep(0.02)
+    assert 20 <= question.as_data()["milliseconds"] < 20_000
 
 
 @pytest.mark.parametrize(("password", "told"), [("abc", "no ***"), ("ab", "no ab")])

@@ -179,9 +179,16 @@ def test_in_the_project(home: Path, checkout: Path) -> None:
     assert "" == project(tool, cwd="/", prefix=home / "venvs/x", home=home)
 
 
-@pytest.mark.parametrize(
-    "mark", [".git", ".hg", "pyproject.toml", "setup.cfg", "requirements-dev.txt", "Pipfile", "uv.lock", "go.mod"]
-)
+#: What people have at the root of a project: version control's, and what tools and version managers look for.
+MARKS = [
+    *(".git", ".hg", ".svn", ".jj", ".envrc", ".python-version", ".tool-versions", "mise.toml", ".mise.toml"),
+    *("pyproject.toml", "setup.py", "setup.cfg", "tox.ini", "noxfile.py", "manage.py", "package.json", "Cargo.toml"),
+    *("requirements", "requirements.txt", "requirements-dev.txt", "Pipfile", "poetry.lock", "pdm.lock", "go.mod"),
+    *("uv.lock", "uv.toml", "pixi.toml", "environment.yml"),
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
 def test_marks_of_a_project(home: Path, mark: str) -> None:
     """The outermost folder with one of these is a project; the home folder never is, nor what is above it."""
     trees.put(home / "a/b" / mark)

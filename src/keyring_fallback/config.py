@@ -26,7 +26,7 @@ _DEFAULTS = "the defaults"
 _LONGEST_SHOWN = 6
 #: A row whose pattern begins with a bracket: to keyring it is a heading.
 _NO_ROW = re.compile(r"(?m)^(\[[^\]\n]+\])[ \t]*[^\s#;][^\n=]*=")
-_SECTIONS = ("fallback", "backend", "fallback.commands")
+_SECTIONS = ("fallback", "fallback.commands")
 
 
 class Fault(Enum):
@@ -169,15 +169,15 @@ def _read_file(file: str) -> tuple[dict[str, str], dict[str, str], str | None, l
         if isinstance(error, UnicodeDecodeError) or str(error.__dict__.get("line", "")).startswith("\ufeff"):
             detail = "it is no UTF-8, or has a byte order mark, as from PowerShell: save it as UTF-8 without BOM"
         return {}, {}, None, [Problem(Fault.FILE_UNREADABLE, file, "", detail, _DEFAULTS)]
-    options, rows = (dict(parser.items(one)) if parser.has_section(one) else {} for one in _SECTIONS[::2])
+    options, rows = (dict(parser.items(one)) if parser.has_section(one) else {} for one in _SECTIONS)
     # [DEFAULT] is everybody's
     rows = {name: value for name, value in rows.items() if name not in parser.defaults()}
     ours = {name: value for name, value in options.items() if name in _PARSERS or name not in parser.defaults()}
     selected = parser.get("backend", "default-keyring", fallback=None)
     unknown = [one for one in parser.sections() if one not in _SECTIONS]
-    strange = [one for one in unknown if any(_resembles(one, known) for known in _SECTIONS[::2])]
+    strange = [one for one in unknown if any(_resembles(one, known) for known in _SECTIONS)]
     problems = [Problem(Fault.SECTION_UNKNOWN, file, "", one) for one in strange]
-    if parser.has_section(_SECTIONS[2]):
+    if parser.has_section(_SECTIONS[1]):
         problems += [Problem(Fault.ROW_BEGINS, file, "", one) for one in _NO_ROW.findall(text)]
     return ours, rows, selected and selected.strip(), problems
 
@@ -238,4 +238,4 @@ def _quoted(value: str) -> str:
     """Return a value for a message: one line, and not what may be a token."""
     if len(value.strip()) > _LONGEST_SHOWN:
         return "what is set"
-    return repr("".join(c if c.isprintable() else "?" for c in value.strip())[:80])
+    return repr("".join(c if c.isprintable() else "?" for c in value.strip()))

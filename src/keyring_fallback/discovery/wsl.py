@@ -71,6 +71,5 @@ def there(here: Here) -> Here:
     """Return what surrounds a tool of Windows' own: its platform and profile, and no ids, as nothing has an owner."""
     home = profile(here.environ.get("PATH", ""))
     drive = os.path.dirname(os.path.dirname(home))
-    folders = {"APPDATA": f"{home}/AppData/Roaming", "LOCALAPPDATA": f"{home}/AppData/Local"}
-    folders.update(ProgramFiles=f"{drive}/Program Files", SystemRoot=f"{drive}/Windows")
+    folders = {"ProgramFiles": f"{drive}/Program Files", "SystemRoot": f"{drive}/Windows"}
     return here._replace(platform="win32", home=home, environ=folders if home else {}, uid=-1)
