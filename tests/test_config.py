@@ -225,6 +225,26 @@ def test_a_mistyped_section(tmp_path: Path, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("host", ["a.test:443", "*.a.test:443/pypi", "2001:db8::1", "a.test:x"])
+@pytest.mark.parametrize("sign", [" = ", "=", " =", ": "])
+def test_a_colon_in_the_host_of_a_row(tmp_path: Path, host: str, sign: str) -> None:
+    """Where keyring's files end a name at a colon it is told: no other host has the row, and no rest of an address is run."""
+    found = settings(tmp_path, f"[fallback.commands]\n{host}{sign}cloud token\n")
+    assert () == found.commands
+    (problem,) = map(str, found.problems)
+    assert "without a port" in problem
+
+
+@pytest.mark.parametrize(
+    "words", ["cloud token", "cloud --url=https://a.test:1/", "env X=1 cloud", r"C:\\x\\cloud.exe a: b"]
+)
+@pytest.mark.parametrize("sign", [" = ", "=", ": "])
+def test_colons_elsewhere_in_a_row(tmp_path: Path, words: str, sign: str) -> None:
+    """The words of a command may hold colons and equals signs, and a colon may stand for the sign between."""
+    found = settings(tmp_path, f"[fallback.commands]\na.test{sign}{words}\n")
+    assert (("a.test",), ()) == (tuple(one.pattern for one in found.commands), found.problems)
+
+
 def test_file_that_is_a_folder(tmp_path: Path) -> None:
     """A folder of that name is one line."""
     (tmp_path / "python_keyring" / "keyringrc.cfg").mkdir(parents=True)
