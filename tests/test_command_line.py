@@ -236,10 +236,13 @@ FAILING = [
     ("raise RuntimeError('run gcloud\\n auth login')", "ProviderError", "failed: RuntimeError: run gcloud"),
     ("raise errors.KeyringLocked('unlock it')", "KeyringLocked", "unlock it"),
     ("raise errors.InitError('no store')", "InitError", "no store"),
+    ("raise type('KeyringLocked', (Exception,), {})('not yours')", "ProviderError", "failed: KeyringLocked: not yours"),
 ]
 
 
-@pytest.mark.parametrize(("body", "error", "message"), FAILING, ids=["others'", "KeyringLocked", "InitError"])
+@pytest.mark.parametrize(
+    ("body", "error", "message"), FAILING, ids=["others'", "KeyringLocked", "InitError", "of the same name"]
+)
 def test_exceptions(scripted: Stage, body: str, error: str, message: str) -> None:
     """A provider's exception comes as its type and one line, without the traceback; keyring's own as themselves."""
     result = pinned(scripted.there(reader(body))).call("get_password", "s", "u")
@@ -385,6 +388,12 @@ def test_time_limit(stage: Stage) -> None:
             break
         time.sleep(0.1)
     assert not _runs(child)
+
+
+def test_nothing_to_read(stage: Stage) -> None:
+    """What is asked for stands on its command line: a tool that reads its input comes to the end of it at once."""
+    shim(stage, 'printf \'{"password": "<%s>"}\' "$(cat)"')
+    assert "<>" == stage.call("get_password", "s", "u")["answer"]
 
 
 def test_what_it_leaves_behind(stage: Stage) -> None:

@@ -63,6 +63,13 @@ def test_answer_without_any_tool(alone: Stage) -> None:
     assert ("from-the-cloud\n", 0) == (got.stdout, got.returncode)
 
 
+def test_a_command_has_nothing_to_read(alone: Stage) -> None:
+    """A command that reads its input comes to the end of it at once, whatever the program that asks could read."""
+    program(alone, 'printf "x%sx" "$(cat)"')
+    told(alone, "pkgs.dev.azure.com = cloud")
+    assert "xx" == alone.call("get_password", URL, "me")["answer"]
+
+
 def test_words_are_put_in_whole(alone: Stage) -> None:
     """``{service}``, ``{host}`` and ``{username}`` are words; quotes are a shell's, and no shell runs."""
     notes = alone.folder / "words"

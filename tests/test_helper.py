@@ -13,6 +13,7 @@ import pytest
 
 from keyring_fallback.delegation import bridge
 from keyring_fallback.helper import helper
+from keyring_fallback.helper.shared import processes
 from support import hostile, machine
 from support.helper import Helper
 from support.stage import PRELUDE
@@ -341,6 +342,7 @@ def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
             "quote_plus(secret).replace('%2F', '%2f')",
         ),
         *("quote(secret.strip(), safe='')", "base64.b64encode((':' + secret).encode()).decode()"),
+        "base64.b64encode((':' + secret).encode()).decode().rstrip('=')",  # as in JSON Web Tokens
     ]
     code = (
         "import base64, html; from urllib.parse import quote, quote_plus\n"
@@ -459,6 +461,13 @@ def test_what_is_skipped(start: Start, skip: list[str], expected: str | None, *,
         assert expected == helper.ask("get_password", "{'First': 'First', 'Last': 'Last'}")["answer"]
 
 
+def test_what_is_skipped_is_not_loaded(start: Start) -> None:
+    """Nor is a module imported whose backends are to be skipped, by an entry point that names a class in it either."""
+    with start(DOER, skip=["not_there"], entry_points=["scripted_there", "not_there", "not_there:Doer"]) as helper:
+        reply = helper.ask("get_password", "'answer'")
+        assert ("answer", []) == (reply["answer"], reply["unloaded"])
+
+
 #: The modules of keyring's own backends that are loaded; keyring/core.py itself loads one.
 LOADED = "' '.join(sorted(name[17:] for name in sys.modules if name.startswith('keyring.backends.')))"
 
@@ -506,3 +515,12 @@ def test_values_of_entry_points(start: Start, value: str, *, loaded: bool) -> No
     called = "'called', " if value.endswith("make") else ""
     assert f"[{called}1]" == reply["answer"]
     assert ["OSError"] * (not loaded) == [one["type"] for one in reply["unloaded"]]
+
+
+@pytest.mark.skipif(machine.WINDOWS or not os.path.exists("/bin/ps"), reason="this machine has no ps")
+def test_processes_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ps tells process, parent and group, as /proc does where it is there."""
+    ours = (os.getpid(), os.getppid(), os.getpgrp())
+    assert ours in processes()
+    monkeypatch.setattr(os.path, "exists", lambda _: False)
+    assert ours in processes()

@@ -158,7 +158,7 @@ def _forms(password: str, username: object) -> set[str]:
             found.add(encode(pair).decode().rstrip("="))
         # behind another user name: without the characters that hold a part of that, or of the end
         for before in range(3):
-            whole = encode(b"\0" * before + data).decode().rstrip("=")
+            whole = encode(b"\0" * before + data).decode()
             inner = whole[(8 * before + 5) // 6 : 8 * (before + len(data)) // 6]
             found |= {inner} if len(inner) >= ENCODED_LENGTH else set()
     return found
