@@ -245,6 +245,40 @@ def test_colons_elsewhere_in_a_row(tmp_path: Path, words: str, sign: str) -> Non
     assert (("a.test",), ()) == (tuple(one.pattern for one in found.commands), found.problems)
 
 
+NUMBERS = "is not a number of seconds between 0 and 86400; used instead: 120"
+#: What a keyringrc.cfg may hold, and what is said of it, behind the file's name.
+SAID = {
+    "[fallback]\ncolour = red": ": option 'colour' in [fallback] is not known; the options are enabled, tool, services, timeout",
+    "[fallback]\ntimeout = soon": f": option 'timeout' in [fallback]: 'soon' {NUMBERS}",
+    "[fallback]\nenabled = ja": ": option 'enabled' in [fallback]: 'ja' is neither true nor false; used instead: true",
+    "[fallback]\ntool = a/b": ": option 'tool' in [fallback]: 'a/b' is not an absolute path; used instead: the search",
+    **{
+        f"[fallback]\ntool = {one}": ": option 'tool' in [fallback]: what is set is not an absolute path; used instead: the search"
+        for one in ("me:secret@host", "https://host/secret")
+    },
+    "[fallbak]": ": the section [fallbak] is not known; [fallback] or [fallback.commands] is meant perhaps",
+    "[fallback.commands]\na.test =": ": [fallback.commands], 'a.test': there is no command; this row is not used",
+    **{
+        f"[fallback.commands]\n[::1]{rest}": ": a pattern cannot begin with [::1], which is a heading to keyring: all below it is not used"
+        for rest in ("=b", " = b", ":443 = b")
+    },
+    "x": ": cannot be read (File contains no section headers.); used instead: the defaults",
+    "#" * 65_537: ": larger than 65536 bytes; used instead: the defaults",
+}
+
+
+@pytest.mark.parametrize("text", SAID, ids=[*map(str, range(len(SAID)))])
+def test_what_is_said(tmp_path: Path, text: str) -> None:
+    """A line says what is wrong, where, and what is used instead."""
+    found = settings(tmp_path, text)
+    assert [f"{found.file}{SAID[text]}"] == [str(problem) for problem in found.problems]
+
+
+def test_as_large_as_a_file_may_be(tmp_path: Path) -> None:
+    """65,536 bytes are read."""
+    assert 1.0 == settings(tmp_path, "[fallback]\ntimeout = 1\n".ljust(65_536, "#")).timeout
+
+
 def test_file_that_is_a_folder(tmp_path: Path) -> None:
     """A folder of that name is one line."""
     (tmp_path / "python_keyring" / "keyringrc.cfg").mkdir(parents=True)

@@ -25,7 +25,7 @@ _DEFAULTS = "the defaults"
 #: The length of a value that makes no sense and is shown: of a word, or a number, and no token.
 _LONGEST_SHOWN = 6
 #: A row whose pattern begins with a bracket: to keyring it is a heading.
-_NO_ROW = re.compile(r"(?m)^(\[[^\]\n]+\])[ \t]*[^\s#;][^\n=]*=")
+_NO_ROW = re.compile(r"(?m)^(\[[^\]\n]+\])[ \t]*(?:[^\s#;=][^\n=]*)?=")
 _SECTIONS = ("fallback", "fallback.commands")
 
 
