@@ -220,7 +220,7 @@ def test_set_and_delete_pass_it_by(stage: Stage) -> None:
 
 def test_most_exact_row_wins() -> None:
     """A host itself comes before patterns, and the longer pattern before the shorter one."""
-    rows = tuple(Row(pattern, (pattern,)) for pattern in ("*", "*.test", "*.a.test", "x.a.test"))
+    rows = tuple(Row(pattern, (pattern,)) for pattern in ("*", "*.test", "*.a.test", "x.a.test", "[x].a.test"))
     hosts = ("https://x.a.test/", "https://y.a.test/", "https://b.test/", "b.example", "")
     found = [config.Settings(commands=rows).row_for(host) for host in hosts]
     assert ["x.a.test", "*.a.test", "*.test", "*", None] == [row and row.pattern for row in found]

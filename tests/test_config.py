@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -245,6 +246,39 @@ def test_colons_elsewhere_in_a_row(tmp_path: Path, words: str, sign: str) -> Non
     assert (("a.test",), ()) == (tuple(one.pattern for one in found.commands), found.problems)
 
 
+@pytest.mark.parametrize(
+    ("services", "service", "expected"),
+    [
+        ("*", "anything", True),
+        ("a.test", "https://a.test/simple/", True),
+        ("a.test", "https://b.test/a.test", False),
+        ("*.test b.example", "https://a.test:1/", True),
+        ("https://a.test/one/*", "https://a.test/one/two", True),
+        ("https://a.test/one/*", "https://a.test/two", False),
+        ("my-*", "my-service", True),
+        ("my-*", "no service of my-", False),
+        ("my-*", None, False),
+    ],
+)
+def test_what_is_delegated(tmp_path: Path, services: str, service: object, *, expected: bool) -> None:
+    """A pattern is one for a host, for a URL or for a name."""
+    assert expected == settings(tmp_path, f"[fallback]\nservices = {services}").delegates(service)
+
+
+def test_words_of_a_command(tmp_path: Path) -> None:
+    """Quotes keep words together, and a backslash is one of a path on Windows only."""
+    file = settings(tmp_path, "[fallback.commands]\na.test = C:\\a\\b.exe 'c d' \"e f\" #g\n").file
+    rows = {}
+    for platform in ("linux", "win32"):
+        rows[platform] = config.read(
+            {"XDG_CONFIG_HOME": os.fspath(tmp_path), "LOCALAPPDATA": os.fspath(tmp_path)}, HOME, platform
+        )
+        if platform == "linux":
+            shutil.copytree(os.path.dirname(file), tmp_path / "Python Keyring")
+    words = [[*row.words] for one in rows.values() for row in one.commands]
+    assert [["C:ab.exe", "c d", "e f", "#g"], ["C:\\a\\b.exe", "c d", "e f", "#g"]] == words
+
+
 NUMBERS = "is not a number of seconds between 0 and 86400; used instead: 120"
 #: What a keyringrc.cfg may hold, and what is said of it, behind the file's name.
 SAID = {
@@ -256,12 +290,21 @@ SAID = {
         f"[fallback]\ntool = {one}": ": option 'tool' in [fallback]: what is set is not an absolute path; used instead: the search"
         for one in ("me:secret@host", "https://host/secret")
     },
+    "[fallback]\ntool =": ": option 'tool' in [fallback]: 0 paths are given; there must be one, and at most 20; used instead: the search",
+    "[fallback]\nservices =": ": option 'services' in [fallback]: no pattern is given; used instead: *",
     "[fallbak]": ": the section [fallbak] is not known; [fallback] or [fallback.commands] is meant perhaps",
     "[fallback.commands]\na.test =": ": [fallback.commands], 'a.test': there is no command; this row is not used",
     **{
         f"[fallback.commands]\n[::1]{rest}": ": a pattern cannot begin with [::1], which is a heading to keyring: all below it is not used"
         for rest in ("=b", " = b", ":443 = b")
     },
+    "[fallback.commands]\nhttps://a.test = b": ": [fallback.commands], 'https': it is a URL, and a host is wanted; this row is not used",
+    "[fallback.commands]\na.test:443 = b": ": [fallback.commands], 'a.test': a host is wanted, without a port, and by its name: "
+    "an IPv6 address cannot stand here; this row is not used",
+    "[fallback]\ntimeout = a\x01b": f": option 'timeout' in [fallback]: 'a?b' {NUMBERS}",
+    "[fallback]\ntimeout = perhaps": f": option 'timeout' in [fallback]: what is set {NUMBERS}",
+    "\ufeff[fallback]": ": cannot be read (it is no UTF-8, or has a byte order mark, as from PowerShell: save it as UTF-8 without "
+    "BOM); used instead: the defaults",
     "x": ": cannot be read (File contains no section headers.); used instead: the defaults",
     "#" * 65_537: ": larger than 65536 bytes; used instead: the defaults",
 }
