@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from keyring_fallback import config
 from keyring_fallback.discovery import search
+from keyring_fallback.discovery.tool import Findings, Kind, Reason, State, Survey
 from support import trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keyring_fallback.here import Here
-from keyring_fallback.discovery.tool import Findings, Kind
 
 PLATFORMS = ["linux", "darwin", "win32"]
 posix = pytest.mark.skipif(os.name == "nt", reason="links and scripts of POSIX systems")
@@ -386,6 +388,23 @@ def test_environments_in_a_cache(tmp_path: Path, here: Here) -> None:
 
 
 @posix
+@pytest.mark.parametrize("kind", Kind, ids=str)
+def test_each_reason_is_one_sentence(kind: Kind) -> None:
+    """It goes on where a line has named the tool, and says which path decides, and what the system says of it."""
+    words = str(Reason(kind, "/decides", "/detail"))
+    begin = "it|its|everybody|another user|there are|PATH does|what /detail says|/decides"
+    assert re.fullmatch(rf"({begin}) [a-z][^{{}}\n]*[a-z)'.]", words), words
+    assert "XX" not in str(Reason(kind))
+
+
+def test_a_tool_that_the_user_has_named_says_where(here: Here) -> None:
+    """Where a setting names what cannot be used, a line says which setting, which path, and why."""
+    settings = config.Settings(tool=("/no/tool",), sources={"tool": "keyringrc.cfg"})
+    findings = search.find(here, settings.tool)
+    (line,) = Survey(settings, here, findings, State.DELEGATING).problems()
+    assert "keyringrc.cfg: the tool /no/tool is not used: it is not a file" == line
+
+
 def test_broken_tools_are_told(tmp_path: Path, here: Here) -> None:
     """What looks like a tool and is none is in the refusals, with the reason."""
     home = tmp_path / "home"
