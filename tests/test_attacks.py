@@ -265,7 +265,10 @@ def test_project_of_an_environment(tmp_path: Path, here: Here, kind: str) -> Non
     assert [Kind.IN_PROJECT_OF_ENVIRONMENT] == [one.kind for one in search.find(around).refusals if one.origin is PATH]
 
 
-@pytest.mark.parametrize(("name", "beside", "used"), [("x", True, True), ("x", False, False), (".venv", True, False)])
+@pytest.mark.parametrize(
+    ("name", "beside", "used"),
+    [("x", True, True), ("x", False, False), *((name, True, False) for name in (".venv", "venv", ".env", "env"))],
+)
 def test_folder_that_holds_this_environment(tmp_path: Path, here: Here, name: str, *, beside: bool, used: bool) -> None:
     """What holds this environment is its project, but for a folder of environments, as virtualenvwrapper's."""
     holder = tmp_path / "home/held"
