@@ -369,6 +369,14 @@ def test_programs_of_a_project_come_last(tmp_path: Path, here: Here) -> None:
     assert {"PATH": f"{bin_}:/usr/bin:{here.cwd}/tools:.::rel"} == given(here, shim(tmp_path), PATH=value)
 
 
+def test_programs_of_this_environment_come_last(tmp_path: Path, here: Here) -> None:
+    """What is in the environment's folder of programs is not a tool's, wherever the interpreter itself may be."""
+    scripts = tmp_path / "home/venv/bin"
+    scripts.mkdir(parents=True)
+    around = here._replace(prefix=os.fspath(scripts.parent), executable="/elsewhere/python3", virtual=True)
+    assert {"PATH": f"/usr/bin:{scripts}"} == given(around, shim(tmp_path), PATH=f"{scripts}:/usr/bin")
+
+
 @pytest.mark.parametrize("whose", ["open", pytest.param("owned", marks=as_root)])
 def test_programs_of_others_come_last(tmp_path: Path, here: Here, whose: str) -> None:
     """Nor is it what another user, or everybody, can put there."""

@@ -397,6 +397,18 @@ def test_each_reason_is_one_sentence(kind: Kind) -> None:
     assert "XX" not in str(Reason(kind))
 
 
+@posix
+def test_where_a_tool_is_named_nobody_looks_for_lenders(tmp_path: Path, here: Here) -> None:
+    """What the user has named is used and nothing else: a folder where lenders would be is not looked at."""
+    folder = tmp_path / "home/.local/state/keyring-fallback"
+    folder.mkdir(parents=True)
+    folder.chmod(0o755)
+    root = tmp_path / "named"
+    trees.make_environment(root, "one")
+    refused = [{one.kind for one in search.find(here, chosen).refusals} for chosen in ((), (os.fspath(root),))]
+    assert [True, False] == [Kind.NOT_OF_A_LENDER in kinds for kinds in refused]
+
+
 def test_a_tool_that_the_user_has_named_says_where(here: Here) -> None:
     """Where a setting names what cannot be used, a line says which setting, which path, and why."""
     settings = config.Settings(tool=("/no/tool",), sources={"tool": "keyringrc.cfg"})

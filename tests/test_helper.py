@@ -330,7 +330,7 @@ def test_writing_goes_on_behind_what_cannot(start: Start, method: str) -> None:
 
 def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
     """The password, also quoted, escaped or encoded, alone or with the user name, is not in a message about storing it."""
-    password = "a <se/'cret\u00e9&\n"  # noqa: S105 - a test's
+    password = "a <se/'cret>\u00e9&\n"  # noqa: S105 - a test's
     forms = [
         *("secret", "repr(secret)", "ascii(secret)", "json.dumps(secret)", "secret.encode('utf-8')"),
         *("quote(secret)", "quote(secret, safe='')", "quote_plus(secret)"),

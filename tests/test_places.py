@@ -190,10 +190,11 @@ def test_names_that_are_not_known_beforehand(tmp_path: Path) -> None:
     assert expected == [row for row in listed("darwin", home) if "Library/Python" in row[1]]
 
 
-def test_who_installs_and_adds_to_what_is_there() -> None:
+def test_who_installs_and_adds_to_what_is_there(tmp_path: Path) -> None:
     """Each place has the name of the program that a cure is for; what the user has named is told by what is in it."""
-    home = Path("/home/ann")
-    every = {place.origin for platform in PLATFORMS for place in places.known(ALL_VARIABLES, os.fspath(home), platform)}
+    (tmp_path / ".local/share/mise/installs/pipx-keyring/1").mkdir(parents=True)
+    listing = (places.known(ALL_VARIABLES, os.fspath(tmp_path), platform) for platform in PLATFORMS)
+    every = {place.origin for found in listing for place in found}
     every |= {places.SETTING, *places.OF_WINDOWS.values()}
     managed = {origin.label: origin.manager for origin in every if origin.manager}
     assert {
@@ -202,6 +203,7 @@ def test_who_installs_and_adds_to_what_is_there() -> None:
         "pipx": "pipx",
         "pipx --global": "pipx",
         "pixi global": "pixi",
+        "mise": "mise",
         "Homebrew": "Homebrew",
     } == managed
 

@@ -249,7 +249,11 @@ def test_no_file_of_others_is_written_to(stage: Stage, tmp_path: Path, name: str
 )
 @pytest.mark.parametrize("last", [["--output", "json"], ["--output=json"], []])
 def test_options_of_keyring(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str], last: list[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: list[str],
+    last: list[str],
 ) -> None:
     """What is asked is told whatever options of keyring's command line stand before it, between or after."""
     file = tmp_path / recorder.RECORDS
@@ -257,6 +261,7 @@ def test_options_of_keyring(
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
     monkeypatch.setenv(recorder.WATCH, os.fspath(file))
     assert 127 == recorder.run([*option, "get", *option, URL, *last, TOKEN])
+    assert "keyring-fallback: there is no other keyring on PATH\n" == capsys.readouterr().err
     record = json.loads(file.read_text())
     expected = ["get", URL, recorder.digest(TOKEN)]
     assert expected == [record[name] for name in ("method", "service", "username")]
