@@ -190,6 +190,16 @@ def test_another_interrupt_is_explained(scene: Scene) -> None:
     )
 
 
+@pytest.mark.parametrize(("terminal", "stderr", "unseen"), [(1, 0, True), (1, 1, False), (0, 0, False), (0, 1, False)])
+def test_whether_stderr_is_kept_from_a_person(
+    monkeypatch: pytest.MonkeyPatch, *, terminal: int, stderr: int, unseen: bool
+) -> None:
+    """It is where there is somebody to read and it is no terminal: pip and uv read it; a service has nobody."""
+    monkeypatch.setattr(waiting, "has_terminal", lambda: bool(terminal))
+    monkeypatch.setattr(waiting, "_is_stderr_terminal", lambda: bool(stderr))
+    assert unseen == waiting.has_unseen_stderr()
+
+
 def test_stderr_may_be_closed(scene: Scene) -> None:
     """Without any stderr the terminal shows the line and the prompt once, and nothing before its time."""
     closing: list[Text] = ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-', scene.venv.script("keyring"), *GET]
