@@ -237,7 +237,15 @@ def test_a_colon_in_the_host_of_a_row(tmp_path: Path, host: str, sign: str) -> N
 
 
 @pytest.mark.parametrize(
-    "words", ["cloud token", "cloud --url=https://a.test:1/", "env X=1 cloud", r"C:\\x\\cloud.exe a: b"]
+    "words",
+    [
+        "cloud token",
+        "cloud --url=https://a.test:1/",
+        "env X=1 cloud",
+        "/opt/a=b/cloud",
+        "'a=b' token",
+        r"C:\\x\\cloud.exe a: b",
+    ],
 )
 @pytest.mark.parametrize("sign", [" = ", "=", ": "])
 def test_colons_elsewhere_in_a_row(tmp_path: Path, words: str, sign: str) -> None:

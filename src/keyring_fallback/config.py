@@ -141,7 +141,7 @@ def _commands(rows: Mapping[str, str], file: str, platform: str, problems: list[
         try:
             if value.startswith("//") or "/" in pattern:  # keyring's files have ":" for "=", too
                 raise ValueError("it is a URL, and a host is wanted")
-            if re.match(r"[^\s=]*(\s*=|:\s)", value):
+            if re.match(r"(?![/'\"])[^\s=]*(\s*=|:\s)", value):
                 raise ValueError("a host is wanted, without a port, and by its name: an IPv6 address cannot stand here")
             words = tuple(lexer)
             if not words:
