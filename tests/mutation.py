@@ -273,8 +273,8 @@ class Worker:
                 found["failed"] = "(pytest itself)"
             return found
 
-    def types(self) -> bool:
-        """Run mypy on the copy; return whether it complains."""
+    def has_type_errors(self) -> bool:
+        """Tell whether mypy complains of the copy."""
         command = [sys.executable, "-m", "mypy", "--config-file", os.fspath(TESTS.parent / "pyproject.toml")]
         command += ["--cache-dir", os.fspath(self._folder / "mypy"), os.fspath(self._folder / "src")]
         variables = {**os.environ, "MYPYPATH": os.fspath(self._folder / "src")}
@@ -317,7 +317,7 @@ def prepare(modules: Iterable[str], workers: list[Worker], order: Order) -> None
             raise SystemExit(f"the tests fail as the modules are: {notes and notes['failed']}")
         order.seconds.update(notes["seconds"])  # type: ignore[call-overload]
         worker.look_for_copies()
-        if worker.types():
+        if worker.has_type_errors():
             raise SystemExit("mypy complains of the modules as they are")
 
     with ThreadPoolExecutor(len(workers)) as pool:
@@ -337,7 +337,7 @@ def run(module: str, sources: list[str], workers: list[Worker], order: Order) ->
             worker.write(module, source)
             notes = worker.run(names, which, order, 20 + SLOWER * seconds)
             name = "(the time limit)" if notes is None else str(notes["failed"])
-            if not name and worker.types():
+            if not name and worker.has_type_errors():
                 name = BY_TYPES
         finally:
             free.put(worker)
@@ -375,17 +375,17 @@ def main() -> int:
         for module in options.modules:
             code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
             sources = [source() for one, source in chosen if one == module]
-            survivors = types = 0
+            survivors = by_types = 0
             for source, name in run(module, sources, workers, order):
                 survivors += not name
-                types += name == BY_TYPES
+                by_types += name == BY_TYPES
                 print(f"{module}: {name or 'survived:'}", flush=True)
                 if not name:
                     lines = difflib.unified_diff(code.splitlines(), source.splitlines(), lineterm="", n=1)
                     print(*list(lines)[2:], sep="\n  ", flush=True)
             killed_here = len(sources) - survivors
-            print(f"{module}: {killed_here} of {len(sources)} killed, {types} of them by mypy alone", flush=True)
-            tried, killed, typed = tried + len(sources), killed + killed_here, typed + types
+            print(f"{module}: {killed_here} of {len(sources)} killed, {by_types} of them by mypy alone", flush=True)
+            tried, killed, typed = tried + len(sources), killed + killed_here, typed + by_types
     print(f"{killed} of {tried} killed: {100 * killed / tried:.1f} %, {typed} of them by mypy alone")
     return int(killed <= 0.8 * tried)
 
