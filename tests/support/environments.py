@@ -161,7 +161,7 @@ class Environment:
             changed.write_text("".join(line for line in lines if line.split(" =")[0] not in LEFT_OUT), encoding="utf-8")
             changed.replace(file)  # never changed in place: uv may have linked it into its cache
         # or it would be a store that a tool has and an environment lacks
-        if "SecretService" in LEFT_OUT and [*self.site_packages.glob("[Ss]ecret[Ss]torage-*.dist-info")]:
+        if "SecretService" in LEFT_OUT and (self.site_packages / "secretstorage").is_dir():
             self.uninstall("secretstorage")
 
     def uninstall(self, *names: str) -> None:
