@@ -312,13 +312,13 @@ def prepare(modules: Iterable[str], workers: list[Worker], order: Order) -> None
     names = sorted({name for module in modules for name in SELECTED[module][0]})
 
     def check(worker: Worker) -> None:
+        if worker.has_type_errors():
+            raise SystemExit("mypy complains of the modules as they are")
         notes = worker.run(names, "", Order(), limit=7200, patience=600, reruns=1)
         if notes is None or notes["failed"]:
             raise SystemExit(f"the tests fail as the modules are: {notes and notes['failed']}")
         order.seconds.update(notes["seconds"])  # type: ignore[call-overload]
         worker.look_for_copies()
-        if worker.has_type_errors():
-            raise SystemExit("mypy complains of the modules as they are")
 
     with ThreadPoolExecutor(len(workers)) as pool:
         list(pool.map(check, workers))
@@ -353,6 +353,11 @@ def run(module: str, sources: list[str], workers: list[Worker], order: Order) ->
         worker.write(module, code)
 
 
+def summed_up(names: list[str]) -> str:
+    """Return how many mutants were noticed, by what noticed each."""
+    return f"{sum(map(bool, names))} of {len(names)} killed, {names.count(BY_TYPES)} of them by mypy alone"
+
+
 def main() -> int:
     """Run what the arguments say; the exit status is 1 where not more than 80 % are killed: some break what runs elsewhere only."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -367,7 +372,7 @@ def main() -> int:
     if options.sample:
         random.Random(options.seed).shuffle(chosen)  # noqa: S311 - no secret
         chosen = chosen[: options.sample]
-    tried = killed = typed = 0
+    outcomes: list[str] = []
     order = Order()
     with tempfile.TemporaryDirectory() as folder:
         workers = [Worker(Path(options.keep or folder, str(number))) for number in range(options.workers)]
@@ -375,19 +380,18 @@ def main() -> int:
         for module in options.modules:
             code = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
             sources = [source() for one, source in chosen if one == module]
-            survivors = by_types = 0
+            names = []
             for source, name in run(module, sources, workers, order):
-                survivors += not name
-                by_types += name == BY_TYPES
+                names.append(name)
                 print(f"{module}: {name or 'survived:'}", flush=True)
                 if not name:
                     lines = difflib.unified_diff(code.splitlines(), source.splitlines(), lineterm="", n=1)
                     print(*list(lines)[2:], sep="\n  ", flush=True)
-            killed_here = len(sources) - survivors
-            print(f"{module}: {killed_here} of {len(sources)} killed, {by_types} of them by mypy alone", flush=True)
-            tried, killed, typed = tried + len(sources), killed + killed_here, typed + by_types
-    print(f"{killed} of {tried} killed: {100 * killed / tried:.1f} %, {typed} of them by mypy alone")
-    return int(killed <= 0.8 * tried)
+            print(f"{module}: {summed_up(names)}", flush=True)
+            outcomes += names
+    share = sum(map(bool, outcomes)) / len(outcomes)
+    print(f"{summed_up(outcomes)}: {share:.1%}")
+    return int(share <= 0.8)
 
 
 if __name__ == "__main__":
