@@ -145,9 +145,9 @@ class Environment:
 
     def install(self, *requirements: Text, compile_bytecode: bool = False, share_files: bool = False) -> None:
         """Install names, version ranges or wheels into it; *share_files* only where nobody ever edits a file."""
-        argv: list[Text] = [machine.uv(), "pip", "install", "--quiet", "--no-build", "--python", self.python]
+        argv: list[Text] = [machine.uv(), "pip", "install", "--quiet", "--no-build", "--overrides", UNUSED]
+        argv += ["--python", self.python]
         argv += ["--compile-bytecode"] if compile_bytecode else []
-        argv += ["--overrides", UNUSED] if "SecretService" in LEFT_OUT else []
         # A hard link leads into uv's cache: a test that edited such a file would break every later environment.
         argv += [] if share_files else ["--link-mode", "copy"]
         run([*argv, *requirements], env=machine.building(), check=True)
@@ -161,7 +161,7 @@ class Environment:
             changed.write_text("".join(line for line in lines if line.split(" =")[0] not in LEFT_OUT), encoding="utf-8")
             changed.replace(file)  # never changed in place: uv may have linked it into its cache
         # or it would be a store that a tool has and an environment lacks
-        if "SecretService" in LEFT_OUT and (self.site_packages / "secretstorage").is_dir():
+        if (self.site_packages / "secretstorage").is_dir():
             self.uninstall("secretstorage")
 
     def uninstall(self, *names: str) -> None:
