@@ -276,14 +276,10 @@ def test_what_is_delegated(tmp_path: Path, services: str, service: object, *, ex
 def test_words_of_a_command(tmp_path: Path) -> None:
     """Quotes keep words together, and a backslash is one of a path on Windows only."""
     file = settings(tmp_path, "[fallback.commands]\na.test = C:\\a\\b.exe 'c d' \"e f\" #g\n").file
-    rows = {}
-    for platform in ("linux", "win32"):
-        rows[platform] = config.read(
-            {"XDG_CONFIG_HOME": os.fspath(tmp_path), "LOCALAPPDATA": os.fspath(tmp_path)}, HOME, platform
-        )
-        if platform == "linux":
-            shutil.copytree(os.path.dirname(file), tmp_path / "Python Keyring")
-    words = [[*row.words] for one in rows.values() for row in one.commands]
+    shutil.copytree(os.path.dirname(file), tmp_path / "Python Keyring")
+    folders = dict.fromkeys(("XDG_CONFIG_HOME", "LOCALAPPDATA"), os.fspath(tmp_path))
+    found = [config.read(folders, HOME, platform).commands for platform in ("linux", "win32")]
+    words = [[*row.words] for rows in found for row in rows]
     assert [["C:ab.exe", "c d", "e f", "#g"], ["C:\\a\\b.exe", "c d", "e f", "#g"]] == words
 
 

@@ -328,6 +328,16 @@ def test_writing_goes_on_behind_what_cannot(start: Start, method: str) -> None:
         assert (None, "", ["PasswordSetError"]) == (reply["answer"], reply["backend"], told)
 
 
+#: Stores nothing, and says so with what a service makes of the secret.
+REFUSER = """\
+import base64, html; from urllib.parse import quote, quote_plus
+class Refuser(KeyringBackend):
+  priority = 9
+  def get_password(self, service, username): pass
+  def set_password(self, service, username, secret): raise ValueError('<' + str(eval(service)) + '>')
+"""
+
+
 def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
     """The password, also quoted, escaped or encoded, alone or with the user name, is not in a message about storing it."""
     password = "a <se/'cret>\u00e9&\n"  # noqa: S105 - a test's
@@ -344,14 +354,7 @@ def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
         *("quote(secret.strip(), safe='')", "base64.b64encode((':' + secret).encode()).decode()"),
         "base64.b64encode((':' + secret).encode()).decode().rstrip('=')",  # as in JSON Web Tokens
     ]
-    code = (
-        "import base64, html; from urllib.parse import quote, quote_plus\n"
-        "class Refuser(KeyringBackend):\n"
-        "  priority = 9\n"
-        "  def get_password(self, service, username): pass\n"
-        "  def set_password(self, service, username, secret): raise ValueError('<' + str(eval(service)) + '>')\n"
-    )
-    with start(code) as helper:
+    with start(REFUSER) as helper:
         told = [helper.ask("set_password", form, "me", password=password)["failures"][0]["message"] for form in forms]
         others = "base64.b64encode((%r + secret).encode()).decode()"
         for name in ("", "x:", "somebody else:"):
@@ -363,14 +366,8 @@ def test_what_is_stored_is_struck_out_of_messages(start: Start) -> None:
 
 def test_a_password_that_no_codec_takes_is_struck_out_too(start: Start) -> None:
     """A lone surrogate in what is stored, as os.fsdecode() makes it of foreign bytes, leaves no form of it in a message."""
-    code = (
-        "class Refuser(KeyringBackend):\n"
-        "  priority = 9\n"
-        "  def get_password(self, service, username): pass\n"
-        "  def set_password(self, service, username, secret): raise ValueError('<' + str(eval(service)) + '>')\n"
-    )
     password = os.fsdecode(b"se\xffcret")
-    with start(code) as helper:
+    with start(REFUSER) as helper:
         for form in ("secret", "ascii(secret)", "secret.encode('utf-8', 'surrogatepass')"):
             (failure,) = helper.ask("set_password", form, "me", password=password)["failures"]
             assert "***" == failure["message"].strip("<>b'"), form
